@@ -1,0 +1,24 @@
+//! The rules of Hadron, and nothing but rules: no clock, no randomness, no I/O, no SQL, no wire types.
+//!
+//! Machines, and who feeds whom:
+//!
+//! * [`connection`]: request, accepted, rejected, deleted. Closes sessions and holds jobs when trust ends.
+//! * [`template`]: version numbers, draft to published, what is recommended.
+//! * [`deployment`]: one attempt to make a target true or gone. Enqueues [`job`]s; its end feeds [`service`] and [`grant`].
+//! * [`job`]: one unit of work for one agent; leases and fences.
+//! * [`service`]: the order of instances and pipeline in a create, update or delete.
+//! * [`grant`]: who may pull from which repository, because of what; and one lane per repository policy.
+//! * [`authority`]: who may do what, as a table.
+//!
+//! Start with [`step`], the one shape of every workflow, then [`deployment`].
+
+pub mod authority;
+pub mod connection;
+pub mod deployment;
+pub mod grant;
+pub mod job;
+pub mod principal;
+pub mod service;
+pub mod step;
+pub mod target;
+pub mod template;
