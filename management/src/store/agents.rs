@@ -1,0 +1,182 @@
+//! Rows of enrolled agents and of the sessions that they hold.
+
+use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, Region, SessionId, Timestamp};
+
+use super::StoreError;
+use super::db::{Row, Sequence, Topic, Tx, params};
+
+macro_rules! agent_columns {
+    () => {
+        "id, connection_id, account, region, principal, key_fingerprint, serial, not_after, epoch, version, session_id, enrolled_at, last_seen"
+    };
+}
+
+/// An enrolled agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentRow {
+    /// Its id.
+    pub id: AgentId,
+    /// The connection that it enrolled through.
+    pub connection: ConnectionId,
+    /// Its account.
+    pub account: AccountId,
+    /// Its Region.
+    pub region: Region,
+    /// The IAM principal that it proved.
+    pub principal: String,
+    /// SHA-256 of its public key.
+    pub key_fingerprint: String,
+    /// The serial number of its certificate.
+    pub serial: String,
+    /// When its certificate expires.
+    pub not_after: Timestamp,
+    /// The connection's epoch when it enrolled.
+    pub epoch: u64,
+    /// Its version, from its last Hello.
+    pub version: String,
+    /// The session that it holds now.
+    pub session: Option<SessionId>,
+    /// When it enrolled.
+    pub enrolled_at: Timestamp,
+    /// When it was last heard.
+    pub last_seen: Timestamp,
+}
+
+fn from_row(row: &Row) -> Result<AgentRow, StoreError> {
+    Ok(AgentRow {
+        id: row.text_as("id")?,
+        connection: row.text_as("connection_id")?,
+        account: row.text_as("account")?,
+        region: row.text_as("region")?,
+        principal: row.get("principal")?,
+        key_fingerprint: row.get("key_fingerprint")?,
+        serial: row.get("serial")?,
+        not_after: row.get("not_after")?,
+        epoch: row.get("epoch")?,
+        version: row.get("version")?,
+        session: row.text_as_opt("session_id")?,
+        enrolled_at: row.get("enrolled_at")?,
+        last_seen: row.get("last_seen")?,
+    })
+}
+
+/// Inserts a freshly enrolled agent.
+pub async fn insert(tx: &mut Tx, agent: &AgentRow) -> Result<(), StoreError> {
+    let changed = tx.next(Sequence::CHANGE).await?;
+    tx.execute(
+        "INSERT INTO agent (id, connection_id, account, region, principal, key_fingerprint, serial, not_after, epoch,
+                            version, session_id, enrolled_at, last_seen, changed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, $11, $12, $13)",
+        &params![
+            agent.id,
+            agent.connection,
+            agent.account,
+            &agent.region,
+            &agent.principal,
+            &agent.key_fingerprint,
+            &agent.serial,
+            agent.not_after,
+            agent.epoch,
+            &agent.version,
+            agent.enrolled_at,
+            agent.last_seen,
+            changed
+        ],
+    )
+    .await?;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// An agent has a new certificate. Its session goes on.
+pub async fn renew(tx: &mut Tx, agent: &AgentRow) -> Result<(), StoreError> {
+    let changed = tx.next(Sequence::CHANGE).await?;
+    tx.execute(
+        "UPDATE agent SET principal = $2, key_fingerprint = $3, serial = $4, not_after = $5, changed = $6 WHERE id = $1",
+        &params![agent.id, &agent.principal, &agent.key_fingerprint, &agent.serial, agent.not_after, changed],
+    )
+    .await?;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// One agent.
+pub async fn get(tx: &mut Tx, id: AgentId) -> Result<Option<AgentRow>, StoreError> {
+    let row = tx.query_opt(concat!("SELECT ", agent_columns!(), " FROM agent WHERE id = $1"), &params![id]).await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// Gives the agent a session; a session that it had before is no longer its own.
+pub async fn open_session(
+    tx: &mut Tx,
+    id: AgentId,
+    session: SessionId,
+    version: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let changed = tx.next(Sequence::CHANGE).await?;
+    tx.execute(
+        "UPDATE agent SET session_id = $2, version = $3, last_seen = $4, changed = $5 WHERE id = $1",
+        &params![id, session, version, now, changed],
+    )
+    .await?;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// The session has ended, unless the agent has a newer one.
+pub async fn close_session(tx: &mut Tx, session: SessionId, now: Timestamp) -> Result<(), StoreError> {
+    let changed = tx.next(Sequence::CHANGE).await?;
+    tx.execute(
+        "UPDATE agent SET session_id = NULL, last_seen = $2, changed = $3 WHERE session_id = $1",
+        &params![session, now, changed],
+    )
+    .await?;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// The agent was heard. No change for watchers.
+pub async fn touch(tx: &mut Tx, session: SessionId, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute("UPDATE agent SET last_seen = $2 WHERE session_id = $1", &params![session, now]).await?;
+    Ok(())
+}
+
+/// Sessions that nobody has heard of since `before`: their hub died with them.
+pub async fn close_silent(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
+    let changed = tx.next(Sequence::CHANGE).await?;
+    tx.execute(
+        "UPDATE agent SET session_id = NULL, changed = $2 WHERE session_id IS NOT NULL AND last_seen < $1",
+        &params![before, changed],
+    )
+    .await
+}
+
+/// Removes agents that are not connected and whose certificates expired before `before`.
+pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
+    tx.execute("DELETE FROM agent WHERE session_id IS NULL AND not_after < $1", &params![before]).await
+}
+
+/// Agents by id, after `after`, of one account or of all.
+pub async fn list(tx: &mut Tx, account: Option<AccountId>, after: &str, limit: u32) -> Result<Vec<AgentRow>, StoreError> {
+    tx.query(
+        concat!("SELECT ", agent_columns!(), " FROM agent WHERE id > $1 AND ($2 = '' OR account = $2) ORDER BY id LIMIT $3"),
+        &params![after, account.map(|account| account.to_string()).unwrap_or_default(), limit],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// The agent of an account and Region that was heard last.
+pub async fn latest(tx: &mut Tx, account: AccountId, region: &Region) -> Result<Option<AgentRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!("SELECT ", agent_columns!(), " FROM agent WHERE account = $1 AND region = $2
+             ORDER BY CASE WHEN session_id IS NULL THEN 1 ELSE 0 END, last_seen DESC LIMIT 1"),
+            &params![account, region],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}

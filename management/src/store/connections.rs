@@ -1,0 +1,154 @@
+//! Rows of connections.
+
+use hadron_domain::connection::Connection;
+use hadron_proto::vocab::{AccountId, ConnectionId, EnvironmentName, Region};
+
+use super::{StoreError, json, to_json};
+use super::db::{Row, Sequence, Topic, Tx, params};
+
+macro_rules! connection_columns {
+    () => {
+        "id, kind, environment, account, region, status, epoch, state, pinned_role_id"
+    };
+}
+
+/// Whether a connection is one that an environment account asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionKind {
+    /// Requested from an environment account.
+    Environment,
+    /// The hub's own, for the agent of the management account.
+    Management,
+}
+
+impl ConnectionKind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Environment => "environment",
+            Self::Management => "management",
+        }
+    }
+}
+
+/// A connection as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionRow {
+    /// The rules' view of it.
+    pub connection: Connection,
+    /// Whose it is.
+    pub kind: ConnectionKind,
+    /// The unique id (`AROA...`) of the agent's role, pinned at the first enrolment after acceptance.
+    pub pinned_role_id: Option<String>,
+}
+
+fn from_row(row: &Row) -> Result<ConnectionRow, StoreError> {
+    let kind: String = row.get("kind")?;
+    Ok(ConnectionRow {
+        connection: json(row, "state")?,
+        kind: if kind == "management" { ConnectionKind::Management } else { ConnectionKind::Environment },
+        pinned_role_id: row.get("pinned_role_id")?,
+    })
+}
+
+/// Inserts a connection.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when a live one of the same account, environment and Region exists.
+pub async fn insert(tx: &mut Tx, row: &ConnectionRow) -> Result<(), StoreError> {
+    let changed = tx.next(Sequence::CHANGE).await?;
+    let c = &row.connection;
+    let environment = match row.kind {
+        ConnectionKind::Environment => c.environment.as_str(),
+        ConnectionKind::Management => "",
+    };
+    tx.execute(
+        "INSERT INTO connection (id, kind, environment, account, region, status, epoch, state, pinned_role_id, changed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        &params![
+            c.id,
+            row.kind.word(),
+            environment,
+            c.account,
+            &c.region,
+            c.approval.word(),
+            c.epoch,
+            to_json(c)?,
+            row.pinned_role_id.clone(),
+            changed
+        ],
+    )
+    .await?;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// Writes a connection back where its epoch is still the one read or follows from it in this transaction.
+pub async fn put(tx: &mut Tx, row: &ConnectionRow) -> Result<(), StoreError> {
+    let changed = tx.next(Sequence::CHANGE).await?;
+    let c = &row.connection;
+    tx.execute(
+        "UPDATE connection SET status = $2, epoch = $3, state = $4, pinned_role_id = $5, changed = $6 WHERE id = $1",
+        &params![c.id, c.approval.word(), c.epoch, to_json(c)?, row.pinned_role_id.clone(), changed],
+    )
+    .await?;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// One connection, deleted ones included.
+pub async fn get(tx: &mut Tx, id: ConnectionId) -> Result<Option<ConnectionRow>, StoreError> {
+    let row = tx.query_opt(concat!("SELECT ", connection_columns!(), " FROM connection WHERE id = $1 /*for-update*/"), &params![id]).await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// The management account's own connection.
+pub async fn management(tx: &mut Tx) -> Result<Option<ConnectionRow>, StoreError> {
+    let row = tx
+        .query_opt(concat!("SELECT ", connection_columns!(), " FROM connection WHERE kind = 'management' AND status = 'CONNECTED' ORDER BY id LIMIT 1"), &[])
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// Live connections of an account and Region, oldest first.
+pub async fn of_account(tx: &mut Tx, account: AccountId, region: &Region) -> Result<Vec<ConnectionRow>, StoreError> {
+    tx.query(
+        concat!("SELECT ", connection_columns!(), " FROM connection WHERE account = $1 AND region = $2 AND status <> 'DELETED' ORDER BY id"),
+        &params![account, region],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// What connections to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of this account only.
+    pub account: Option<AccountId>,
+    /// In this status only.
+    pub status: Option<String>,
+    /// For this environment only.
+    pub environment: Option<EnvironmentName>,
+}
+
+/// Requested connections that were not deleted, by id, after `after`.
+pub async fn list(tx: &mut Tx, filter: &Filter, after: &str, limit: u32) -> Result<Vec<ConnectionRow>, StoreError> {
+    tx.query(
+        concat!("SELECT ", connection_columns!(), " FROM connection
+         WHERE kind = 'environment' AND status <> 'DELETED' AND id > $1
+           AND ($2 = '' OR account = $2) AND ($3 = '' OR status = $3) AND ($4 = '' OR environment = $4)
+         ORDER BY id LIMIT $5"),
+        &params![
+            after,
+            filter.account.map(|account| account.to_string()).unwrap_or_default(),
+            filter.status.clone().unwrap_or_default(),
+            filter.environment.as_ref().map(ToString::to_string).unwrap_or_default(),
+            limit
+        ],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}

@@ -1,0 +1,278 @@
+//! Transactions on two databases with one SQL text.
+//!
+//! [`Db::write`] and [`Db::read`] take a closure that gets a [`Tx`] and runs statements on it:
+//!
+//! ```no_run
+//! # use hadron_management::store::{Db, StoreError, Topic, params};
+//! # async fn example(db: Db, name: String) -> Result<(), StoreError> {
+//! // A name that is taken is an answer here, not an error: `false`.
+//! let added = db
+//!     .write("add meta", move |tx| {
+//!         Box::pin(async move {
+//!             let sql = "INSERT INTO meta (key, value) VALUES ($1, $2)";
+//!             match tx.attempt(sql, &params![name, "new"]).await {
+//!                 Ok(_) => tx.after_commit(Topic::Changes),
+//!                 Err(error) if error.unique() == Some("meta_pkey") => return Ok(false),
+//!                 Err(error) => return Err(error),
+//!             }
+//!             Ok::<_, StoreError>(true)
+//!         })
+//!     })
+//!     .await?;
+//! let keys = db
+//!     .read("list meta", |tx| {
+//!         Box::pin(async move {
+//!             let rows = tx.query("SELECT key FROM meta ORDER BY key", &[]).await?;
+//!             rows.iter().map(|row| row.get("key")).collect::<Result<Vec<String>, StoreError>>()
+//!         })
+//!     })
+//!     .await?;
+//! # let _ = (added, keys);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A closure does nothing but talk to its transaction: no sleeping, no network, no locks. On SQLite it runs to its end
+//! in one go on the writer's thread, and one that waits for something else is refused as [`StoreError::Misuse`]. It may
+//! be dropped half-way by nobody: once started it ends, even if the caller has gone away.
+//!
+//! # SQLite
+//! One thread owns the only connection that writes. It runs the transactions that wait, each in its own savepoint,
+//! inside one `BEGIN IMMEDIATE ... COMMIT` (group commit), and answers after the COMMIT: one fsync serves up to
+//! [`SqliteOptions::batch`] transactions. A transaction that fails rolls back its own savepoint only; a COMMIT that
+//! fails fails all. Reads run on a few read-only connections, each on a snapshot of what is committed.
+//!
+//! # PostgreSQL
+//! A pool of connections, READ COMMITTED for writes, a REPEATABLE READ READ ONLY snapshot for reads, statements
+//! prepared once per connection. Nothing is retried here, since a closure runs once: [`StoreError::is_retryable`] tells
+//! the caller what may be done again. Poolers that share a server connection between transactions do not work (prepared
+//! statements, LISTEN); use session pooling or none.
+//!
+//! # Rules for SQL
+//! * Statements are `&'static str`; parameters are `$1` to `$n`, all of them used.
+//! * Types: `TEXT`, `BIGINT` (`INTEGER` in SQLite's strict tables), `BYTEA` (`BLOB`). Truth is 0 or 1, time is
+//!   microseconds. Nothing else: no `NUMERIC` (`CAST(sum(x) AS BIGINT)`), no JSON operators, no database time or random
+//!   functions. `x / y` and `x % y` are whole-number on both.
+//! * A parameter without a column beside it has no type on PostgreSQL: `CAST($1 AS TEXT) IS NULL`.
+//! * `RETURNING`, `ON CONFLICT`, partial unique indexes, common table expressions (SELECT only), `UPDATE ... FROM` and
+//!   window functions are fine. `RETURNING` promises no order.
+//! * Name every column: no `SELECT *`, no `RETURNING *`; a replica of the next release may add columns at any moment.
+//! * `/*skip-locked*/` at the end of a SELECT becomes `FOR UPDATE SKIP LOCKED` on PostgreSQL and nothing on SQLite,
+//!   where there is one writer; likewise `/*for-update*/` becomes `FOR UPDATE`. Whatever is read in order to be changed
+//!   needs one of them, or a condition in the UPDATE that notices a change in between.
+//! * Text sorts by bytes on both (`COLLATE "C"` in PostgreSQL's migrations). `LIKE` is case-sensitive on both. NULL sorts
+//!   last on one and first on the other: write `NULLS FIRST` or `NULLS LAST`.
+//! * No deferrable constraint: it would fail at COMMIT, together with other people's transactions.
+//! * Uniqueness is a `CREATE UNIQUE INDEX` with a name, no two on the same columns of a table; checks have names. These
+//!   names are what [`StoreError::Conflict`] carries. A primary key is called `<table>_pkey`.
+//! * After an error the transaction is lost on both databases. See [`Tx`].
+
+mod postgres;
+mod row;
+mod sql;
+mod sqlite;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod tx;
+mod value;
+mod wake;
+
+#[cfg(test)]
+mod conformance;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::future::BoxFuture;
+use hadron_proto::vocab::Timestamp;
+
+pub use postgres::PostgresOptions;
+pub use row::Row;
+pub use sqlite::SqliteOptions;
+pub use tx::{Sequence, Tx};
+pub use value::{FromValue, Mismatch, Value, params};
+pub use wake::{Subscription, Topic};
+
+use crate::clock::Clock;
+use crate::store::error::StoreError;
+
+/// A database. Clones share it.
+#[derive(Clone)]
+pub struct Db(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    wakes: Arc<wake::Wakes>,
+    counts: Arc<Counts>,
+    clock: Clock,
+}
+
+/// What has been written since the database was opened. Their ratio is the size of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    /// Transactions that were acknowledged as committed.
+    pub transactions: u64,
+    /// COMMITs that carried them; fewer on SQLite, as many on PostgreSQL.
+    pub commits: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    transactions: AtomicU64,
+    commits: AtomicU64,
+}
+
+impl Counts {
+    fn committed(&self, transactions: usize) {
+        self.transactions
+            .fetch_add(transactions as u64, Ordering::Relaxed);
+        self.commits.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+enum Engine {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.0.engine {
+            Engine::Sqlite(_) => "Db(SQLite)",
+            Engine::Postgres(_) => "Db(PostgreSQL)",
+        })
+    }
+}
+
+impl Db {
+    /// Opens or creates a SQLite database. The schema is [`migrate`](crate::store::migrate)'s business.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file cannot be opened, [`StoreError::Corrupt`] when it is no database.
+    pub async fn open_sqlite(path: &Path, clock: Clock, options: SqliteOptions) -> Result<Self, StoreError> {
+        let (wakes, counts) = (Arc::new(wake::Wakes::default()), Arc::<Counts>::default());
+        let sqlite = sqlite::Sqlite::open(
+            path.to_owned(),
+            clock.clone(),
+            options,
+            Arc::clone(&wakes),
+            Arc::clone(&counts),
+        )
+        .await?;
+        Ok(Self(Arc::new(Inner {
+            engine: Engine::Sqlite(sqlite),
+            wakes,
+            counts,
+            clock,
+        })))
+    }
+
+    /// Connects to a PostgreSQL database, `postgres://user@host/name` or `host=... dbname=...`. A server that is not on
+    /// this machine must speak TLS with a certificate that verifies, see [`PostgresOptions`].
+    ///
+    /// # Errors
+    /// [`StoreError::Misuse`] for an address that cannot be used, [`StoreError::Unavailable`] when nobody answers.
+    pub async fn open_postgres(
+        url: &str,
+        clock: Clock,
+        options: PostgresOptions,
+    ) -> Result<Self, StoreError> {
+        let (wakes, counts) = (Arc::new(wake::Wakes::default()), Arc::<Counts>::default());
+        let postgres = postgres::Postgres::open(
+            url,
+            clock.clone(),
+            options,
+            Arc::clone(&wakes),
+            Arc::clone(&counts),
+        )
+        .await?;
+        Ok(Self(Arc::new(Inner {
+            engine: Engine::Postgres(postgres),
+            wakes,
+            counts,
+            clock,
+        })))
+    }
+
+    /// Runs `work` in a transaction and commits it; answers after the COMMIT. When `work` fails, nothing is written.
+    ///
+    /// # Errors
+    /// What `work` returns, or a [`StoreError`] of the transaction itself.
+    pub async fn write<T, E, F>(&self, label: &'static str, work: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.write(label, work).await,
+            Engine::Postgres(postgres) => postgres.write(label, work).await,
+        }
+    }
+
+    /// Runs `work` on a read-only snapshot of what is committed.
+    ///
+    /// # Errors
+    /// What `work` returns, or a [`StoreError`] of the transaction itself.
+    pub async fn read<T, E, F>(&self, label: &'static str, work: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.read(label, work).await,
+            Engine::Postgres(postgres) => postgres.read(label, work).await,
+        }
+    }
+
+    /// The time by the clock that all replicas share: the database server's, or this hub's on SQLite.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer.
+    pub async fn now(&self) -> Result<Timestamp, StoreError> {
+        match &self.0.engine {
+            Engine::Sqlite(_) => Ok(self.0.clock.now()),
+            Engine::Postgres(_) => self.read("now", |tx| Box::pin(tx.now())).await,
+        }
+    }
+
+    /// Waits for commits that name this topic.
+    #[must_use]
+    pub fn subscribe(&self, topic: Topic) -> Subscription {
+        self.0.wakes.subscribe(topic)
+    }
+
+    /// What has been written so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let counts = &self.0.counts;
+        Stats {
+            transactions: counts.transactions.load(Ordering::Relaxed),
+            commits: counts.commits.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Copies a SQLite database, while it is in use, to a file that must not exist yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Misuse`] on PostgreSQL, which has tools of its own (`pg_dump`, base backups).
+    pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.backup(to.to_owned()).await,
+            Engine::Postgres(_) => Err(StoreError::misuse(
+                "backup",
+                "use pg_dump or a base backup for PostgreSQL",
+            )),
+        }
+    }
+
+    /// Takes no more transactions, ends those that were accepted, and closes the database.
+    pub async fn close(&self) {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.close().await,
+            Engine::Postgres(postgres) => postgres.close().await,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! One SQL text, two databases: the little that has to be rewritten. The rules are in the documentation of
+//! [`db`](super).
+
+/// Rewrites for SQLite: `$1` becomes `?1` (SQLite numbers `$1` by order of appearance), lock markers vanish.
+pub(super) fn for_sqlite(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len());
+    pieces(sql, |piece| match piece {
+        Piece::Plain(text) => out.push_str(text),
+        Piece::Parameter(digits) => {
+            out.push('?');
+            out.push_str(digits);
+        }
+        Piece::SkipLocked | Piece::ForUpdate => {}
+    });
+    out
+}
+
+/// Rewrites for PostgreSQL: lock markers become lock clauses.
+pub(super) fn for_postgres(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len() + 16);
+    pieces(sql, |piece| match piece {
+        Piece::Plain(text) => out.push_str(text),
+        Piece::Parameter(digits) => {
+            out.push('$');
+            out.push_str(digits);
+        }
+        Piece::SkipLocked => out.push_str("FOR UPDATE SKIP LOCKED"),
+        Piece::ForUpdate => out.push_str("FOR UPDATE"),
+    });
+    out
+}
+
+/// The table a statement is about: the word after the first INTO, UPDATE or FROM. Only for messages.
+pub(super) fn table(sql: &'static str) -> &'static str {
+    let mut words = sql.split_ascii_whitespace().peekable();
+    while let Some(word) = words.next() {
+        let keyword = ["INTO", "UPDATE", "FROM"]
+            .iter()
+            .any(|keyword| word.eq_ignore_ascii_case(keyword));
+        if let (true, Some(next)) = (keyword, words.peek()) {
+            let name = next
+                .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+                .next()
+                .unwrap_or_default();
+            if !name.is_empty() && !name.eq_ignore_ascii_case("select") {
+                return name;
+            }
+        }
+    }
+    "(no table)"
+}
+
+enum Piece<'a> {
+    Plain(&'a str),
+    Parameter(&'a str),
+    SkipLocked,
+    ForUpdate,
+}
+
+/// Cuts a statement; what stands between quotes is plain.
+fn pieces<'a>(sql: &'a str, mut take: impl FnMut(Piece<'a>)) {
+    let bytes = sql.as_bytes();
+    let mut plain = 0;
+    let mut at = 0;
+    while at < bytes.len() {
+        let rest = &sql[at..];
+        let (length, piece) = match bytes[at] {
+            quote @ (b'\'' | b'"') => {
+                let end = rest[1..]
+                    .find(char::from(quote))
+                    .map_or(rest.len(), |end| end + 2);
+                at += end;
+                continue;
+            }
+            b'$' => {
+                let digits = rest[1..].bytes().take_while(u8::is_ascii_digit).count();
+                (
+                    1 + digits,
+                    (digits > 0).then(|| Piece::Parameter(&rest[1..=digits])),
+                )
+            }
+            b'/' if rest.starts_with(SKIP_LOCKED) => (SKIP_LOCKED.len(), Some(Piece::SkipLocked)),
+            b'/' if rest.starts_with(FOR_UPDATE) => (FOR_UPDATE.len(), Some(Piece::ForUpdate)),
+            // A multi-byte character is skipped byte by byte; none of its bytes is one of the above.
+            _ => (1, None),
+        };
+        if let Some(piece) = piece {
+            take(Piece::Plain(&sql[plain..at]));
+            take(piece);
+            plain = at + length;
+        }
+        at += length;
+        while at < bytes.len() && !sql.is_char_boundary(at) {
+            at += 1;
+        }
+    }
+    take(Piece::Plain(&sql[plain..]));
+}
+
+const SKIP_LOCKED: &str = "/*skip-locked*/";
+const FOR_UPDATE: &str = "/*for-update*/";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_and_markers_are_rewritten_and_literals_left_alone() {
+        let sql = "SELECT 'it''s $1 /*skip-locked*/', \"$2\" FROM job WHERE a = $2 AND b=$10 LIMIT $1 /*skip-locked*/";
+        assert_eq!(
+            for_sqlite(sql),
+            "SELECT 'it''s $1 /*skip-locked*/', \"$2\" FROM job WHERE a = ?2 AND b=?10 LIMIT ?1 "
+        );
+        assert!(for_postgres(sql).ends_with("b=$10 LIMIT $1 FOR UPDATE SKIP LOCKED"));
+        assert_eq!(
+            for_postgres("SELECT 'ü$' /*for-update*/"),
+            "SELECT 'ü$' FOR UPDATE"
+        );
+        assert_eq!(for_sqlite("SELECT ü, $1 -- é"), "SELECT ü, ?1 -- é");
+    }
+
+    #[test]
+    fn the_table_is_named() {
+        assert_eq!(table("INSERT INTO job(id) VALUES ($1)"), "job");
+        assert_eq!(table("UPDATE job SET a = 1"), "job");
+        assert_eq!(table("SELECT x FROM (SELECT 1) a"), "(no table)");
+        assert_eq!(table("SELECT 1"), "(no table)");
+    }
+}

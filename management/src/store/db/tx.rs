@@ -1,0 +1,310 @@
+//! A transaction: statements, sequences, wake-ups.
+
+use std::collections::BTreeSet;
+
+use hadron_proto::vocab::Timestamp;
+
+use super::value::{Value, params};
+use super::wake::Topic;
+use super::{Row, postgres, sqlite};
+use crate::clock::Clock;
+use crate::store::error::{Because, StoreError};
+
+/// A sequence of numbers that only grow; one row of table `sequence` each.
+///
+/// Drawing a number holds the row until the transaction ends, so numbers are committed in their order and a reader that
+/// saw `n` never misses a smaller one later. The price: transactions that draw from one sequence commit one after
+/// another on PostgreSQL. Draw late in the transaction, and always in the same order when drawing from several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sequence(pub &'static str);
+
+impl Sequence {
+    /// Fencing tokens of leases.
+    pub const FENCE: Self = Self("fence");
+    /// The order of changes that people and caches follow.
+    pub const CHANGE: Self = Self("change");
+}
+
+pub(super) enum Engine {
+    Sqlite(sqlite::Session),
+    Postgres(postgres::Session),
+}
+
+/// A transaction. Handed to the closures of [`Db::write`](super::Db::write) and [`Db::read`](super::Db::read).
+///
+/// After a statement has failed, the transaction is lost on both databases: return the error. Where a conflict is
+/// expected, say `ON CONFLICT DO NOTHING`, or use [`attempt`](Self::attempt).
+pub struct Tx {
+    pub(super) engine: Engine,
+    state: State,
+    wakes: BTreeSet<Topic>,
+    label: &'static str,
+    clock: Clock,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Clean,
+    /// A statement was sent; stays so when its future is dropped, since then nobody knows how it ended.
+    Running,
+    Failed,
+}
+
+impl Tx {
+    pub(super) const fn new(engine: Engine, clock: Clock) -> Self {
+        Self {
+            engine,
+            state: State::Clean,
+            wakes: BTreeSet::new(),
+            label: "",
+            clock,
+        }
+    }
+
+    /// Begins anew under this label.
+    pub(super) fn start(&mut self, label: &'static str) {
+        self.state = State::Clean;
+        self.wakes.clear();
+        self.label = label;
+        match &mut self.engine {
+            Engine::Sqlite(session) => session.label = label,
+            Engine::Postgres(session) => session.label = label,
+        }
+    }
+
+    /// Whether this transaction may be committed: no statement failed or was abandoned.
+    pub(super) fn verdict(&self) -> Result<(), StoreError> {
+        match self.state {
+            State::Clean => Ok(()),
+            State::Running => Err(StoreError::misuse(
+                self.label,
+                "a statement was abandoned before it ended",
+            )),
+            State::Failed => Err(StoreError::misuse(
+                self.label,
+                "went on after a statement had failed",
+            )),
+        }
+    }
+
+    pub(super) fn take_wakes(&mut self) -> BTreeSet<Topic> {
+        std::mem::take(&mut self.wakes)
+    }
+
+    /// The label of this transaction, for messages.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        self.label
+    }
+
+    /// Runs a statement and returns its rows.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is lost then.
+    pub async fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.enter()?;
+        let outcome = match &mut self.engine {
+            Engine::Sqlite(session) => session.query(sql, params),
+            Engine::Postgres(session) => session.query(sql, params).await,
+        };
+        self.leave(outcome)
+    }
+
+    /// Runs a statement that returns at most one row.
+    ///
+    /// # Errors
+    /// [`StoreError`]; more than one row is [`StoreError::Corrupt`].
+    pub async fn query_opt(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+    ) -> Result<Option<Row>, StoreError> {
+        let mut rows = self.query(sql, params).await?;
+        if rows.len() > 1 {
+            let why = format!("{} rows where there may be one", rows.len());
+            return Err(StoreError::corrupt(super::sql::table(sql), Because(why)));
+        }
+        Ok(rows.pop())
+    }
+
+    /// Runs a statement that returns exactly one row.
+    ///
+    /// # Errors
+    /// [`StoreError`]; no row is [`StoreError::NotFound`].
+    pub async fn query_one(&mut self, sql: &'static str, params: &[Value]) -> Result<Row, StoreError> {
+        let row = self.query_opt(sql, params).await?;
+        row.ok_or_else(|| StoreError::NotFound {
+            label: self.label,
+            what: super::sql::table(sql).to_owned(),
+        })
+    }
+
+    /// Runs a statement that returns no rows; answers how many it changed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is lost then.
+    pub async fn execute(&mut self, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
+        self.enter()?;
+        let outcome = match &mut self.engine {
+            Engine::Sqlite(session) => session.execute(sql, params),
+            Engine::Postgres(session) => session.execute(sql, params).await,
+        };
+        self.leave(outcome)
+    }
+
+    /// Runs one statement for many rows of parameters; answers how many rows it changed in all. On PostgreSQL the
+    /// statements are pipelined, so that a fan-out costs one round trip and not one for each.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is lost then.
+    pub async fn execute_each<P>(&mut self, sql: &'static str, rows: &[P]) -> Result<u64, StoreError>
+    where
+        P: AsRef<[Value]> + Sync,
+    {
+        self.enter()?;
+        let outcome = match &mut self.engine {
+            Engine::Sqlite(session) => {
+                rows.iter().try_fold(
+                    0,
+                    |changed, row| Ok(changed + session.execute(sql, row.as_ref())?),
+                )
+            }
+            Engine::Postgres(session) => session.execute_each(sql, rows).await,
+        };
+        self.leave(outcome)
+    }
+
+    /// Like [`execute`](Self::execute), but the transaction goes on after a [`StoreError::Conflict`].
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is lost then, except after a conflict.
+    pub async fn attempt(&mut self, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
+        self.enter()?;
+        let outcome = match &mut self.engine {
+            // A failed statement of SQLite undoes itself and nothing else.
+            Engine::Sqlite(session) => session.execute(sql, params),
+            Engine::Postgres(session) => session.attempt(sql, params).await,
+        };
+        if matches!(outcome, Err(StoreError::Conflict { .. })) {
+            self.state = State::Clean;
+            return outcome;
+        }
+        self.leave(outcome)
+    }
+
+    /// The next number of a sequence, from 1.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is lost then.
+    pub async fn next(&mut self, sequence: Sequence) -> Result<u64, StoreError> {
+        self.next_many(sequence, 1).await
+    }
+
+    /// Draws `count` successive numbers; answers the first.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is lost then.
+    pub async fn next_many(&mut self, sequence: Sequence, count: u32) -> Result<u64, StoreError> {
+        let row = self
+            .query_one(
+                "INSERT INTO sequence (name, value) VALUES ($1, $2) \
+                 ON CONFLICT (name) DO UPDATE SET value = sequence.value + excluded.value RETURNING value",
+                &params![sequence.0, count],
+            )
+            .await?;
+        let last: u64 = row.get("value")?;
+        Ok(last.saturating_sub(u64::from(count)) + 1)
+    }
+
+    /// The time by the clock that all replicas share: the database server's, or this hub's on SQLite.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is lost then.
+    pub async fn now(&mut self) -> Result<Timestamp, StoreError> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(self.clock.now()),
+            Engine::Postgres(_) => {
+                let sql = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) AS now";
+                self.query_one(sql, &[]).await?.get("now")
+            }
+        }
+    }
+
+    /// Wakes the topic's subscribers once this transaction is committed, and only then.
+    pub fn after_commit(&mut self, topic: Topic) {
+        self.wakes.insert(topic);
+    }
+
+    /// Runs a script of several statements without parameters: migrations.
+    pub(in crate::store) async fn script(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.enter()?;
+        let outcome = match &mut self.engine {
+            Engine::Sqlite(session) => session.script(sql),
+            Engine::Postgres(session) => session.script(sql).await,
+        };
+        self.leave(outcome)
+    }
+
+    /// Keeps other processes from changing the schema until the transaction ends.
+    pub(in crate::store) async fn lock_schema(&mut self) -> Result<(), StoreError> {
+        match &self.engine {
+            // A write transaction excludes every other one anyway.
+            Engine::Sqlite(_) => Ok(()),
+            Engine::Postgres(_) => {
+                // A migration may take longer than any other statement; the number is arbitrary and ours for ever.
+                self.script("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
+                    .await?;
+                self.script("SELECT pg_advisory_xact_lock(7235420190541)").await
+            }
+        }
+    }
+
+    /// Whether a table exists.
+    pub(in crate::store) async fn has_table(&mut self, name: &str) -> Result<bool, StoreError> {
+        let sql = match &self.engine {
+            Engine::Sqlite(_) => {
+                "SELECT count(*) AS found FROM sqlite_schema WHERE type = 'table' AND name = $1"
+            }
+            Engine::Postgres(_) => {
+                "SELECT count(*) AS found FROM pg_class \
+                 WHERE relkind = 'r' AND relname = $1 AND relnamespace = current_schema()::regnamespace"
+            }
+        };
+        self.query_one(sql, &params![name])
+            .await?
+            .get::<i64>("found")
+            .map(|found| found > 0)
+    }
+
+    /// Whether the other arm of a pair of texts applies: the SQLite one.
+    pub(in crate::store) const fn is_sqlite(&self) -> bool {
+        matches!(self.engine, Engine::Sqlite(_))
+    }
+
+    fn enter(&mut self) -> Result<(), StoreError> {
+        self.verdict()?;
+        self.state = State::Running;
+        Ok(())
+    }
+
+    fn leave<T>(&mut self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.state = if outcome.is_ok() {
+            State::Clean
+        } else {
+            State::Failed
+        };
+        outcome
+    }
+}
+
+/// Text that PostgreSQL cannot hold is refused on both.
+pub(super) fn check(label: &'static str, params: &[Value]) -> Result<(), StoreError> {
+    let nul = |value: &Value| matches!(value, Value::Text(text) if text.as_bytes().contains(&0));
+    match params.iter().position(nul) {
+        None => Ok(()),
+        Some(at) => Err(StoreError::misuse(
+            label,
+            format!("parameter ${} is text with a NUL character", at + 1),
+        )),
+    }
+}

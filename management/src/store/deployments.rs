@@ -1,0 +1,432 @@
+//! Rows of deployments and of what happened during them.
+
+use hadron_domain::deployment::Deployment;
+use hadron_domain::target::Target;
+use hadron_proto::vocab::{
+    AccountId, ConnectionId, DeploymentId, Digest, EnvironmentName, Region, StackArn, TargetId, TemplateName,
+    TemplateVersion, Timestamp,
+};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::db::{Row, Sequence, Tx, Topic, params};
+use super::{StoreError, corrupt, json, to_json};
+
+macro_rules! deployment_event_columns {
+    () => {
+        "deployment_id, sequence, at, source, message, external_id, event"
+    };
+}
+
+macro_rules! deployment_columns {
+    () => {
+        "id, target_id, kind, environment, service, instance, state, message, ways_out, account, region, connection_id, template_name, major, minor, spec, stack_name, stack_arn, never_succeeded, rendered, rendered_bytes, capabilities, resource_types, retain, changes, outputs, attempt, requested_by, created_at, ended_at, last_event, generation"
+    };
+}
+
+/// A deployment as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeploymentRow {
+    /// The rules' view of it.
+    pub deployment: Deployment,
+    /// What it deploys.
+    pub target_id: TargetId,
+    /// What that is called.
+    pub target: Target,
+    /// The environment that the target is or lives in.
+    pub environment: Option<EnvironmentName>,
+    /// Why it failed.
+    pub message: String,
+    /// What can be done from here.
+    pub ways_out: Vec<String>,
+    /// The account that it happens in.
+    pub account: AccountId,
+    /// The Region that it happens in.
+    pub region: Region,
+    /// The connection that lets it happen.
+    pub connection: ConnectionId,
+    /// The template.
+    pub template: TemplateName,
+    /// The version to be deployed.
+    pub version: TemplateVersion,
+    /// The spec to be deployed.
+    pub spec: String,
+    /// The stack's name.
+    pub stack_name: String,
+    /// The stack's ARN, when it is known.
+    pub stack_arn: Option<StackArn>,
+    /// No deployment of the target had succeeded when this one began.
+    pub never_succeeded: bool,
+    /// Digest and length of the rendered template; `None` for deletions.
+    pub rendered: Option<(Digest, u64)>,
+    /// What CloudFormation has to be allowed.
+    pub capabilities: Vec<String>,
+    /// The resource types of the rendered template.
+    pub resource_types: Vec<String>,
+    /// Resources to leave behind.
+    pub retain: Vec<String>,
+    /// The change set that was authorised.
+    pub changes: Vec<Change>,
+    /// The outputs that it ended with.
+    pub outputs: IndexMap<String, String>,
+    /// How often its job was leased.
+    pub attempt: u32,
+    /// Who asked for it.
+    pub requested_by: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// The sequence number of its last event.
+    pub last_event: u64,
+    /// Grows with every write.
+    pub generation: u64,
+}
+
+/// One change of a change set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Add, Modify, Remove, Import or Dynamic.
+    pub action: String,
+    /// The resource's name in the template.
+    pub logical_id: String,
+    /// The resource's name in AWS.
+    pub physical_id: String,
+    /// Such as `AWS::SNS::Topic`.
+    pub resource_type: String,
+    /// True, False, Conditional or empty.
+    pub replacement: String,
+}
+
+/// Who tells an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The hub.
+    Hub,
+    /// The agent.
+    Agent,
+    /// CloudFormation.
+    Stack,
+}
+
+impl Source {
+    /// As stored and shown.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hub => "hub",
+            Self::Agent => "agent",
+            Self::Stack => "stack",
+        }
+    }
+}
+
+/// Something that happened during a deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    /// Its place in the deployment's history, from 1.
+    pub sequence: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who tells it: hub, agent or stack.
+    pub source: String,
+    /// In words.
+    pub message: String,
+    /// CloudFormation's own event.
+    pub event: Option<StackEvent>,
+}
+
+/// CloudFormation's own event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackEvent {
+    /// CloudFormation's id of it.
+    pub event_id: String,
+    /// When.
+    pub at: Timestamp,
+    /// The resource's name in the template.
+    pub logical_id: String,
+    /// The resource's name in AWS.
+    pub physical_id: String,
+    /// Such as `AWS::SNS::Topic`.
+    pub resource_type: String,
+    /// Such as `CREATE_FAILED`.
+    pub status: String,
+    /// CloudFormation's reason.
+    pub reason: String,
+}
+
+fn words(target: &Target) -> (&'static str, String, String) {
+    match target {
+        Target::Environment(_) => ("environment", String::new(), String::new()),
+        Target::Instance(service, instance) => ("instance", service.to_string(), instance.to_string()),
+        Target::Pipeline(service) => ("pipeline", service.to_string(), String::new()),
+        Target::Component(name) => ("component", String::new(), name.to_string()),
+    }
+}
+
+fn from_row(row: &Row) -> Result<DeploymentRow, StoreError> {
+    let kind: String = row.get("kind")?;
+    let environment: String = row.get("environment")?;
+    let environment: Option<EnvironmentName> =
+        if environment.is_empty() { None } else { Some(row.text_as("environment")?) };
+    let target = match (kind.as_str(), &environment) {
+        ("environment", Some(name)) => Target::Environment(name.clone()),
+        ("instance", _) => Target::Instance(row.text_as("service")?, row.text_as("instance")?),
+        ("pipeline", _) => Target::Pipeline(row.text_as("service")?),
+        ("component", _) => Target::Component(row.text_as("instance")?),
+        _ => return Err(corrupt("deployment.kind", &kind)),
+    };
+    let rendered: Option<Digest> = row.text_as_opt("rendered")?;
+    let bytes: u64 = row.get("rendered_bytes")?;
+    Ok(DeploymentRow {
+        deployment: json(row, "state")?,
+        target_id: row.text_as("target_id")?,
+        target,
+        environment,
+        message: row.get("message")?,
+        ways_out: json(row, "ways_out")?,
+        account: row.text_as("account")?,
+        region: row.text_as("region")?,
+        connection: row.text_as("connection_id")?,
+        template: row.text_as("template_name")?,
+        version: TemplateVersion { major: row.get("major")?, minor: row.get("minor")? },
+        spec: row.get("spec")?,
+        stack_name: row.get("stack_name")?,
+        stack_arn: row.text_as_opt("stack_arn")?,
+        never_succeeded: row.get("never_succeeded")?,
+        rendered: rendered.map(|digest| (digest, bytes)),
+        capabilities: json(row, "capabilities")?,
+        resource_types: json(row, "resource_types")?,
+        retain: json(row, "retain")?,
+        changes: json(row, "changes")?,
+        outputs: json(row, "outputs")?,
+        attempt: row.get("attempt")?,
+        requested_by: row.get("requested_by")?,
+        created_at: row.get("created_at")?,
+        ended_at: row.get("ended_at")?,
+        last_event: row.get("last_event")?,
+        generation: row.get("generation")?,
+    })
+}
+
+/// Inserts a deployment.
+///
+/// # Errors
+/// [`StoreError::Conflict`] on index `one_active` when the target has an active deployment.
+pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> {
+    let changed = tx.next(Sequence::CHANGE).await?;
+    let (kind, service, instance) = words(&row.target);
+    tx.execute(
+        "INSERT INTO deployment (id, target_id, kind, environment, service, instance, active, state, status, message,
+             ways_out, account, region, connection_id, template_name, major, minor, spec, stack_name, stack_arn,
+             never_succeeded, rendered, rendered_bytes, capabilities, resource_types, retain, changes, outputs, attempt,
+             requested_by, created_at, ended_at, last_event, generation, changed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+             $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)",
+        &params![
+            row.deployment.id,
+            row.target_id,
+            kind,
+            row.environment.as_ref().map(ToString::to_string).unwrap_or_default(),
+            service,
+            instance,
+            row.deployment.is_active(),
+            to_json(&row.deployment)?,
+            row.deployment.word(),
+            &row.message,
+            to_json(&row.ways_out)?,
+            row.account,
+            &row.region,
+            row.connection,
+            &row.template,
+            row.version.major,
+            row.version.minor,
+            &row.spec,
+            &row.stack_name,
+            row.stack_arn.as_ref().map(ToString::to_string),
+            row.never_succeeded,
+            row.rendered.map(|(digest, _)| digest.to_string()),
+            row.rendered.map_or(0, |(_, bytes)| bytes),
+            to_json(&row.capabilities)?,
+            to_json(&row.resource_types)?,
+            to_json(&row.retain)?,
+            to_json(&row.changes)?,
+            to_json(&row.outputs)?,
+            row.attempt,
+            &row.requested_by,
+            row.created_at,
+            row.ended_at,
+            row.last_event,
+            row.generation,
+            changed
+        ],
+    )
+    .await?;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// Writes a deployment back where it is still the one that was read.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when somebody else wrote it meanwhile.
+pub async fn put(tx: &mut Tx, row: &mut DeploymentRow) -> Result<(), StoreError> {
+    let changed = tx.next(Sequence::CHANGE).await?;
+    let written = tx
+        .execute(
+            "UPDATE deployment SET active = $3, state = $4, status = $5, message = $6, ways_out = $7, stack_arn = $8,
+                 changes = $9, outputs = $10, attempt = $11, ended_at = $12, last_event = $13, stack_name = $14,
+                 generation = generation + 1, changed = $15
+             WHERE id = $1 AND generation = $2",
+            &params![
+                row.deployment.id,
+                row.generation,
+                row.deployment.is_active(),
+                to_json(&row.deployment)?,
+                row.deployment.word(),
+                &row.message,
+                to_json(&row.ways_out)?,
+                row.stack_arn.as_ref().map(ToString::to_string),
+                to_json(&row.changes)?,
+                to_json(&row.outputs)?,
+                row.attempt,
+                row.ended_at,
+                row.last_event,
+                &row.stack_name,
+                changed
+            ],
+        )
+        .await?;
+    if written == 0 {
+        return Err(super::changed("writing a deployment"));
+    }
+    row.generation += 1;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// One deployment, locked until the transaction ends.
+pub async fn get(tx: &mut Tx, id: DeploymentId) -> Result<Option<DeploymentRow>, StoreError> {
+    let row = tx.query_opt(concat!("SELECT ", deployment_columns!(), " FROM deployment WHERE id = $1 /*for-update*/"), &params![id]).await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// The active deployment of a target.
+pub async fn active_of(tx: &mut Tx, target: TargetId) -> Result<Option<DeploymentRow>, StoreError> {
+    let row = tx
+        .query_opt(concat!("SELECT ", deployment_columns!(), " FROM deployment WHERE target_id = $1 AND active = 1 /*for-update*/"), &params![target])
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// Active deployments of a connection.
+pub async fn active_of_connection(tx: &mut Tx, connection: ConnectionId) -> Result<Vec<DeploymentRow>, StoreError> {
+    tx.query(
+        concat!("SELECT ", deployment_columns!(), " FROM deployment WHERE connection_id = $1 AND active = 1 ORDER BY id /*for-update*/"),
+        &params![connection],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Active deployments, oldest first: those that wait for grants are among them.
+pub async fn active(tx: &mut Tx) -> Result<Vec<DeploymentRow>, StoreError> {
+    tx.query(concat!("SELECT ", deployment_columns!(), " FROM deployment WHERE active = 1 ORDER BY id"), &[]).await?.iter().map(from_row).collect()
+}
+
+/// What deployments to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In this environment.
+    pub environment: String,
+    /// Of this service.
+    pub service: String,
+    /// Of this instance.
+    pub instance: String,
+    /// In this account.
+    pub account: String,
+    /// Not ended.
+    pub active_only: bool,
+}
+
+/// Deployments, newest first, before `before` (empty: from the newest).
+pub async fn list(tx: &mut Tx, filter: &Filter, before: &str, limit: u32) -> Result<Vec<DeploymentRow>, StoreError> {
+    tx.query(
+        concat!("SELECT ", deployment_columns!(), " FROM deployment
+         WHERE ($1 = '' OR id < $1) AND ($2 = '' OR environment = $2) AND ($3 = '' OR service = $3)
+           AND ($4 = '' OR instance = $4) AND ($5 = '' OR account = $5) AND (CAST($6 AS BIGINT) = 0 OR active = 1)
+         ORDER BY id DESC LIMIT $7"),
+        &params![
+            before,
+            &filter.environment,
+            &filter.service,
+            &filter.instance,
+            &filter.account,
+            filter.active_only,
+            limit
+        ],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Writes down what happened. The caller writes the row back afterwards, since its `last_event` has grown.
+pub async fn tell(
+    tx: &mut Tx,
+    row: &mut DeploymentRow,
+    at: Timestamp,
+    source: Source,
+    message: impl Into<String>,
+) -> Result<(), StoreError> {
+    row.last_event += 1;
+    tx.execute(
+        "INSERT INTO deployment_event (deployment_id, sequence, at, source, message, external_id, event)
+         VALUES ($1, $2, $3, $4, $5, NULL, NULL)",
+        &params![row.deployment.id, row.last_event, at, source.word(), message.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Writes down CloudFormation's own events, each once. The caller writes the row back afterwards.
+pub async fn tell_stack(tx: &mut Tx, row: &mut DeploymentRow, events: &[StackEvent]) -> Result<(), StoreError> {
+    for event in events {
+        let reason = if event.reason.is_empty() { String::new() } else { format!(": {}", event.reason) };
+        let message = format!("{} {} {}{reason}", event.status, event.resource_type, event.logical_id);
+        let written = tx
+            .execute(
+                "INSERT INTO deployment_event (deployment_id, sequence, at, source, message, external_id, event)
+                 VALUES ($1, $2, $3, 'stack', $4, $5, $6)
+                 ON CONFLICT DO NOTHING",
+                &params![row.deployment.id, row.last_event + 1, event.at, message, &event.event_id, to_json(event)?],
+            )
+            .await?;
+        row.last_event += written;
+    }
+    Ok(())
+}
+
+/// What happened after `after`, in order.
+pub async fn events(tx: &mut Tx, id: DeploymentId, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+    tx.query(
+        concat!("SELECT ", deployment_event_columns!(), " FROM deployment_event WHERE deployment_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3"),
+        &params![id, after, limit],
+    )
+    .await?
+    .iter()
+    .map(|row| {
+        let event: Option<String> = row.get("event")?;
+        Ok(EventRow {
+            sequence: row.get("sequence")?,
+            at: row.get("at")?,
+            source: row.get("source")?,
+            message: row.get("message")?,
+            event: if event.is_some() { Some(json(row, "event")?) } else { None },
+        })
+    })
+    .collect()
+}

@@ -1,0 +1,227 @@
+//! Rows of jobs: the agents' queue.
+
+use hadron_domain::job::{Job, JobState};
+use hadron_proto::vocab::{AccountId, ConnectionId, DeploymentId, JobId, Region, SessionId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::db::{Row, Tx, Topic, params};
+use super::{StoreError, corrupt, json, to_json};
+
+macro_rules! job_columns {
+    () => {
+        "id, account, region, connection_id, deployment_id, kind, label, payload, status, at, holder, started, fence, attempts, losses, created_at"
+    };
+}
+
+/// A job as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobRow {
+    /// The rules' view of it.
+    pub job: Job,
+    /// The account whose agent shall do it.
+    pub account: AccountId,
+    /// The Region whose agent shall do it.
+    pub region: Region,
+    /// The connection that lets it be done.
+    pub connection: ConnectionId,
+    /// The deployment that it works for.
+    pub deployment: Option<DeploymentId>,
+    /// What it is about, for people.
+    pub label: String,
+    /// What to do.
+    pub work: JobWork,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What a job does. Stack jobs read everything else from their deployment when they are offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobWork {
+    /// Create or update the deployment's stack.
+    ApplyStack,
+    /// Delete the deployment's stack.
+    DestroyStack,
+    /// Take away what the cancelled deployment could still do.
+    RevokeStack,
+    /// Write a repository's pull policy.
+    SetPullPolicy {
+        /// The repository, in the management account's registry.
+        repository: hadron_proto::vocab::RepositoryName,
+        /// Who shall be able to pull.
+        readers: std::collections::BTreeSet<AccountId>,
+    },
+}
+
+impl JobWork {
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::ApplyStack => "apply_stack",
+            Self::DestroyStack => "destroy_stack",
+            Self::RevokeStack => "revoke_stack",
+            Self::SetPullPolicy { .. } => "set_pull_policy",
+        }
+    }
+}
+
+fn columns(job: &Job) -> (&'static str, Timestamp, Option<SessionId>, bool) {
+    match &job.state {
+        JobState::Ready { not_before } => ("READY", *not_before, None, false),
+        JobState::Leased { holder, expires, started } => ("LEASED", *expires, Some(*holder), *started),
+        JobState::Finished { at } => ("FINISHED", *at, None, false),
+        JobState::Void { at } => ("VOID", *at, None, false),
+    }
+}
+
+fn from_row(row: &Row) -> Result<JobRow, StoreError> {
+    let at: Timestamp = row.get("at")?;
+    let status: String = row.get("status")?;
+    let state = match status.as_str() {
+        "READY" => JobState::Ready { not_before: at },
+        "LEASED" => JobState::Leased { holder: row.text_as("holder")?, expires: at, started: row.get("started")? },
+        "FINISHED" => JobState::Finished { at },
+        "VOID" => JobState::Void { at },
+        other => return Err(corrupt("job.status", other)),
+    };
+    Ok(JobRow {
+        job: Job {
+            id: row.text_as("id")?,
+            state,
+            fence: row.get("fence")?,
+            attempts: row.get("attempts")?,
+            losses: row.get("losses")?,
+        },
+        account: row.text_as("account")?,
+        region: row.text_as("region")?,
+        connection: row.text_as("connection_id")?,
+        deployment: row.text_as_opt("deployment_id")?,
+        label: row.get("label")?,
+        work: json(row, "payload")?,
+        created_at: row.get("created_at")?,
+    })
+}
+
+fn lane(row: &JobRow) -> Topic {
+    Topic::Jobs { account: row.account, region: row.region.clone() }
+}
+
+/// Inserts a job and wakes the sessions that can take it.
+pub async fn insert(tx: &mut Tx, row: &JobRow) -> Result<(), StoreError> {
+    let (status, at, holder, started) = columns(&row.job);
+    tx.execute(
+        "INSERT INTO job (id, account, region, connection_id, deployment_id, kind, label, payload, status, at, holder,
+                          started, fence, attempts, losses, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        &params![
+            row.job.id,
+            row.account,
+            &row.region,
+            row.connection,
+            row.deployment,
+            row.work.kind(),
+            &row.label,
+            to_json(&row.work)?,
+            status,
+            at,
+            holder,
+            started,
+            row.job.fence,
+            row.job.attempts,
+            row.job.losses,
+            row.created_at
+        ],
+    )
+    .await?;
+    tx.after_commit(lane(row));
+    Ok(())
+}
+
+/// Writes a job back.
+pub async fn put(tx: &mut Tx, row: &JobRow) -> Result<(), StoreError> {
+    let job = &row.job;
+    let (status, at, holder, started) = columns(job);
+    tx.execute(
+        "UPDATE job SET status = $2, at = $3, holder = $4, started = $5, fence = $6, attempts = $7, losses = $8
+         WHERE id = $1",
+        &params![job.id, status, at, holder, started, job.fence, job.attempts, job.losses],
+    )
+    .await?;
+    if status == "READY" {
+        tx.after_commit(lane(row));
+    }
+    Ok(())
+}
+
+/// One job, locked until the transaction ends.
+pub async fn get(tx: &mut Tx, id: JobId) -> Result<Option<JobRow>, StoreError> {
+    let row = tx.query_opt(concat!("SELECT ", job_columns!(), " FROM job WHERE id = $1 /*for-update*/"), &params![id]).await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// Jobs that an agent of this account and Region may take now, oldest first. Those whose connection is not connected wait.
+pub async fn ready(
+    tx: &mut Tx,
+    account: AccountId,
+    region: &Region,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<JobRow>, StoreError> {
+    tx.query(
+        concat!("SELECT ", job_columns!(), " FROM job
+         WHERE account = $1 AND region = $2 AND status = 'READY' AND at <= $3
+           AND connection_id IN (SELECT id FROM connection WHERE status = 'CONNECTED')
+         ORDER BY at, id LIMIT $4 /*skip-locked*/"),
+        &params![account, region, now, limit],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// When the next job of this account and Region may be taken, for sessions that found nothing.
+pub async fn next_ready_at(tx: &mut Tx, account: AccountId, region: &Region) -> Result<Option<Timestamp>, StoreError> {
+    let row = tx
+        .query_opt(
+            "SELECT MIN(at) AS at FROM job WHERE account = $1 AND region = $2 AND status = 'READY'",
+            &params![account, region],
+        )
+        .await?;
+    row.map_or(Ok(None), |row| row.get("at"))
+}
+
+/// Leases that have run out, oldest first.
+pub async fn expired(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+    tx.query(
+        concat!("SELECT ", job_columns!(), " FROM job WHERE status = 'LEASED' AND at <= $1 ORDER BY at LIMIT $2 /*skip-locked*/"),
+        &params![now, limit],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Jobs of a connection that somebody holds.
+pub async fn leased_of_connection(tx: &mut Tx, connection: ConnectionId) -> Result<Vec<JobRow>, StoreError> {
+    tx.query(
+        concat!("SELECT ", job_columns!(), " FROM job WHERE connection_id = $1 AND status = 'LEASED' /*for-update*/"),
+        &params![connection],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// How many jobs a session holds.
+pub async fn held_by(tx: &mut Tx, session: SessionId) -> Result<u32, StoreError> {
+    tx.query_one("SELECT COUNT(*) AS n FROM job WHERE holder = $1 AND status = 'LEASED'", &params![session])
+        .await?
+        .get("n")
+}
+
+/// Removes jobs that ended before `before`.
+pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
+    tx.execute("DELETE FROM job WHERE status IN ('FINISHED', 'VOID') AND at < $1", &params![before]).await
+}

@@ -1,0 +1,52 @@
+//! The store: the only module that knows SQL. Rows become domain types here and nowhere else; nothing is decided here.
+//!
+//! * [`db`]: transactions on SQLite and PostgreSQL with one SQL text. Start reading there.
+//! * [`migrate`]: the schema and its versions.
+//! * [`error`]: what can go wrong.
+//! * One module per noun, with one function per question asked.
+
+pub mod agents;
+pub mod challenges;
+pub mod connections;
+pub mod counts;
+pub mod db;
+pub mod deployments;
+pub mod error;
+pub mod grants;
+pub mod jobs;
+pub mod meta;
+pub mod migrate;
+pub mod outbox;
+pub mod requests;
+pub mod services;
+pub mod targets;
+pub mod templates;
+
+pub use db::{Db, Row, Sequence, Topic, Tx, Value, params};
+pub use error::StoreError;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Lines of the audit log.
+const AUDIT: Sequence = Sequence("audit");
+
+/// A value as JSON text, for columns that nobody searches.
+fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::corrupt("a value to be stored", error))
+}
+
+/// Reads a column of JSON text.
+fn json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T, StoreError> {
+    serde_json::from_str(row.str(column)?).map_err(|error| row.corrupt(column, error))
+}
+
+/// A column holds a word that this program does not write.
+fn corrupt(place: &str, word: &str) -> StoreError {
+    StoreError::corrupt(place, error::Because(format!("unknown word '{word}'")))
+}
+
+/// Somebody else wrote the row since it was read; doing the whole transaction again is safe.
+const fn changed(doing: &'static str) -> StoreError {
+    StoreError::Unavailable { doing, source: None }
+}

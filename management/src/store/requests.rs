@@ -1,0 +1,193 @@
+//! Answered requests (idempotency), content by digest, tokens and the audit log.
+
+use hadron_domain::authority::Role;
+use hadron_proto::vocab::{AccountId, Digest, Timestamp};
+
+use super::{AUDIT, StoreError};
+use super::db::{Tx, params};
+
+macro_rules! token_columns {
+    () => {
+        "digest, name, principal, account, role, created_at, expires_at, disabled"
+    };
+}
+
+/// What is known about a request id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Never seen.
+    New,
+    /// The same request was answered; the text names what it made.
+    Answered(String),
+    /// The id was used for another request.
+    Other(String),
+}
+
+/// Looks a request id up.
+pub async fn seen(
+    tx: &mut Tx,
+    principal: &str,
+    request_id: &str,
+    operation: &str,
+    hash: &Digest,
+) -> Result<Seen, StoreError> {
+    let row = tx
+        .query_opt(
+            "SELECT operation, request_hash, response FROM idempotency WHERE principal = $1 AND request_id = $2",
+            &params![principal, request_id],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(Seen::New) };
+    let (before, with, response): (String, String, String) =
+        (row.get("operation")?, row.get("request_hash")?, row.get("response")?);
+    if before == operation && with == hash.to_string() { Ok(Seen::Answered(response)) } else { Ok(Seen::Other(before)) }
+}
+
+/// Remembers the answer to a request.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when the same id was used in between.
+pub async fn answered(
+    tx: &mut Tx,
+    principal: &str,
+    request_id: &str,
+    operation: &str,
+    hash: &Digest,
+    response: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO idempotency (principal, request_id, operation, request_hash, response, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        &params![principal, request_id, operation, hash, response, now],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Forgets answers given before `before`.
+pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
+    tx.execute("DELETE FROM idempotency WHERE created_at < $1", &params![before]).await
+}
+
+/// Stores content; storing it twice is storing it once. Gives its digest.
+pub async fn put_blob(tx: &mut Tx, bytes: &[u8], now: Timestamp) -> Result<Digest, StoreError> {
+    let digest = Digest::of(bytes);
+    tx.execute(
+        "INSERT INTO blob (digest, bytes, created_at) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING",
+        &params![digest, bytes.to_vec(), now],
+    )
+    .await?;
+    Ok(digest)
+}
+
+/// Content by digest.
+pub async fn blob(tx: &mut Tx, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
+    let row = tx.query_opt("SELECT bytes FROM blob WHERE digest = $1", &params![digest]).await?;
+    row.map(|row| row.get("bytes")).transpose()
+}
+
+/// A bearer token; only the digest of its text is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRow {
+    /// SHA-256 of the token's text.
+    pub digest: Digest,
+    /// What it is called; empty for tokens that a login gave.
+    pub name: String,
+    /// Who it stands for.
+    pub principal: String,
+    /// The account that STS proved; `None` for minted ones.
+    pub account: Option<AccountId>,
+    /// The part that its bearer plays.
+    pub role: Role,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops counting.
+    pub expires_at: Option<Timestamp>,
+    /// Switched off by an administrator.
+    pub disabled: bool,
+}
+
+/// Stores a token.
+pub async fn insert_token(tx: &mut Tx, token: &TokenRow) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO token (digest, name, principal, account, role, created_at, expires_at, disabled)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        &params![
+            token.digest,
+            &token.name,
+            &token.principal,
+            token.account.map(|account| account.to_string()),
+            token.role.word(),
+            token.created_at,
+            token.expires_at,
+            token.disabled
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+fn token_from(row: &super::db::Row) -> Result<TokenRow, StoreError> {
+    Ok(TokenRow {
+        digest: row.text_as("digest")?,
+        name: row.get("name")?,
+        principal: row.get("principal")?,
+        account: row.text_as_opt("account")?,
+        role: row.text_as("role")?,
+        created_at: row.get("created_at")?,
+        expires_at: row.get("expires_at")?,
+        disabled: row.get("disabled")?,
+    })
+}
+
+/// A token by the digest of its text.
+pub async fn token(tx: &mut Tx, digest: Digest) -> Result<Option<TokenRow>, StoreError> {
+    let row = tx.query_opt(concat!("SELECT ", token_columns!(), " FROM token WHERE digest = $1"), &params![digest]).await?;
+    row.as_ref().map(token_from).transpose()
+}
+
+/// Minted tokens, by name.
+pub async fn minted_tokens(tx: &mut Tx) -> Result<Vec<TokenRow>, StoreError> {
+    tx.query(concat!("SELECT ", token_columns!(), " FROM token WHERE name <> '' ORDER BY name, created_at"), &[]).await?.iter().map(token_from).collect()
+}
+
+/// Switches minted tokens of this name off. Gives how many there were.
+pub async fn disable_tokens(tx: &mut Tx, name: &str) -> Result<u64, StoreError> {
+    tx.execute("UPDATE token SET disabled = 1 WHERE name = $1 AND name <> ''", &params![name]).await
+}
+
+/// Removes tokens that expired before `before`.
+pub async fn forget_tokens(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
+    tx.execute("DELETE FROM token WHERE expires_at IS NOT NULL AND expires_at < $1", &params![before]).await
+}
+
+/// One line of the audit log, in the transaction of what it tells.
+pub async fn audit(
+    tx: &mut Tx,
+    at: Timestamp,
+    principal: &str,
+    account: Option<AccountId>,
+    action: &str,
+    object: &str,
+    outcome: &str,
+    detail: &str,
+) -> Result<(), StoreError> {
+    let sequence = tx.next(AUDIT).await?;
+    tx.execute(
+        "INSERT INTO audit (sequence, at, principal, account, action, object, outcome, detail)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        &params![
+            sequence,
+            at,
+            principal,
+            account.map(|account| account.to_string()),
+            action,
+            object,
+            outcome,
+            detail
+        ],
+    )
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! Rows of services.
+
+use hadron_domain::service::{Doing, Status};
+use hadron_proto::vocab::{ServiceName, TemplateName, TemplateVersion, Timestamp};
+
+use super::db::{Row, Sequence, Tx, Topic, params};
+use super::{StoreError, corrupt, json, to_json};
+
+macro_rules! service_columns {
+    () => {
+        "name, template_name, major, minor, description, spec, old_spec, status, message, doing, branch, repository, link, created_at, modified_at, generation"
+    };
+}
+
+/// A service as stored. Its instances and its pipeline are targets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceRow {
+    /// Its name.
+    pub name: ServiceName,
+    /// Its template.
+    pub template: TemplateName,
+    /// The version that it was created with; new instances begin with its major version.
+    pub version: TemplateVersion,
+    /// For people.
+    pub description: String,
+    /// The last accepted spec.
+    pub spec: String,
+    /// The spec of before the update that is under way.
+    pub old_spec: String,
+    /// Proton's status.
+    pub status: Status,
+    /// Why, when something failed.
+    pub message: String,
+    /// What is under way.
+    pub doing: Doing,
+    /// Branch of the linked repository.
+    pub branch: String,
+    /// The linked repository, OWNER/NAME.
+    pub repository: String,
+    /// ARN of the CodeConnections connection.
+    pub link: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub modified_at: Timestamp,
+    /// Grows with every write.
+    pub generation: u64,
+}
+
+fn from_row(row: &Row) -> Result<ServiceRow, StoreError> {
+    let status: String = row.get("status")?;
+    Ok(ServiceRow {
+        name: row.text_as("name")?,
+        template: row.text_as("template_name")?,
+        version: TemplateVersion { major: row.get("major")?, minor: row.get("minor")? },
+        description: row.get("description")?,
+        spec: row.get("spec")?,
+        old_spec: row.get("old_spec")?,
+        status: serde_json::from_value(serde_json::Value::String(status.clone()))
+            .map_err(|_| corrupt("service.status", &status))?,
+        message: row.get("message")?,
+        doing: json(row, "doing")?,
+        branch: row.get("branch")?,
+        repository: row.get("repository")?,
+        link: row.get("link")?,
+        created_at: row.get("created_at")?,
+        modified_at: row.get("modified_at")?,
+        generation: row.get("generation")?,
+    })
+}
+
+/// Inserts a service.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when one of the same name exists.
+pub async fn insert(tx: &mut Tx, row: &ServiceRow) -> Result<(), StoreError> {
+    let changed = tx.next(Sequence::CHANGE).await?;
+    tx.execute(
+        "INSERT INTO service (name, template_name, major, minor, description, spec, old_spec, status, message, doing,
+             branch, repository, link, created_at, modified_at, generation, changed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        &params![
+            &row.name,
+            &row.template,
+            row.version.major,
+            row.version.minor,
+            &row.description,
+            &row.spec,
+            &row.old_spec,
+            row.status.word(),
+            &row.message,
+            to_json(&row.doing)?,
+            &row.branch,
+            &row.repository,
+            &row.link,
+            row.created_at,
+            row.modified_at,
+            row.generation,
+            changed
+        ],
+    )
+    .await?;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// Writes a service back where it is still the one that was read.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when somebody else wrote it meanwhile.
+pub async fn put(tx: &mut Tx, row: &mut ServiceRow) -> Result<(), StoreError> {
+    let changed = tx.next(Sequence::CHANGE).await?;
+    let written = tx
+        .execute(
+            "UPDATE service SET major = $3, minor = $4, description = $5, spec = $6, old_spec = $7, status = $8,
+                 message = $9, doing = $10, modified_at = $11, generation = generation + 1, changed = $12
+             WHERE name = $1 AND generation = $2",
+            &params![
+                &row.name,
+                row.generation,
+                row.version.major,
+                row.version.minor,
+                &row.description,
+                &row.spec,
+                &row.old_spec,
+                row.status.word(),
+                &row.message,
+                to_json(&row.doing)?,
+                row.modified_at,
+                changed
+            ],
+        )
+        .await?;
+    if written == 0 {
+        return Err(super::changed("writing a service"));
+    }
+    row.generation += 1;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// Removes a service whose parts are gone.
+pub async fn remove(tx: &mut Tx, name: &ServiceName) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM service WHERE name = $1", &params![name]).await?;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// One service.
+pub async fn get(tx: &mut Tx, name: &ServiceName) -> Result<Option<ServiceRow>, StoreError> {
+    let row = tx.query_opt(concat!("SELECT ", service_columns!(), " FROM service WHERE name = $1 /*for-update*/"), &params![name]).await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// Services by name, after `after`.
+pub async fn list(tx: &mut Tx, after: &str, limit: u32) -> Result<Vec<ServiceRow>, StoreError> {
+    tx.query(concat!("SELECT ", service_columns!(), " FROM service WHERE name > $1 ORDER BY name LIMIT $2"), &params![after, limit])
+        .await?
+        .iter()
+        .map(from_row)
+        .collect()
+}
+
+/// Services that are doing something, for a look after a restart.
+pub async fn busy(tx: &mut Tx) -> Result<Vec<ServiceName>, StoreError> {
+    tx.query("SELECT name FROM service WHERE doing <> '\"Nothing\"' ORDER BY name", &[])
+        .await?
+        .iter()
+        .map(|row| row.text_as("name"))
+        .collect()
+}

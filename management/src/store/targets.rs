@@ -1,0 +1,400 @@
+//! Rows of whatever owns a stack: environments, service instances and pipelines.
+
+use hadron_domain::service::Part;
+use hadron_domain::target::Target;
+use hadron_proto::vocab::{
+    AccountId, ConnectionId, DeploymentId, EnvironmentName, InstanceName, Region, ServiceName, StackArn, TargetId,
+    TemplateName, TemplateVersion, Timestamp,
+};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::db::{Row, Sequence, Tx, Topic, params};
+use super::{StoreError, corrupt, json, to_json};
+
+macro_rules! target_columns {
+    () => {
+        "id, kind, environment, service, instance, account, region, connection_id, template_name, major, minor, spec, description, stack_name, stack_arn, condemned, ever_succeeded, part, status, message, ways_out, warnings, outputs, resources, attempted_id, attempted_at, succeeded_id, succeeded_at, created_at, generation"
+    };
+}
+
+/// Something that owns a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetRow {
+    /// Its id; new for every incarnation of the same name.
+    pub id: TargetId,
+    /// What it is.
+    pub target: Target,
+    /// The environment that it is or lives in; `None` for pipelines.
+    pub environment: Option<EnvironmentName>,
+    /// The account that its stack is in.
+    pub account: AccountId,
+    /// The Region that its stack is in.
+    pub region: Region,
+    /// The connection that it is deployed through.
+    pub connection: ConnectionId,
+    /// Its template.
+    pub template: TemplateName,
+    /// The version of the last successful deployment; before the first one, the version asked for.
+    pub version: TemplateVersion,
+    /// The spec of the last successful deployment; before the first one, the spec asked for.
+    pub spec: String,
+    /// What people wrote about it.
+    pub description: String,
+    /// The name of its stack.
+    pub stack_name: String,
+    /// The ARN of its stack, once an agent has told it.
+    pub stack_arn: Option<StackArn>,
+    /// Leave was given to delete the stack: nothing may build on it any more.
+    pub condemned: bool,
+    /// Some deployment has succeeded.
+    pub ever_succeeded: bool,
+    /// What became of it, for the service's planner.
+    pub part: Part,
+    /// Proton's deployment status word.
+    pub status: String,
+    /// Why, when it failed.
+    pub message: String,
+    /// What can be done from here.
+    pub ways_out: Vec<String>,
+    /// What was accepted with a warning.
+    pub warnings: Vec<String>,
+    /// The stack's outputs.
+    pub outputs: IndexMap<String, String>,
+    /// The stack's resources.
+    pub resources: Vec<Resource>,
+    /// The last deployment.
+    pub attempted: Option<(DeploymentId, Timestamp)>,
+    /// The last deployment that succeeded, with the time of its beginning.
+    pub succeeded: Option<(DeploymentId, Timestamp)>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Grows with every write.
+    pub generation: u64,
+}
+
+/// A resource of a stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Its name in AWS.
+    pub physical_id: String,
+    /// Such as `AWS::SNS::Topic`.
+    pub resource_type: String,
+    /// Such as `CREATE_COMPLETE`.
+    pub status: String,
+}
+
+fn words(target: &Target) -> (&'static str, String, String) {
+    match target {
+        Target::Environment(_) => ("environment", String::new(), String::new()),
+        Target::Instance(service, instance) => ("instance", service.to_string(), instance.to_string()),
+        Target::Pipeline(service) => ("pipeline", service.to_string(), String::new()),
+        Target::Component(name) => ("component", String::new(), name.to_string()),
+    }
+}
+
+fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
+    let kind: String = row.get("kind")?;
+    let environment: String = row.get("environment")?;
+    let environment: Option<EnvironmentName> =
+        if environment.is_empty() { None } else { Some(row.text_as("environment")?) };
+    let target = match (kind.as_str(), &environment) {
+        ("environment", Some(name)) => Target::Environment(name.clone()),
+        ("instance", _) => Target::Instance(row.text_as("service")?, row.text_as("instance")?),
+        ("pipeline", _) => Target::Pipeline(row.text_as("service")?),
+        ("component", _) => Target::Component(row.text_as("instance")?),
+        _ => return Err(corrupt("target.kind", &kind)),
+    };
+    let part: String = row.get("part")?;
+    let when = |id: &str, at: &str| -> Result<Option<(DeploymentId, Timestamp)>, StoreError> {
+        let id: Option<DeploymentId> = row.text_as_opt(id)?;
+        let at: Option<Timestamp> = row.get(at)?;
+        Ok(id.zip(at))
+    };
+    Ok(TargetRow {
+        id: row.text_as("id")?,
+        target,
+        environment,
+        account: row.text_as("account")?,
+        region: row.text_as("region")?,
+        connection: row.text_as("connection_id")?,
+        template: row.text_as("template_name")?,
+        version: TemplateVersion { major: row.get("major")?, minor: row.get("minor")? },
+        spec: row.get("spec")?,
+        description: row.get("description")?,
+        stack_name: row.get("stack_name")?,
+        stack_arn: row.text_as_opt("stack_arn")?,
+        condemned: row.get("condemned")?,
+        ever_succeeded: row.get("ever_succeeded")?,
+        part: serde_json::from_value(serde_json::Value::String(part.clone()))
+            .map_err(|_| corrupt("target.part", &part))?,
+        status: row.get("status")?,
+        message: row.get("message")?,
+        ways_out: json(row, "ways_out")?,
+        warnings: json(row, "warnings")?,
+        outputs: json(row, "outputs")?,
+        resources: json(row, "resources")?,
+        attempted: when("attempted_id", "attempted_at")?,
+        succeeded: when("succeeded_id", "succeeded_at")?,
+        created_at: row.get("created_at")?,
+        generation: row.get("generation")?,
+    })
+}
+
+fn part_word(part: Part) -> Result<String, StoreError> {
+    match serde_json::to_value(part) {
+        Ok(serde_json::Value::String(word)) => Ok(word),
+        _ => Err(corrupt("target.part", "no word for a part")),
+    }
+}
+
+/// Inserts a target.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when one of the same name exists.
+pub async fn insert(tx: &mut Tx, row: &TargetRow) -> Result<(), StoreError> {
+    let changed = tx.next(Sequence::CHANGE).await?;
+    let (kind, service, instance) = words(&row.target);
+    tx.execute(
+        "INSERT INTO target (id, kind, environment, service, instance, account, region, connection_id, template_name,
+             major, minor, spec, description, stack_name, stack_arn, condemned, ever_succeeded, part, status, message,
+             ways_out, warnings, outputs, resources, attempted_id, attempted_at, succeeded_id, succeeded_at, created_at,
+             generation, changed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+             $23, $24, $25, $26, $27, $28, $29, $30, $31)",
+        &params![
+            row.id,
+            kind,
+            row.environment.as_ref().map(ToString::to_string).unwrap_or_default(),
+            service,
+            instance,
+            row.account,
+            &row.region,
+            row.connection,
+            &row.template,
+            row.version.major,
+            row.version.minor,
+            &row.spec,
+            &row.description,
+            &row.stack_name,
+            row.stack_arn.as_ref().map(ToString::to_string),
+            row.condemned,
+            row.ever_succeeded,
+            part_word(row.part)?,
+            &row.status,
+            &row.message,
+            to_json(&row.ways_out)?,
+            to_json(&row.warnings)?,
+            to_json(&row.outputs)?,
+            to_json(&row.resources)?,
+            row.attempted.map(|(id, _)| id),
+            row.attempted.map(|(_, at)| at),
+            row.succeeded.map(|(id, _)| id),
+            row.succeeded.map(|(_, at)| at),
+            row.created_at,
+            row.generation,
+            changed
+        ],
+    )
+    .await?;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// Writes a target back where it is still the one that was read.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when somebody else wrote it meanwhile.
+pub async fn put(tx: &mut Tx, row: &mut TargetRow) -> Result<(), StoreError> {
+    let changed = tx.next(Sequence::CHANGE).await?;
+    let written = tx
+        .execute(
+            "UPDATE target SET connection_id = $3, major = $4, minor = $5, spec = $6, description = $7, stack_name = $8,
+                 stack_arn = $9, condemned = $10, ever_succeeded = $11, part = $12, status = $13, message = $14,
+                 ways_out = $15, warnings = $16, outputs = $17, resources = $18, attempted_id = $19, attempted_at = $20,
+                 succeeded_id = $21, succeeded_at = $22, generation = generation + 1, changed = $23
+             WHERE id = $1 AND generation = $2",
+            &params![
+                row.id,
+                row.generation,
+                row.connection,
+                row.version.major,
+                row.version.minor,
+                &row.spec,
+                &row.description,
+                &row.stack_name,
+                row.stack_arn.as_ref().map(ToString::to_string),
+                row.condemned,
+                row.ever_succeeded,
+                part_word(row.part)?,
+                &row.status,
+                &row.message,
+                to_json(&row.ways_out)?,
+                to_json(&row.warnings)?,
+                to_json(&row.outputs)?,
+                to_json(&row.resources)?,
+                row.attempted.map(|(id, _)| id),
+                row.attempted.map(|(_, at)| at),
+                row.succeeded.map(|(id, _)| id),
+                row.succeeded.map(|(_, at)| at),
+                changed
+            ],
+        )
+        .await?;
+    if written == 0 {
+        return Err(super::changed("writing a target"));
+    }
+    row.generation += 1;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// Removes a target that is gone.
+pub async fn remove(tx: &mut Tx, id: TargetId) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM target WHERE id = $1", &params![id]).await?;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// One target by id.
+pub async fn by_id(tx: &mut Tx, id: TargetId) -> Result<Option<TargetRow>, StoreError> {
+    let row = tx.query_opt(concat!("SELECT ", target_columns!(), " FROM target WHERE id = $1 /*for-update*/"), &params![id]).await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// One target by what it is.
+pub async fn get(tx: &mut Tx, target: &Target) -> Result<Option<TargetRow>, StoreError> {
+    let (kind, service, instance) = words(target);
+    let environment = match target {
+        Target::Environment(name) => name.to_string(),
+        Target::Instance(..) | Target::Pipeline(_) | Target::Component(_) => String::new(),
+    };
+    let row = tx
+        .query_opt(
+            concat!("SELECT ", target_columns!(), " FROM target WHERE kind = $1 AND service = $2 AND instance = $3
+               AND ($1 <> 'environment' OR environment = $4) /*for-update*/"),
+            &params![kind, service, instance, environment],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// What targets to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// environment, instance or pipeline.
+    pub kind: &'static str,
+    /// Of this service only.
+    pub service: Option<ServiceName>,
+    /// Only this instance.
+    pub instance: Option<InstanceName>,
+    /// That is, or lives in, this environment only.
+    pub environment: Option<EnvironmentName>,
+    /// From this template only.
+    pub template: Option<TemplateName>,
+    /// In this account only.
+    pub account: Option<AccountId>,
+}
+
+/// Targets of one kind by name, after `(service, name)`.
+pub async fn list(
+    tx: &mut Tx,
+    filter: &Filter,
+    after: (&str, &str),
+    limit: u32,
+) -> Result<Vec<TargetRow>, StoreError> {
+    fn text(value: Option<&impl ToString>) -> String {
+        value.map(ToString::to_string).unwrap_or_default()
+    }
+    tx.query(
+        concat!("SELECT ", target_columns!(), " FROM target
+         WHERE kind = $1
+           AND (service > $2 OR (service = $2 AND (CASE WHEN kind = 'environment' THEN environment ELSE instance END) > $3))
+           AND ($4 = '' OR service = $4) AND ($5 = '' OR environment = $5) AND ($6 = '' OR template_name = $6)
+           AND ($7 = '' OR account = $7) AND ($8 = '' OR instance = $8)
+         ORDER BY service, (CASE WHEN kind = 'environment' THEN environment ELSE instance END) LIMIT $9"),
+        &params![
+            filter.kind,
+            after.0,
+            after.1,
+            text(filter.service.as_ref()),
+            text(filter.environment.as_ref()),
+            text(filter.template.as_ref()),
+            text(filter.account.as_ref()),
+            text(filter.instance.as_ref()),
+            limit
+        ],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Every instance and pipeline of a service.
+pub async fn of_service(tx: &mut Tx, service: &ServiceName) -> Result<Vec<TargetRow>, StoreError> {
+    tx.query(concat!("SELECT ", target_columns!(), " FROM target WHERE service = $1 ORDER BY kind, instance /*for-update*/"), &params![service])
+        .await?
+        .iter()
+        .map(from_row)
+        .collect()
+}
+
+/// Every instance, for the computation of grants.
+pub async fn all_instances(tx: &mut Tx) -> Result<Vec<TargetRow>, StoreError> {
+    tx.query(concat!("SELECT ", target_columns!(), " FROM target WHERE kind = 'instance' ORDER BY service, instance"), &[])
+        .await?
+        .iter()
+        .map(from_row)
+        .collect()
+}
+
+/// Every pipeline, for the computation of grants.
+pub async fn all_pipelines(tx: &mut Tx) -> Result<Vec<TargetRow>, StoreError> {
+    tx.query(concat!("SELECT ", target_columns!(), " FROM target WHERE kind = 'pipeline' ORDER BY service"), &[]).await?.iter().map(from_row).collect()
+}
+
+/// The first target that is deployed through a connection.
+pub async fn using_connection(tx: &mut Tx, connection: ConnectionId) -> Result<Option<TargetRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!("SELECT ", target_columns!(), " FROM target WHERE connection_id = $1 ORDER BY kind, environment LIMIT 1"),
+            &params![connection],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// The first instance that lives in an environment.
+pub async fn in_environment(tx: &mut Tx, environment: &EnvironmentName) -> Result<Option<TargetRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!("SELECT ", target_columns!(), " FROM target WHERE environment = $1 AND kind <> 'environment' ORDER BY service, instance LIMIT 1"),
+            &params![environment],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// The first target of these kinds that runs, or is being brought to, a template version.
+pub async fn using_version(
+    tx: &mut Tx,
+    environment_template: bool,
+    template: &TemplateName,
+    version: TemplateVersion,
+) -> Result<Option<TargetRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!("SELECT ", target_columns!(), " FROM target t
+             WHERE (CASE WHEN t.kind = 'environment' THEN 1 ELSE 0 END) = CAST($1 AS BIGINT) AND t.template_name = $2
+               AND ((t.major = $3 AND t.minor = $4)
+                    OR EXISTS (SELECT 1 FROM deployment d
+                               WHERE d.target_id = t.id AND d.active = 1 AND d.major = $3 AND d.minor = $4))
+             ORDER BY t.service, t.environment, t.instance LIMIT 1"),
+            &params![environment_template, template, version.major, version.minor],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}

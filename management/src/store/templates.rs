@@ -1,0 +1,290 @@
+//! Rows of templates and their versions.
+
+use hadron_domain::template::{CompatibleTemplate, TemplateKind, Versions};
+use hadron_proto::vocab::{Digest, TemplateName, TemplateVersion, Timestamp};
+
+use super::db::{Row, Sequence, Tx, Topic, params};
+use super::{StoreError, corrupt, json, to_json};
+
+macro_rules! template_version_columns {
+    () => {
+        "kind, name, major, minor, description, compatible, digest, archive, warnings, created_at, modified_at"
+    };
+}
+
+macro_rules! template_columns {
+    () => {
+        "kind, name, display_name, description, no_pipeline, versions, created_at, modified_at, generation"
+    };
+}
+
+/// A template as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateRow {
+    /// For environments or for services.
+    pub kind: TemplateKind,
+    /// Its name.
+    pub name: TemplateName,
+    /// For people; may be empty.
+    pub display_name: String,
+    /// For people; may be empty.
+    pub description: String,
+    /// Its services have no pipeline.
+    pub no_pipeline: bool,
+    /// Its versions.
+    pub versions: Versions,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it or a version of it last changed.
+    pub modified_at: Timestamp,
+    /// Grows with every write.
+    pub generation: u64,
+}
+
+/// A template version's content and what is said about it; where it stands is in [`TemplateRow::versions`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionRow {
+    /// For environments or for services.
+    pub kind: TemplateKind,
+    /// The template.
+    pub name: TemplateName,
+    /// The version.
+    pub version: TemplateVersion,
+    /// For people.
+    pub description: String,
+    /// Environment templates that a service version runs in.
+    pub compatible: Vec<CompatibleTemplate>,
+    /// Digest of the bundle's content.
+    pub digest: Digest,
+    /// Where the archive is: the digest of its bytes.
+    pub archive: Digest,
+    /// What the check found and did not refuse.
+    pub warnings: Vec<String>,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub modified_at: Timestamp,
+}
+
+fn kind(row: &Row) -> Result<TemplateKind, StoreError> {
+    let word: String = row.get("kind")?;
+    match word.as_str() {
+        "environment" => Ok(TemplateKind::Environment),
+        "service" => Ok(TemplateKind::Service),
+        _ => Err(corrupt("template.kind", &word)),
+    }
+}
+
+fn from_row(row: &Row) -> Result<TemplateRow, StoreError> {
+    Ok(TemplateRow {
+        kind: kind(row)?,
+        name: row.text_as("name")?,
+        display_name: row.get("display_name")?,
+        description: row.get("description")?,
+        no_pipeline: row.get("no_pipeline")?,
+        versions: json(row, "versions")?,
+        created_at: row.get("created_at")?,
+        modified_at: row.get("modified_at")?,
+        generation: row.get("generation")?,
+    })
+}
+
+fn version_from_row(row: &Row) -> Result<VersionRow, StoreError> {
+    Ok(VersionRow {
+        kind: kind(row)?,
+        name: row.text_as("name")?,
+        version: TemplateVersion { major: row.get("major")?, minor: row.get("minor")? },
+        description: row.get("description")?,
+        compatible: json(row, "compatible")?,
+        digest: row.text_as("digest")?,
+        archive: row.text_as("archive")?,
+        warnings: json(row, "warnings")?,
+        created_at: row.get("created_at")?,
+        modified_at: row.get("modified_at")?,
+    })
+}
+
+/// Inserts a template.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when one of the same kind and name exists.
+pub async fn insert(tx: &mut Tx, row: &TemplateRow) -> Result<(), StoreError> {
+    let changed = tx.next(Sequence::CHANGE).await?;
+    tx.execute(
+        "INSERT INTO template (kind, name, display_name, description, no_pipeline, versions, created_at, modified_at,
+             generation, changed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        &params![
+            row.kind.word(),
+            &row.name,
+            &row.display_name,
+            &row.description,
+            row.no_pipeline,
+            to_json(&row.versions)?,
+            row.created_at,
+            row.modified_at,
+            row.generation,
+            changed
+        ],
+    )
+    .await?;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// Writes a template back where it is still the one that was read.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when somebody else wrote it meanwhile.
+pub async fn put(tx: &mut Tx, row: &mut TemplateRow) -> Result<(), StoreError> {
+    let changed = tx.next(Sequence::CHANGE).await?;
+    let written = tx
+        .execute(
+            "UPDATE template SET display_name = $4, description = $5, versions = $6, modified_at = $7,
+                 generation = generation + 1, changed = $8
+             WHERE kind = $1 AND name = $2 AND generation = $3",
+            &params![
+                row.kind.word(),
+                &row.name,
+                row.generation,
+                &row.display_name,
+                &row.description,
+                to_json(&row.versions)?,
+                row.modified_at,
+                changed
+            ],
+        )
+        .await?;
+    if written == 0 {
+        return Err(super::changed("writing a template"));
+    }
+    row.generation += 1;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// Removes a template without versions.
+pub async fn remove(tx: &mut Tx, kind: TemplateKind, name: &TemplateName) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM template WHERE kind = $1 AND name = $2", &params![kind.word(), name]).await?;
+    tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// One template.
+pub async fn get(tx: &mut Tx, kind: TemplateKind, name: &TemplateName) -> Result<Option<TemplateRow>, StoreError> {
+    let row = tx
+        .query_opt(concat!("SELECT ", template_columns!(), " FROM template WHERE kind = $1 AND name = $2 /*for-update*/"), &params![kind.word(), name])
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// Templates by kind and name, after `(kind, name)`.
+pub async fn list(
+    tx: &mut Tx,
+    kind: Option<TemplateKind>,
+    after: (&str, &str),
+    limit: u32,
+) -> Result<Vec<TemplateRow>, StoreError> {
+    tx.query(
+        concat!("SELECT ", template_columns!(), " FROM template
+         WHERE ($1 = '' OR kind = $1) AND (kind > $2 OR (kind = $2 AND name > $3))
+         ORDER BY kind, name LIMIT $4"),
+        &params![kind.map_or("", TemplateKind::word), after.0, after.1, limit],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Inserts a version.
+pub async fn insert_version(tx: &mut Tx, row: &VersionRow) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO template_version (kind, name, major, minor, description, compatible, digest, archive, warnings,
+             created_at, modified_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        &params![
+            row.kind.word(),
+            &row.name,
+            row.version.major,
+            row.version.minor,
+            &row.description,
+            to_json(&row.compatible)?,
+            row.digest,
+            row.archive,
+            to_json(&row.warnings)?,
+            row.created_at,
+            row.modified_at
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// A version has changed.
+pub async fn touch_version(
+    tx: &mut Tx,
+    kind: TemplateKind,
+    name: &TemplateName,
+    version: TemplateVersion,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE template_version SET modified_at = $5 WHERE kind = $1 AND name = $2 AND major = $3 AND minor = $4",
+        &params![kind.word(), name, version.major, version.minor, now],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Removes a version; its archive stays as long as somebody refers to it.
+pub async fn remove_version(
+    tx: &mut Tx,
+    kind: TemplateKind,
+    name: &TemplateName,
+    version: TemplateVersion,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM template_version WHERE kind = $1 AND name = $2 AND major = $3 AND minor = $4",
+        &params![kind.word(), name, version.major, version.minor],
+    )
+    .await?;
+    Ok(())
+}
+
+/// One version.
+pub async fn get_version(
+    tx: &mut Tx,
+    kind: TemplateKind,
+    name: &TemplateName,
+    version: TemplateVersion,
+) -> Result<Option<VersionRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!("SELECT ", template_version_columns!(), " FROM template_version WHERE kind = $1 AND name = $2 AND major = $3 AND minor = $4"),
+            &params![kind.word(), name, version.major, version.minor],
+        )
+        .await?;
+    row.as_ref().map(version_from_row).transpose()
+}
+
+/// Versions of a template in order, after `after`.
+pub async fn list_versions(
+    tx: &mut Tx,
+    kind: TemplateKind,
+    name: &TemplateName,
+    after: Option<TemplateVersion>,
+    limit: u32,
+) -> Result<Vec<VersionRow>, StoreError> {
+    let (major, minor) = after.map_or((0, 0), |version| (version.major, version.minor));
+    tx.query(
+        concat!("SELECT ", template_version_columns!(), " FROM template_version
+         WHERE kind = $1 AND name = $2 AND (major > $3 OR (major = $3 AND minor > $4))
+         ORDER BY major, minor LIMIT $5"),
+        &params![kind.word(), name, major, minor, limit],
+    )
+    .await?
+    .iter()
+    .map(version_from_row)
+    .collect()
+}
