@@ -31,7 +31,8 @@ pub enum Work {
     Apply,
     /// Delete the stack.
     Destroy,
-    /// Take away what a cancelled deployment could still do.
+    /// Take away what a cancelled deployment could still do: every change set of ours on the stack, those of earlier
+    /// deployments included, since a stack that looks empty is deleted afterwards.
     Revoke,
 }
 

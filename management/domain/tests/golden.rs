@@ -537,21 +537,21 @@ fn lane() {
         (
             "want nobody",
             LaneInput::Want {
-                readers: none.clone(),
+                readers: none,
                 job: then,
             },
         ),
         (
             "want a",
             LaneInput::Want {
-                readers: only_a.clone(),
+                readers: only_a,
                 job: then,
             },
         ),
         (
             "want a, b",
             LaneInput::Want {
-                readers: both.clone(),
+                readers: both,
                 job: then,
             },
         ),

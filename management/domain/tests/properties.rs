@@ -183,7 +183,7 @@ proptest! {
     fn compatible_templates_are_read_one_way(name in "[0-9A-Za-z][0-9A-Za-z_-]{0,20}", major in 1..u32::MAX, noise in "[+:. a0-]{1,3}") {
         let text = format!("{name}:{major}");
         let read: CompatibleTemplate = text.parse().unwrap();
-        prop_assert_eq!(read.to_string(), text.clone());
+        prop_assert_eq!(read.to_string(), text);
         if let Ok(other) = format!("{name}:{noise}{major}").parse::<CompatibleTemplate>() {
             prop_assert!(noise.bytes().all(|b| b == b'0'), "{:?}", other);
         }
@@ -519,7 +519,7 @@ fn a_lane_without_the_newer_fields_is_read() {
 fn name(seed: u64, long: bool) -> String {
     let mut rng = Rng::new(seed);
     let length = if long { 60 + rng.below(40) } else { rng.below(7) };
-    let letters = if long || seed % 2 == 0 {
+    let letters = if long || seed.is_multiple_of(2) {
         b"0123456789ABCXYZabcxyz-_".as_slice()
     } else {
         b"ab-_".as_slice()

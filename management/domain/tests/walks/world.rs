@@ -524,8 +524,9 @@ impl World {
                     let stack = &mut self.cloud.stacks[arn];
                     match work {
                         Work::Apply => stack.sets.retain(|(_, by)| *by == dep),
-                        Work::Destroy => stack.sets.clear(),
-                        Work::Revoke => stack.sets.retain(|(_, by)| *by != dep),
+                        // All of them when revoking, too: what an earlier, failed deployment was allowed may still be
+                        // executed, on a stack that is about to be deleted because it is empty.
+                        Work::Destroy | Work::Revoke => stack.sets.clear(),
                     }
                     Some(match work {
                         Work::Apply if stack.content == Some(dep) => Pc::Report(Said::Applied),
