@@ -34,22 +34,66 @@ const REGIONS: &[(&str, Partition, &str)] = &[
     ("af-south-1", Partition::Aws, "sts.af-south-1.amazonaws.com"),
     ("ap-east-1", Partition::Aws, "sts.ap-east-1.amazonaws.com"),
     ("ap-east-2", Partition::Aws, "sts.ap-east-2.amazonaws.com"),
-    ("ap-northeast-1", Partition::Aws, "sts.ap-northeast-1.amazonaws.com"),
-    ("ap-northeast-2", Partition::Aws, "sts.ap-northeast-2.amazonaws.com"),
-    ("ap-northeast-3", Partition::Aws, "sts.ap-northeast-3.amazonaws.com"),
+    (
+        "ap-northeast-1",
+        Partition::Aws,
+        "sts.ap-northeast-1.amazonaws.com",
+    ),
+    (
+        "ap-northeast-2",
+        Partition::Aws,
+        "sts.ap-northeast-2.amazonaws.com",
+    ),
+    (
+        "ap-northeast-3",
+        Partition::Aws,
+        "sts.ap-northeast-3.amazonaws.com",
+    ),
     ("ap-south-1", Partition::Aws, "sts.ap-south-1.amazonaws.com"),
     ("ap-south-2", Partition::Aws, "sts.ap-south-2.amazonaws.com"),
-    ("ap-southeast-1", Partition::Aws, "sts.ap-southeast-1.amazonaws.com"),
-    ("ap-southeast-2", Partition::Aws, "sts.ap-southeast-2.amazonaws.com"),
-    ("ap-southeast-3", Partition::Aws, "sts.ap-southeast-3.amazonaws.com"),
-    ("ap-southeast-4", Partition::Aws, "sts.ap-southeast-4.amazonaws.com"),
-    ("ap-southeast-5", Partition::Aws, "sts.ap-southeast-5.amazonaws.com"),
-    ("ap-southeast-6", Partition::Aws, "sts.ap-southeast-6.amazonaws.com"),
-    ("ap-southeast-7", Partition::Aws, "sts.ap-southeast-7.amazonaws.com"),
+    (
+        "ap-southeast-1",
+        Partition::Aws,
+        "sts.ap-southeast-1.amazonaws.com",
+    ),
+    (
+        "ap-southeast-2",
+        Partition::Aws,
+        "sts.ap-southeast-2.amazonaws.com",
+    ),
+    (
+        "ap-southeast-3",
+        Partition::Aws,
+        "sts.ap-southeast-3.amazonaws.com",
+    ),
+    (
+        "ap-southeast-4",
+        Partition::Aws,
+        "sts.ap-southeast-4.amazonaws.com",
+    ),
+    (
+        "ap-southeast-5",
+        Partition::Aws,
+        "sts.ap-southeast-5.amazonaws.com",
+    ),
+    (
+        "ap-southeast-6",
+        Partition::Aws,
+        "sts.ap-southeast-6.amazonaws.com",
+    ),
+    (
+        "ap-southeast-7",
+        Partition::Aws,
+        "sts.ap-southeast-7.amazonaws.com",
+    ),
     ("ca-central-1", Partition::Aws, "sts.ca-central-1.amazonaws.com"),
     ("ca-west-1", Partition::Aws, "sts.ca-west-1.amazonaws.com"),
     ("cn-north-1", Partition::China, "sts.cn-north-1.amazonaws.com.cn"),
-    ("cn-northwest-1", Partition::China, "sts.cn-northwest-1.amazonaws.com.cn"),
+    (
+        "cn-northwest-1",
+        Partition::China,
+        "sts.cn-northwest-1.amazonaws.com.cn",
+    ),
     ("eu-central-1", Partition::Aws, "sts.eu-central-1.amazonaws.com"),
     ("eu-central-2", Partition::Aws, "sts.eu-central-2.amazonaws.com"),
     ("eu-north-1", Partition::Aws, "sts.eu-north-1.amazonaws.com"),
@@ -65,8 +109,16 @@ const REGIONS: &[(&str, Partition, &str)] = &[
     ("sa-east-1", Partition::Aws, "sts.sa-east-1.amazonaws.com"),
     ("us-east-1", Partition::Aws, "sts.us-east-1.amazonaws.com"),
     ("us-east-2", Partition::Aws, "sts.us-east-2.amazonaws.com"),
-    ("us-gov-east-1", Partition::GovCloud, "sts.us-gov-east-1.amazonaws.com"),
-    ("us-gov-west-1", Partition::GovCloud, "sts.us-gov-west-1.amazonaws.com"),
+    (
+        "us-gov-east-1",
+        Partition::GovCloud,
+        "sts.us-gov-east-1.amazonaws.com",
+    ),
+    (
+        "us-gov-west-1",
+        Partition::GovCloud,
+        "sts.us-gov-west-1.amazonaws.com",
+    ),
     ("us-west-1", Partition::Aws, "sts.us-west-1.amazonaws.com"),
     ("us-west-2", Partition::Aws, "sts.us-west-2.amazonaws.com"),
 ];
@@ -229,11 +281,21 @@ impl AmzDate {
         };
         let small = |at: usize| digits(at..at + 2).and_then(|value| i8::try_from(value).ok());
         (bytes.len() == 16 && bytes[8] == b'T' && bytes[15] == b'Z').then_some(())?;
-        let at =
-            civil::DateTime::new(digits(0..4)?, small(4)?, small(6)?, small(9)?, small(11)?, small(13)?, 0)
-                .ok()?;
+        let at = civil::DateTime::new(
+            digits(0..4)?,
+            small(4)?,
+            small(6)?,
+            small(9)?,
+            small(11)?,
+            small(13)?,
+            0,
+        )
+        .ok()?;
         let at = at.to_zoned(TimeZone::UTC).ok()?.timestamp();
-        Some(Self { text: text.to_owned(), at: Timestamp::from_micros(at.as_microsecond()) })
+        Some(Self {
+            text: text.to_owned(),
+            at: Timestamp::from_micros(at.as_microsecond()),
+        })
     }
 
     fn day(&self) -> &str {
@@ -259,8 +321,7 @@ pub struct RawProof<'a> {
 fn key_id(text: &str, prefix: &str) -> bool {
     // AWS access key ids: 16 to 128 characters, see the IAM API model (accessKeyIdType).
     text.strip_prefix(prefix).is_some_and(|rest| {
-        (16..=124).contains(&rest.len())
-            && rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+        (16..=124).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
     })
 }
 
@@ -269,12 +330,12 @@ fn check_key(form: KeyForm, id: &str, token: &str) -> Result<(), InvalidProof> {
     let long_lived = key_id(id, "AKIA");
     match form {
         KeyForm::Temporary if id.starts_with("AKIA") => Err(InvalidProof::LongLivedKey),
-        KeyForm::Temporary if !temporary => {
-            Err(InvalidProof::AccessKeyId { expected: "temporary credentials (ASIA...)" })
-        }
-        KeyForm::AlsoLongLived if !temporary && !long_lived => {
-            Err(InvalidProof::AccessKeyId { expected: "an access key (ASIA... or AKIA...)" })
-        }
+        KeyForm::Temporary if !temporary => Err(InvalidProof::AccessKeyId {
+            expected: "temporary credentials (ASIA...)",
+        }),
+        KeyForm::AlsoLongLived if !temporary && !long_lived => Err(InvalidProof::AccessKeyId {
+            expected: "an access key (ASIA... or AKIA...)",
+        }),
         KeyForm::Temporary | KeyForm::AlsoLongLived if temporary && token.is_empty() => {
             Err(InvalidProof::NoSessionToken)
         }
@@ -282,7 +343,9 @@ fn check_key(form: KeyForm, id: &str, token: &str) -> Result<(), InvalidProof> {
             Err(InvalidProof::UnexpectedSessionToken)
         }
         KeyForm::Any if !(1..=128).contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-            Err(InvalidProof::AccessKeyId { expected: "an access key (1 to 128 letters and digits)" })
+            Err(InvalidProof::AccessKeyId {
+                expected: "an access key (1 to 128 letters and digits)",
+            })
         }
         KeyForm::Temporary | KeyForm::AlsoLongLived | KeyForm::Any => Ok(()),
     }
@@ -295,14 +358,17 @@ impl ProofScalars {
     /// One variant per scalar and fault.
     pub fn parse(raw: &RawProof<'_>, form: KeyForm) -> Result<Self, InvalidProof> {
         let region = StsRegion::find(raw.region).ok_or_else(|| InvalidProof::Region {
-            given: raw.region.chars().take(40).flat_map(char::escape_default).collect(),
+            given: raw
+                .region
+                .chars()
+                .take(40)
+                .flat_map(char::escape_default)
+                .collect(),
         })?;
         check_key(form, raw.access_key_id, raw.session_token)?;
         // Emulators also use the URL-safe alphabet.
         let token_byte = |b: u8| {
-            b.is_ascii_alphanumeric()
-                || b"+/=".contains(&b)
-                || (form == KeyForm::Any && b"-_.".contains(&b))
+            b.is_ascii_alphanumeric() || b"+/=".contains(&b) || (form == KeyForm::Any && b"-_.".contains(&b))
         };
         if raw.session_token.len() > MAX_TOKEN || !raw.session_token.bytes().all(token_byte) {
             return Err(InvalidProof::SessionToken);
@@ -403,19 +469,24 @@ pub struct StsRequest {
 impl fmt::Debug for StsRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
-        f.debug_struct("StsRequest").field("host", &self.host).field("headers", &names).finish_non_exhaustive()
+        f.debug_struct("StsRequest")
+            .field("host", &self.host)
+            .field("headers", &names)
+            .finish_non_exhaustive()
     }
 }
 
 fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
-/// The signed headers in the order of their names, as SigV4 sorts them.
+/// The signed headers in the order of their names, as `SigV4` sorts them.
 fn signed_headers(
     region: StsRegion,
     amz_date: &str,
@@ -431,7 +502,11 @@ fn signed_headers(
     ];
     headers.extend(session_token.map(|token| ("x-amz-security-token", token.to_owned())));
     match binding {
-        Binding::Enrol { nonce, hub_id, spki_sha256 } => headers.extend([
+        Binding::Enrol {
+            nonce,
+            hub_id,
+            spki_sha256,
+        } => headers.extend([
             ("x-hadron-challenge", hex(nonce)),
             ("x-hadron-hub-id", hub_id.to_string()),
             ("x-hadron-key", hex(spki_sha256)),
@@ -448,7 +523,13 @@ fn signed_headers(
 /// Builds the one request that these scalars can have signed for this binding.
 #[must_use]
 pub fn rebuild(scalars: &ProofScalars, binding: &Binding) -> StsRequest {
-    let ProofScalars { region, access_key_id, session_token, amz_date, signature } = scalars;
+    let ProofScalars {
+        region,
+        access_key_id,
+        session_token,
+        amz_date,
+        signature,
+    } = scalars;
     let mut headers = signed_headers(*region, &amz_date.text, session_token.as_deref(), binding);
     let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
     let authorization = format!(
@@ -458,7 +539,11 @@ pub fn rebuild(scalars: &ProofScalars, binding: &Binding) -> StsRequest {
         names.join(";"),
     );
     headers.push(("authorization", authorization));
-    StsRequest { host: region.host(), headers, body: BODY }
+    StsRequest {
+        host: region.host(),
+        headers,
+        body: BODY,
+    }
 }
 
 #[cfg(feature = "sign")]
@@ -506,9 +591,12 @@ mod signing {
         binding: &Binding,
     ) -> Result<ProofScalars, CannotSign> {
         let found = StsRegion::find(region.as_str());
-        let sts = found.ok_or_else(|| CannotSign::Region { region: region.clone() })?;
+        let sts = found.ok_or_else(|| CannotSign::Region {
+            region: region.clone(),
+        })?;
         let seconds = u64::try_from(now.as_millis() / 1_000).map_err(|_| CannotSign::Clock { now })?;
-        let at = jiff::Timestamp::from_second(seconds.cast_signed()).map_err(|_| CannotSign::Clock { now })?;
+        let at =
+            jiff::Timestamp::from_second(seconds.cast_signed()).map_err(|_| CannotSign::Clock { now })?;
         let amz_date = at.strftime("%Y%m%dT%H%M%SZ").to_string();
         // aws-sigv4 writes the date and the token itself; all other headers are given, in the same form as `rebuild`
         // gives them.
@@ -534,8 +622,9 @@ mod signing {
             SignableBody::Bytes(BODY.as_bytes()),
         )
         .map_err(|error| failed(error.into()))?;
-        let (_, signature) =
-            http_request::sign(request, &params).map_err(|error| failed(error.into()))?.into_parts();
+        let (_, signature) = http_request::sign(request, &params)
+            .map_err(|error| failed(error.into()))?
+            .into_parts();
         // What is not a form that any hub accepts is better found here, with the credentials' own fault named.
         let raw = RawProof {
             region: sts.name(),

@@ -6,10 +6,17 @@ fn hub() -> HubId {
     "hub-0123".parse().unwrap()
 }
 fn enrol() -> Binding {
-    Binding::Enrol { nonce: [1; 32], hub_id: hub(), spki_sha256: [2; 32] }
+    Binding::Enrol {
+        nonce: [1; 32],
+        hub_id: hub(),
+        spki_sha256: [2; 32],
+    }
 }
 fn login() -> Binding {
-    Binding::Login { nonce: [1; 32], hub_id: hub() }
+    Binding::Login {
+        nonce: [1; 32],
+        hub_id: hub(),
+    }
 }
 const SIGNATURE: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 fn good() -> RawProof<'static> {
@@ -34,7 +41,10 @@ fn every_region_has_its_own_host() {
 
 #[test]
 fn the_enrolment_request_is_exactly_this() {
-    let request = rebuild(&ProofScalars::parse(&good(), KeyForm::Temporary).unwrap(), &enrol());
+    let request = rebuild(
+        &ProofScalars::parse(&good(), KeyForm::Temporary).unwrap(),
+        &enrol(),
+    );
     let names: Vec<_> = request.headers.iter().map(|(name, _)| *name).collect();
     let signed = "accept;content-length;content-type;host;x-amz-date;x-amz-security-token;x-hadron-challenge;x-hadron-hub-id;x-hadron-key";
     assert_eq!(names.join(";"), format!("{signed};authorization"));
@@ -45,7 +55,14 @@ fn the_enrolment_request_is_exactly_this() {
             "AWS4-HMAC-SHA256 Credential=ASIAABCDEFGHIJKLMNOP/20261120/eu-west-1/sts/aws4_request, SignedHeaders={signed}, Signature={SIGNATURE}"
         )
     );
-    let value = |wanted| &request.headers.iter().find(|(name, _)| *name == wanted).unwrap().1;
+    let value = |wanted| {
+        &request
+            .headers
+            .iter()
+            .find(|(name, _)| *name == wanted)
+            .unwrap()
+            .1
+    };
     assert_eq!(value("content-length"), "43");
     assert_eq!(value("x-hadron-challenge"), &"01".repeat(32));
     assert_eq!(value("x-hadron-key"), &"02".repeat(32));
@@ -53,11 +70,22 @@ fn the_enrolment_request_is_exactly_this() {
 
 #[test]
 fn a_login_has_a_purpose_and_perhaps_no_token() {
-    let raw = RawProof { access_key_id: "AKIAABCDEFGHIJKLMNOP", session_token: "", ..good() };
-    let request = rebuild(&ProofScalars::parse(&raw, KeyForm::AlsoLongLived).unwrap(), &login());
+    let raw = RawProof {
+        access_key_id: "AKIAABCDEFGHIJKLMNOP",
+        session_token: "",
+        ..good()
+    };
+    let request = rebuild(
+        &ProofScalars::parse(&raw, KeyForm::AlsoLongLived).unwrap(),
+        &login(),
+    );
     let names: Vec<_> = request.headers.iter().map(|(name, _)| *name).collect();
     assert!(!names.contains(&"x-amz-security-token") && !names.contains(&"x-hadron-key"));
-    assert!(request.headers.contains(&("x-hadron-purpose", "login".to_owned())));
+    assert!(
+        request
+            .headers
+            .contains(&("x-hadron-purpose", "login".to_owned()))
+    );
 }
 
 fn refused(raw: &RawProof<'_>) -> InvalidProof {
@@ -69,54 +97,135 @@ fn every_malformed_scalar_is_named() {
     // AT-10
     let long = "u".repeat(1024);
     for region in [
-        "", "evil.com/", "us-east-1.evil.com#", "us-east-1\r\nX:", "us‑east‑1", "us-east-1。evil", &long, "US-EAST-1",
-        " us-east-1", "us-east-9", "aws-global", "us-east-1@evil.com",
+        "",
+        "evil.com/",
+        "us-east-1.evil.com#",
+        "us-east-1\r\nX:",
+        "us‑east‑1",
+        "us-east-1。evil",
+        &long,
+        "US-EAST-1",
+        " us-east-1",
+        "us-east-9",
+        "aws-global",
+        "us-east-1@evil.com",
     ] {
-        assert!(matches!(refused(&RawProof { region, ..good() }), InvalidProof::Region { .. }), "{region:?}");
+        assert!(
+            matches!(
+                refused(&RawProof { region, ..good() }),
+                InvalidProof::Region { .. }
+            ),
+            "{region:?}"
+        );
     }
     // AT-12, AT-27
-    assert_eq!(refused(&RawProof { access_key_id: "AKIAABCDEFGHIJKLMNOP", ..good() }), InvalidProof::LongLivedKey);
+    assert_eq!(
+        refused(&RawProof {
+            access_key_id: "AKIAABCDEFGHIJKLMNOP",
+            ..good()
+        }),
+        InvalidProof::LongLivedKey
+    );
     let long = format!("ASIA{}", "A".repeat(125));
     for access_key_id in [
-        "", "ASIA", "ASIAABCDEFGHIJKLMNO", &long, "ASIAABCDEFGHIJKLMNOp", "ASIAABCDEFGHIJKLMNO ", "333333333333",
-        "ASIAABCDEFGHIJKLMNOP\r\nX: y", "ASIAABCDEFGHIJKLMNOP/20261120", "asiaABCDEFGHIJKLMNOP", "AROAABCDEFGHIJKLMNOP",
+        "",
+        "ASIA",
+        "ASIAABCDEFGHIJKLMNO",
+        &long,
+        "ASIAABCDEFGHIJKLMNOp",
+        "ASIAABCDEFGHIJKLMNO ",
+        "333333333333",
+        "ASIAABCDEFGHIJKLMNOP\r\nX: y",
+        "ASIAABCDEFGHIJKLMNOP/20261120",
+        "asiaABCDEFGHIJKLMNOP",
+        "AROAABCDEFGHIJKLMNOP",
     ] {
-        let fault = refused(&RawProof { access_key_id, ..good() });
-        assert!(matches!(fault, InvalidProof::AccessKeyId { .. }), "{access_key_id:?}");
+        let fault = refused(&RawProof {
+            access_key_id,
+            ..good()
+        });
+        assert!(
+            matches!(fault, InvalidProof::AccessKeyId { .. }),
+            "{access_key_id:?}"
+        );
     }
     // AT-11
-    assert_eq!(refused(&RawProof { session_token: "", ..good() }), InvalidProof::NoSessionToken);
+    assert_eq!(
+        refused(&RawProof {
+            session_token: "",
+            ..good()
+        }),
+        InvalidProof::NoSessionToken
+    );
     let long = "A".repeat(4097);
     for session_token in ["a\r\nx-hadron-key: 00", "a b", "a\0", "ä", "a-b", "a,b", &long] {
-        assert_eq!(refused(&RawProof { session_token, ..good() }), InvalidProof::SessionToken, "{session_token:?}");
+        assert_eq!(
+            refused(&RawProof {
+                session_token,
+                ..good()
+            }),
+            InvalidProof::SessionToken,
+            "{session_token:?}"
+        );
     }
     for amz_date in [
-        "", "20261120T093000", "20261120T093000z", "20261320T093000Z", "20261120T253000Z", "20261120T093060Z",
-        "20261120T093000Z ", "20261120T09300\nZ", "+0261120T093000Z", "2026-11-20T09:30:00Z", "２0261120T093000Z",
+        "",
+        "20261120T093000",
+        "20261120T093000z",
+        "20261320T093000Z",
+        "20261120T253000Z",
+        "20261120T093060Z",
+        "20261120T093000Z ",
+        "20261120T09300\nZ",
+        "+0261120T093000Z",
+        "2026-11-20T09:30:00Z",
+        "２0261120T093000Z",
         "20260229T000000Z",
     ] {
-        assert_eq!(refused(&RawProof { amz_date, ..good() }), InvalidProof::AmzDate, "{amz_date:?}");
+        assert_eq!(
+            refused(&RawProof { amz_date, ..good() }),
+            InvalidProof::AmzDate,
+            "{amz_date:?}"
+        );
     }
     // AT-13
     let upper = SIGNATURE.to_uppercase();
     let long = format!("{SIGNATURE}0");
     let line = format!("{}\r\n", &SIGNATURE[2..]);
     for signature in ["", &SIGNATURE[1..], &upper, &long, &line] {
-        assert_eq!(refused(&RawProof { signature, ..good() }), InvalidProof::Signature, "{signature:?}");
+        assert_eq!(
+            refused(&RawProof { signature, ..good() }),
+            InvalidProof::Signature,
+            "{signature:?}"
+        );
     }
 }
 
 #[test]
 fn long_lived_and_emulated_keys_only_where_allowed() {
-    let akia = RawProof { access_key_id: "AKIAABCDEFGHIJKLMNOP", session_token: "", ..good() };
+    let akia = RawProof {
+        access_key_id: "AKIAABCDEFGHIJKLMNOP",
+        session_token: "",
+        ..good()
+    };
     assert!(ProofScalars::parse(&akia, KeyForm::AlsoLongLived).is_ok());
-    let with_token = RawProof { session_token: "AAAA", ..akia };
+    let with_token = RawProof {
+        session_token: "AAAA",
+        ..akia
+    };
     let fault = ProofScalars::parse(&with_token, KeyForm::AlsoLongLived).unwrap_err();
     assert_eq!(fault, InvalidProof::UnexpectedSessionToken);
-    let emulated = RawProof { access_key_id: "333333333333", session_token: "", ..good() };
+    let emulated = RawProof {
+        access_key_id: "333333333333",
+        session_token: "",
+        ..good()
+    };
     assert!(ProofScalars::parse(&emulated, KeyForm::Any).is_ok());
     assert!(ProofScalars::parse(&emulated, KeyForm::AlsoLongLived).is_err());
-    let slash = RawProof { access_key_id: "33333333/333", ..emulated };
+    let slash = RawProof {
+        access_key_id: "33333333/333",
+        ..emulated
+    };
     assert!(ProofScalars::parse(&slash, KeyForm::Any).is_err());
 }
 
@@ -200,9 +309,10 @@ mod signed {
             .build()
             .unwrap()
             .into();
-        let headers = request.headers.iter().filter(|(name, _)| {
-            !matches!(*name, "authorization" | "x-amz-date" | "x-amz-security-token")
-        });
+        let headers = request
+            .headers
+            .iter()
+            .filter(|(name, _)| !matches!(*name, "authorization" | "x-amz-date" | "x-amz-security-token"));
         let signable = SignableRequest::new(
             "POST",
             format!("https://{}/", request.host),
@@ -212,7 +322,12 @@ mod signed {
         .unwrap();
         let (instructions, _) = http_request::sign(signable, &params).unwrap().into_parts();
         let (headers, _) = instructions.into_parts();
-        headers.iter().find(|header| header.name() == "authorization").unwrap().value().to_owned()
+        headers
+            .iter()
+            .find(|header| header.name() == "authorization")
+            .unwrap()
+            .value()
+            .to_owned()
     }
 
     fn authorization(request: &StsRequest) -> &str {
@@ -223,7 +338,10 @@ mod signed {
     fn what_was_signed_is_what_is_rebuilt() {
         let seconds = 1_795_167_000;
         let now = Timestamp::from_micros(seconds * 1_000_000 + 999_999);
-        for (token, key) in [(Some("IQoJtoken+/=="), "ASIAABCDEFGHIJKLMNOP"), (None, "AKIAABCDEFGHIJKLMNOP")] {
+        for (token, key) in [
+            (Some("IQoJtoken+/=="), "ASIAABCDEFGHIJKLMNOP"),
+            (None, "AKIAABCDEFGHIJKLMNOP"),
+        ] {
             let credentials = Credentials::new(key, "secret", token.map(ToOwned::to_owned), None, "test");
             for region in StsRegion::all() {
                 for binding in [enrol(), login()] {
@@ -239,13 +357,30 @@ mod signed {
     #[test]
     fn a_proof_is_good_for_its_binding_only() {
         let now = Timestamp::from_micros(1_795_167_000_000_000);
-        let credentials =
-            Credentials::new("ASIAABCDEFGHIJKLMNOP", "secret", Some("tok".to_owned()), None, "test");
+        let credentials = Credentials::new(
+            "ASIAABCDEFGHIJKLMNOP",
+            "secret",
+            Some("tok".to_owned()),
+            None,
+            "test",
+        );
         let proof = sign(&credentials, &"us-east-1".parse().unwrap(), now, &enrol()).unwrap();
         let others = [
-            Binding::Enrol { nonce: [9; 32], hub_id: hub(), spki_sha256: [2; 32] },
-            Binding::Enrol { nonce: [1; 32], hub_id: "hub-other".parse().unwrap(), spki_sha256: [2; 32] },
-            Binding::Enrol { nonce: [1; 32], hub_id: hub(), spki_sha256: [3; 32] },
+            Binding::Enrol {
+                nonce: [9; 32],
+                hub_id: hub(),
+                spki_sha256: [2; 32],
+            },
+            Binding::Enrol {
+                nonce: [1; 32],
+                hub_id: "hub-other".parse().unwrap(),
+                spki_sha256: [2; 32],
+            },
+            Binding::Enrol {
+                nonce: [1; 32],
+                hub_id: hub(),
+                spki_sha256: [3; 32],
+            },
             login(),
         ];
         for other in others {
@@ -258,9 +393,13 @@ mod signed {
     #[test]
     fn an_unknown_region_or_token_is_refused_before_sending() {
         let now = Timestamp::from_micros(1_795_167_000_000_000);
-        let credentials = Credentials::new("ASIAABCDEFGHIJKLMNOP", "s", Some("a\nb".to_owned()), None, "test");
+        let credentials =
+            Credentials::new("ASIAABCDEFGHIJKLMNOP", "s", Some("a\nb".to_owned()), None, "test");
         let region = "xx-nowhere-1".parse().unwrap();
-        assert!(matches!(sign(&credentials, &region, now, &login()), Err(CannotSign::Region { .. })));
+        assert!(matches!(
+            sign(&credentials, &region, now, &login()),
+            Err(CannotSign::Region { .. })
+        ));
         let region = "us-east-1".parse().unwrap();
         assert!(sign(&credentials, &region, now, &login()).is_err());
     }

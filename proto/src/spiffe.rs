@@ -101,7 +101,11 @@ impl FromStr for HubId {
             && text.bytes().all(plain)
             && !text.starts_with('-')
             && !text.ends_with('-');
-        if fine { Ok(Self(text.to_owned())) } else { Err(InvalidName::Hub { given: clip(text) }) }
+        if fine {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidName::Hub { given: clip(text) })
+        }
     }
 }
 impl TryFrom<String> for HubId {
@@ -141,8 +145,16 @@ pub struct AgentName {
 
 impl fmt::Display for AgentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { hub, account, connection, agent } = self;
-        write!(f, "{SCHEME}{hub}/account/{account}/connection/{connection}/agent/{agent}")
+        let Self {
+            hub,
+            account,
+            connection,
+            agent,
+        } = self;
+        write!(
+            f,
+            "{SCHEME}{hub}/account/{account}/connection/{connection}/agent/{agent}"
+        )
     }
 }
 
@@ -162,7 +174,12 @@ impl FromStr for AgentName {
             let account = field(Some("account"))?.parse().ok()?;
             let connection = field(Some("connection"))?.parse().ok()?;
             let agent = field(Some("agent"))?.parse().ok()?;
-            let name = Self { hub, account, connection, agent };
+            let name = Self {
+                hub,
+                account,
+                connection,
+                agent,
+            };
             // Ids have several readable forms (hyphens, capitals); a name has one, so that logs, rows and
             // certificates can be compared as text.
             (name.to_string() == text).then_some(name)
@@ -223,7 +240,13 @@ mod tests {
         ] {
             assert!(wrong.parse::<AgentName>().is_err(), "{wrong}");
         }
-        for wrong in ["spiffe:///hub", "spiffe://a/hub/", "spiffe://a/b/hub", "spiffe://A/hub", "spiffe://a/"] {
+        for wrong in [
+            "spiffe:///hub",
+            "spiffe://a/hub/",
+            "spiffe://a/b/hub",
+            "spiffe://A/hub",
+            "spiffe://a/",
+        ] {
             assert!(HubId::from_uri(wrong).is_err(), "{wrong}");
         }
         for wrong in ["", "-a", "a-", "a.b", "a_b", "a/b", "a\r\nb", &"a".repeat(64)] {

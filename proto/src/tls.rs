@@ -93,9 +93,14 @@ impl Trust {
     /// # Errors
     /// When there is none or one cannot be read.
     pub fn from_pem(pem: &str) -> Result<Self, TlsError> {
-        let roots: Vec<_> =
-            CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>().map_err(TlsError::Pem)?;
-        if roots.is_empty() { Err(TlsError::NoCertificate) } else { Ok(Self::Roots(roots)) }
+        let roots: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(TlsError::Pem)?;
+        if roots.is_empty() {
+            Err(TlsError::NoCertificate)
+        } else {
+            Ok(Self::Roots(roots))
+        }
     }
 
     fn anchors(&self, shown: &[CertificateDer<'_>]) -> Result<RootCertStore, rustls::Error> {
@@ -140,7 +145,9 @@ pub struct ClientIdentity {
 
 impl fmt::Debug for ClientIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientIdentity").field("chain", &self.chain.len()).finish_non_exhaustive()
+        f.debug_struct("ClientIdentity")
+            .field("chain", &self.chain.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -223,8 +230,12 @@ fn refusal(refusal: Refusal) -> rustls::Error {
 }
 
 fn hub_of(certificate: &CertificateDer<'_>) -> Result<HubId, Refusal> {
-    let uri = only_uri(certificate).map_err(|error| Refusal::NotAHub { reason: error.to_string() })?;
-    HubId::from_uri(&uri).map_err(|error| Refusal::NotAHub { reason: error.to_string() })
+    let uri = only_uri(certificate).map_err(|error| Refusal::NotAHub {
+        reason: error.to_string(),
+    })?;
+    HubId::from_uri(&uri).map_err(|error| Refusal::NotAHub {
+        reason: error.to_string(),
+    })
 }
 
 #[derive(Debug)]
@@ -251,9 +262,10 @@ impl ServerCertVerifier for HubVerifier {
         inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
         let found = hub_of(end_entity).map_err(refusal)?;
         match &self.hub {
-            Some(expected) if *expected != found => {
-                Err(refusal(Refusal::OtherHub { found, expected: expected.clone() }))
-            }
+            Some(expected) if *expected != found => Err(refusal(Refusal::OtherHub {
+                found,
+                expected: expected.clone(),
+            })),
             _ => Ok(ServerCertVerified::assertion()),
         }
     }
@@ -296,7 +308,11 @@ pub fn pinned_client_config(
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(HubVerifier { trust, hub, algorithms }));
+        .with_custom_certificate_verifier(Arc::new(HubVerifier {
+            trust,
+            hub,
+            algorithms,
+        }));
     let mut config = match client {
         Some(ClientIdentity { chain, key }) => builder.with_client_auth_cert(chain, key)?,
         None => builder.with_no_client_auth(),
@@ -318,7 +334,10 @@ impl HubConnector {
     /// A connector with settings of [`pinned_client_config`].
     #[must_use]
     pub fn new(config: ClientConfig) -> Self {
-        Self { config: Arc::new(config), seen: Arc::new(OnceLock::new()) }
+        Self {
+            config: Arc::new(config),
+            seen: Arc::new(OnceLock::new()),
+        }
     }
 
     /// The hub that answered, known from its certificate, once a connection stands. All clones share it, and a later
@@ -339,21 +358,29 @@ impl HubConnector {
 
     async fn open(self, uri: Uri) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
         let invalid = |text: &str| io::Error::new(io::ErrorKind::InvalidInput, text.to_owned());
-        let host = uri.host().ok_or_else(|| invalid("the hub's address has no host"))?;
+        let host = uri
+            .host()
+            .ok_or_else(|| invalid("the hub's address has no host"))?;
         // IPv6 addresses stand in brackets in URIs, but nowhere else.
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = uri.port_u16().unwrap_or(443);
-        let name = ServerName::try_from(host.clone()).map_err(|_| invalid("the hub's address has no valid host"))?;
+        let name =
+            ServerName::try_from(host.clone()).map_err(|_| invalid("the hub's address has no valid host"))?;
         let stream = TcpStream::connect((host.as_str(), port)).await?;
         // Without it each small message waits for the acknowledgement of the one before, about 40 ms.
         stream.set_nodelay(true)?;
-        let stream = tokio_rustls::TlsConnector::from(self.config).connect(name, stream).await?;
+        let stream = tokio_rustls::TlsConnector::from(self.config)
+            .connect(name, stream)
+            .await?;
         let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let found = certificate.ok_or_else(|| io::Error::other("the hub showed no certificate"))?;
         let found = hub_of(found).map_err(io::Error::other)?;
         let first = self.seen.get_or_init(|| found.clone());
         if *first != found {
-            return Err(io::Error::other(Refusal::OtherHub { found, expected: first.clone() }));
+            return Err(io::Error::other(Refusal::OtherHub {
+                found,
+                expected: first.clone(),
+            }));
         }
         Ok(TokioIo::new(stream))
     }
@@ -361,7 +388,9 @@ impl HubConnector {
 
 impl fmt::Debug for HubConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HubConnector").field("hub", &self.seen.get()).finish_non_exhaustive()
+        f.debug_struct("HubConnector")
+            .field("hub", &self.seen.get())
+            .finish_non_exhaustive()
     }
 }
 
@@ -395,10 +424,13 @@ pub enum ConnectError {
 /// # Errors
 /// When the address is of another form.
 pub fn endpoint(address: &str) -> Result<Endpoint, TlsError> {
-    let invalid = || TlsError::Address { given: address.chars().take(200).collect() };
+    let invalid = || TlsError::Address {
+        given: address.chars().take(200).collect(),
+    };
     let origin: Uri = address.parse().map_err(|_| invalid())?;
     let authority = origin.authority().ok_or_else(invalid)?;
-    if origin.scheme_str() != Some("https") || !matches!(origin.path(), "" | "/") || origin.query().is_some() {
+    if origin.scheme_str() != Some("https") || !matches!(origin.path(), "" | "/") || origin.query().is_some()
+    {
         return Err(invalid());
     }
     // tonic refuses `https` with a connector that brings its own TLS; the scheme that the server sees is the origin's.

@@ -1,0 +1,132 @@
+//! S3 behind [`TemplateBucket`].
+//!
+//! Bucket names are guessable and global, so every call says whose bucket it must be: a bucket that somebody else made
+//! under our name is refused by S3 instead of being written to or deployed from.
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
+    PublicAccessBlockConfiguration, VersioningConfiguration,
+};
+use hadron_proto::vocab::{AccountId, Region};
+
+use super::{Answer, AwsError, Kind, TemplateBucket};
+
+/// S3 of one account and Region.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    client: Client,
+}
+
+impl S3 {
+    /// From the SDK's configuration. Path style, because that is also the form of template URL that every endpoint
+    /// understands.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        let config = aws_sdk_s3::config::Builder::from(config)
+            .force_path_style(true)
+            .build();
+        Self {
+            client: Client::from_conf(config),
+        }
+    }
+}
+
+impl TemplateBucket for S3 {
+    async fn has_bucket(&self, bucket: &str, owner: AccountId) -> Answer<bool> {
+        let request = self
+            .client
+            .head_bucket()
+            .bucket(bucket)
+            .expected_bucket_owner(owner.as_str());
+        match request.send().await.map_err(AwsError::of) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == Kind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create_bucket(&self, bucket: &str, owner: AccountId, region: &Region) -> Answer<()> {
+        // us-east-1 is the one Region that must not be named.
+        let place = (region.as_str() != "us-east-1").then(|| {
+            CreateBucketConfiguration::builder()
+                .location_constraint(BucketLocationConstraint::from(region.as_str()))
+                .build()
+        });
+        let made = self
+            .client
+            .create_bucket()
+            .bucket(bucket)
+            .set_create_bucket_configuration(place)
+            .send()
+            .await;
+        match made.map_err(AwsError::of) {
+            // Whose it is shows in the next two calls.
+            Ok(_) => {}
+            Err(error) if error.kind == Kind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        let block = PublicAccessBlockConfiguration::builder()
+            .block_public_acls(true)
+            .ignore_public_acls(true)
+            .block_public_policy(true)
+            .restrict_public_buckets(true)
+            .build();
+        self.client
+            .put_public_access_block()
+            .bucket(bucket)
+            .expected_bucket_owner(owner.as_str())
+            .public_access_block_configuration(block)
+            .send()
+            .await
+            .map_err(AwsError::of)?;
+        let versions = VersioningConfiguration::builder()
+            .status(BucketVersioningStatus::Enabled)
+            .build();
+        self.client
+            .put_bucket_versioning()
+            .bucket(bucket)
+            .expected_bucket_owner(owner.as_str())
+            .versioning_configuration(versions)
+            .send()
+            .await
+            .map(drop)
+            .map_err(AwsError::of)
+    }
+
+    async fn put_template(
+        &self,
+        bucket: &str,
+        owner: AccountId,
+        region: &Region,
+        key: &str,
+        text: &str,
+    ) -> Answer<String> {
+        let put = self
+            .client
+            .put_object()
+            .bucket(bucket)
+            .expected_bucket_owner(owner.as_str())
+            .key(key)
+            .content_type("text/yaml")
+            .body(ByteStream::from(text.as_bytes().to_vec()))
+            .send()
+            .await
+            .map_err(AwsError::of)?;
+        let mut url = format!(
+            "https://s3.{region}.{}/{bucket}/{key}",
+            region.partition().dns_suffix()
+        );
+        // "null" is the version of objects in a bucket without versions.
+        if let Some(version) = put
+            .version_id()
+            .filter(|version| !version.is_empty() && *version != "null")
+        {
+            url.push_str("?versionId=");
+            url.push_str(version);
+        }
+        Ok(url)
+    }
+}

@@ -1,0 +1,343 @@
+//! The account owner's own policy: what this account lets the hub ask for.
+//!
+//! The hub decides what to deploy; the account decides what may be deployed at all. The check is pure, runs before a
+//! job touches anything, and holds whatever the hub says: a hub in hostile hands can ask for no more than this.
+
+use std::fmt;
+use std::str::FromStr;
+
+use hadron_proto::vocab::{AccountId, Region, RoleArn, StackArn, StackPrefix};
+
+use crate::job::{Act, Failure, FailureKind, Job, ResourceChange, RoleKind, Work};
+
+/// Roles that may be passed to CloudFormation. The first of a list is used when the hub names none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoleLists {
+    /// For environments and service instances.
+    pub provisioning: Vec<RoleArn>,
+    /// For pipelines.
+    pub pipeline: Vec<RoleArn>,
+    /// For directly defined components.
+    pub component: Vec<RoleArn>,
+}
+
+impl RoleLists {
+    /// The roles for this sort of stack.
+    #[must_use]
+    pub fn of(&self, kind: RoleKind) -> &[RoleArn] {
+        match kind {
+            RoleKind::Provisioning => &self.provisioning,
+            RoleKind::Pipeline => &self.pipeline,
+            RoleKind::Component => &self.component,
+        }
+    }
+
+    /// The role to use: the one asked for when it is listed, the first when none is asked for.
+    #[must_use]
+    pub fn choose(&self, kind: RoleKind, asked: Option<&RoleArn>) -> Option<&RoleArn> {
+        let listed = self.of(kind);
+        match asked {
+            Some(asked) => listed.iter().find(|role| *role == asked),
+            None => listed.first(),
+        }
+    }
+
+    /// Every role in any of the lists.
+    pub fn all(&self) -> impl Iterator<Item = &RoleArn> {
+        self.provisioning
+            .iter()
+            .chain(&self.pipeline)
+            .chain(&self.component)
+    }
+}
+
+/// The key of the configuration that lists roles of this kind.
+const fn role_key(kind: RoleKind) -> &'static str {
+    match kind {
+        RoleKind::Provisioning => "roles.provisioning",
+        RoleKind::Pipeline => "roles.pipeline",
+        RoleKind::Component => "roles.component",
+    }
+}
+
+/// A resource type, or the beginning of one followed by `*`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TypePattern {
+    text: String,
+    open: bool,
+}
+
+impl TypePattern {
+    /// Does the pattern cover this type? CloudFormation's own spelling is exact, so letters' case does not hide one.
+    #[must_use]
+    pub fn covers(&self, resource_type: &str) -> bool {
+        let (pattern, given) = (self.text.as_bytes(), resource_type.as_bytes());
+        if self.open {
+            given.len() >= pattern.len() && given[..pattern.len()].eq_ignore_ascii_case(pattern)
+        } else {
+            given.eq_ignore_ascii_case(pattern)
+        }
+    }
+}
+
+impl FromStr for TypePattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (stem, open) = text.strip_suffix('*').map_or((text, false), |stem| (stem, true));
+        let word = |c: char| c.is_ascii_alphanumeric() || c == ':' || c == '_' || c == '@' || c == '-';
+        if stem.is_empty() && !open || !stem.chars().all(word) {
+            return Err(format!(
+                "'{text}' is no resource type such as AWS::IAM::User; a '*' may stand only at the end, as in AWS::Organizations::*"
+            ));
+        }
+        Ok(Self {
+            text: stem.to_owned(),
+            open,
+        })
+    }
+}
+
+impl fmt::Display for TypePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.text, if self.open { "*" } else { "" })
+    }
+}
+
+impl fmt::Debug for TypePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What stacks may be called, where they may be, and what may be in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// What the names of stacks begin with.
+    pub stack_prefix: StackPrefix,
+    /// Regions that may be worked in.
+    pub regions: Vec<Region>,
+    /// Resource types that may not be in a template.
+    pub denied_resource_types: Vec<TypePattern>,
+    /// Largest template.
+    pub max_template_bytes: u64,
+}
+
+/// The policy, and whose agent this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The agent's account, as STS says.
+    pub account: AccountId,
+    /// The agent's Region.
+    pub region: Region,
+    /// Stacks.
+    pub limits: Limits,
+    /// Roles.
+    pub roles: RoleLists,
+}
+
+/// A rule that a job breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Broken {
+    rule: &'static str,
+    asked: String,
+    remedy: String,
+}
+
+impl Policy {
+    /// Checks a job, and gives it back with the role that it is to use filled in.
+    ///
+    /// # Errors
+    /// A [`FailureKind::LocalPolicy`] failure that names the rule, what was asked for, and what the account's owner
+    /// would change to allow it.
+    pub fn admit(&self, mut job: Job) -> Result<Job, Box<Failure>> {
+        self.check(&job).map_err(|broken| self.failure(&broken))?;
+        let (kind, role) = match &mut job.work {
+            Work::ApplyStack(apply) => (apply.role_kind, &mut apply.role),
+            Work::DestroyStack(destroy) => (destroy.role_kind, &mut destroy.role),
+            Work::RevokeStack(revoke) => (revoke.role_kind, &mut revoke.role),
+            Work::SetPullPolicy(_) => return Ok(job),
+        };
+        *role = self.roles.choose(kind, role.as_ref()).cloned();
+        Ok(job)
+    }
+
+    /// Checks what is really about to happen, once more and on better evidence: the list of types in a job is the
+    /// hub's word, the changes of a change set are CloudFormation's.
+    ///
+    /// # Errors
+    /// As [`Policy::admit`].
+    pub fn allow(&self, act: &Act) -> Result<(), Box<Failure>> {
+        let (stack, changes): (_, &[ResourceChange]) = match act {
+            Act::Execute { stack, changes, .. } => (stack, changes),
+            Act::Delete { stack } => (stack, &[]),
+        };
+        let added = changes
+            .iter()
+            .filter(|change| change.action != "Remove")
+            .map(|change| &change.resource_type);
+        self.stack(stack.name(), Some(stack))
+            .and_then(|()| self.types(added))
+            .map_err(|broken| self.failure(&broken))
+    }
+
+    fn failure(&self, broken: &Broken) -> Box<Failure> {
+        let Broken { rule, asked, remedy } = broken;
+        let account = self.account;
+        let message = format!(
+            "the agent of account {account} refuses this: {asked} (rule {rule}). To allow it, {remedy}."
+        );
+        let kind = FailureKind::LocalPolicy;
+        Box::new(Failure {
+            kind,
+            message,
+            stack: None,
+            stack_status: None,
+            resources: Vec::new(),
+        })
+    }
+
+    fn check(&self, job: &Job) -> Result<(), Broken> {
+        if job.account != self.account {
+            return Err(Broken {
+                rule: "account",
+                asked: format!(
+                    "the job is for account {}, this agent acts only in {}",
+                    job.account, self.account
+                ),
+                remedy: format!(
+                    "run an agent in account {} and give the job to that one",
+                    job.account
+                ),
+            });
+        }
+        self.region(&job.region)?;
+        match &job.work {
+            Work::ApplyStack(apply) => {
+                self.stack(&apply.stack_name, apply.stack_arn.as_ref())?;
+                self.role(apply.role_kind, apply.role.as_ref())?;
+                self.size(apply.template_bytes)?;
+                self.types(&apply.resource_types)
+            }
+            Work::DestroyStack(destroy) => {
+                self.stack(&destroy.stack_name, destroy.stack_arn.as_ref())?;
+                self.role(destroy.role_kind, destroy.role.as_ref())
+            }
+            Work::RevokeStack(revoke) => {
+                self.stack(&revoke.stack_name, revoke.stack_arn.as_ref())?;
+                self.role(revoke.role_kind, revoke.role.as_ref())
+            }
+            // Which accounts may pull is the hub's decision; the repository can only be one of this account's registry.
+            Work::SetPullPolicy(_) => Ok(()),
+        }
+    }
+
+    fn region(&self, asked: &Region) -> Result<(), Broken> {
+        if *asked != self.region {
+            return Err(Broken {
+                rule: "region",
+                asked: format!(
+                    "the job is for Region {asked}, this agent acts only in {}",
+                    self.region
+                ),
+                remedy: format!("run an agent for Region {asked}"),
+            });
+        }
+        if !self.limits.regions.contains(asked) {
+            return Err(Broken {
+                rule: "limits.regions",
+                asked: format!("Region {asked} is not among the Regions that are allowed here"),
+                remedy: format!("add {asked} to limits.regions in the agent's configuration"),
+            });
+        }
+        Ok(())
+    }
+
+    fn stack(&self, name: &str, arn: Option<&StackArn>) -> Result<(), Broken> {
+        let prefix = self.limits.stack_prefix.as_str();
+        for name in std::iter::once(name).chain(arn.map(StackArn::name)) {
+            if !name.starts_with(prefix) {
+                return Err(Broken {
+                    rule: "limits.stack_prefix",
+                    asked: format!("the name of stack '{name}' does not begin with '{prefix}'"),
+                    remedy: "give hub and agent the same prefix (limits.stack_prefix in the agent's configuration, and \
+                             the stack names in the policies of the agent's roles)"
+                        .to_owned(),
+                });
+            }
+        }
+        if let Some(arn) = arn.filter(|arn| arn.account() != self.account || *arn.region() != self.region) {
+            return Err(Broken {
+                rule: "account",
+                asked: format!(
+                    "stack {arn} is not in account {}, Region {}",
+                    self.account, self.region
+                ),
+                remedy: "send the job to the agent of that account and Region".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn role(&self, kind: RoleKind, asked: Option<&RoleArn>) -> Result<(), Broken> {
+        if self.roles.choose(kind, asked).is_some() {
+            return Ok(());
+        }
+        let key = role_key(kind);
+        Err(match asked {
+            Some(role) => Broken {
+                rule: key,
+                asked: format!("role {role} is not in the list of roles that may be passed"),
+                remedy: format!(
+                    "add it to {key} in the agent's configuration, and to iam:PassRole of the agent's role"
+                ),
+            },
+            None => Broken {
+                rule: key,
+                asked: "no role is configured for stacks of this sort".to_owned(),
+                remedy: format!(
+                    "list one in {key} in the agent's configuration (`hadron-agent role` prints what it needs)"
+                ),
+            },
+        })
+    }
+
+    fn size(&self, bytes: u64) -> Result<(), Broken> {
+        let most = self.limits.max_template_bytes;
+        if bytes <= most {
+            return Ok(());
+        }
+        Err(Broken {
+            rule: "limits.max_template_bytes",
+            asked: format!("the template has {bytes} bytes, at most {most} are allowed"),
+            remedy: format!(
+                "raise limits.max_template_bytes to {bytes} or more in the agent's configuration"
+            ),
+        })
+    }
+
+    fn types<'a>(&self, types: impl IntoIterator<Item = &'a String>) -> Result<(), Broken> {
+        for resource_type in types {
+            if let Some(denied) = self
+                .limits
+                .denied_resource_types
+                .iter()
+                .find(|denied| denied.covers(resource_type))
+            {
+                return Err(Broken {
+                    rule: "limits.denied_resource_types",
+                    asked: format!(
+                        "the template has a resource of type {resource_type}, which '{denied}' denies"
+                    ),
+                    remedy: format!(
+                        "take '{denied}' out of limits.denied_resource_types in the agent's configuration"
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,341 @@
+//! Unary calls to the hub: whatever must not be lost is asked here, again and again, until there is an answer or the
+//! lease is over.
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use hadron_proto::vocab::Digest;
+use hadron_proto::wire;
+use tokio::sync::{mpsc, watch};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use tracing::{debug, warn};
+
+use super::backoff::Backoff;
+use super::held::{Held, Lease, Over};
+use crate::convert;
+use crate::job::{Act, Failure, Hub, HubError, StackEvent, Token, Verdict};
+use crate::limits::Policy;
+
+/// The generated client.
+pub type Client = wire::agent_service_client::AgentServiceClient<Channel>;
+
+/// How long one try of a call may take.
+const TRY: Duration = Duration::from_secs(10);
+
+/// Batches of events that may wait for the hub; more are dropped, since they tell and decide nothing.
+const EVENTS: usize = 256;
+
+/// Chunks above this are a fault of the hub (the protocol says 64 KiB).
+const CHUNK: usize = 1 << 20;
+
+/// The connection of the session that is open now, if one is.
+#[derive(Clone, Debug)]
+pub struct Link {
+    client: watch::Receiver<Option<Client>>,
+}
+
+/// The session's end of [`Link`].
+#[derive(Debug)]
+pub struct LinkSetter(watch::Sender<Option<Client>>);
+
+impl LinkSetter {
+    /// A session is open.
+    pub fn up(&self, client: Client) {
+        self.0.send_replace(Some(client));
+    }
+
+    /// No session is open. Calls under way end by themselves; new ones wait.
+    pub fn down(&self) {
+        self.0.send_replace(None);
+    }
+}
+
+/// What became of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The hub has it.
+    Acknowledged,
+    /// The hub has a later lease of the job: nobody waits for this report.
+    Stale(String),
+    /// The hub will never take this report as it is.
+    Refused(String),
+}
+
+impl Link {
+    /// A link without a session.
+    #[must_use]
+    pub fn new() -> (LinkSetter, Self) {
+        let (setter, client) = watch::channel(None);
+        (LinkSetter(setter), Self { client })
+    }
+
+    /// The client of the open session, or of the next one.
+    async fn client(client: &mut watch::Receiver<Option<Client>>) -> Client {
+        loop {
+            if let Some(client) = client.borrow_and_update().clone() {
+                return client;
+            }
+            if client.changed().await.is_err() {
+                // The session is gone for good, and with it this process soon.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Calls until the hub answers with something that trying again would not change.
+    async fn call<T, F>(&self, what: &'static str, call: impl Fn(Client) -> F) -> Result<T, Status>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(15));
+        let mut clients = self.client.clone();
+        let mut client = Self::client(&mut clients).await;
+        loop {
+            let answer = tokio::select! {
+                answer = tokio::time::timeout(TRY, call(client.clone())) => answer,
+                // A new session: the old connection's answer may never come.
+                newer = async { clients.changed().await.ok(); Self::client(&mut clients).await } => {
+                    client = newer;
+                    continue;
+                }
+            };
+            let status = match answer {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(status)) if is_final(status.code()) => return Err(status),
+                Ok(Err(status)) => status,
+                Err(_) => Status::deadline_exceeded("no answer in time"),
+            };
+            debug!(call = what, code = ?status.code(), message = status.message(), "The hub gave no answer, trying again");
+            tokio::time::sleep(backoff.wait()).await;
+            client = Self::client(&mut clients).await;
+        }
+    }
+
+    /// Delivers a report, however long it takes.
+    pub async fn deliver(&self, report: &wire::ReportRequest) -> Delivery {
+        let call = |mut client: Client| {
+            let report = report.clone();
+            async move { client.report(report).await }
+        };
+        match self.call("Report", call).await {
+            Ok(_) => Delivery::Acknowledged,
+            Err(status) if matches!(status.code(), Code::Aborted | Code::NotFound) => {
+                Delivery::Stale(status.message().to_owned())
+            }
+            Err(status) => Delivery::Refused(format!("{:?}: {}", status.code(), status.message())),
+        }
+    }
+}
+
+/// Would the hub say the same again? What is not certain to be final is tried again.
+const fn is_final(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Aborted | Code::InvalidArgument | Code::NotFound | Code::OutOfRange
+    )
+}
+
+/// The template that a job announced.
+#[derive(Clone, Copy, Debug)]
+pub struct Announced {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// What one job may ask of the hub. See [`Hub`].
+#[derive(Clone, Debug)]
+pub struct JobHub {
+    link: Link,
+    held: Held,
+    lease: Lease,
+    policy: Policy,
+    announced: Option<Announced>,
+    events: mpsc::Sender<Vec<StackEvent>>,
+    /// Why the local policy forbade what the job was about to do.
+    forbidden: Arc<OnceLock<Failure>>,
+}
+
+/// Carries a job's events to the hub, in the background.
+#[derive(Debug)]
+pub struct EventPost {
+    link: Link,
+    lease: Lease,
+    events: mpsc::Receiver<Vec<StackEvent>>,
+}
+
+impl JobHub {
+    /// The hub for the job of this lease.
+    #[must_use]
+    pub fn new(
+        link: Link,
+        held: Held,
+        lease: Lease,
+        policy: Policy,
+        announced: Option<Announced>,
+    ) -> (Self, EventPost) {
+        let (sender, events) = mpsc::channel(EVENTS);
+        let post = EventPost {
+            link: link.clone(),
+            lease: lease.clone(),
+            events,
+        };
+        (
+            Self {
+                link,
+                held,
+                lease,
+                policy,
+                announced,
+                events: sender,
+                forbidden: Arc::default(),
+            },
+            post,
+        )
+    }
+
+    /// Where a refusal by the local policy will stand: whoever runs the job reports it, since the same job would meet the
+    /// same refusal wherever it is tried again.
+    #[must_use]
+    pub fn forbidden(&self) -> Arc<OnceLock<Failure>> {
+        Arc::clone(&self.forbidden)
+    }
+
+    /// Asks for as long as the lease holds.
+    async fn ask<T, F>(
+        &self,
+        token: Token,
+        what: &'static str,
+        call: impl Fn(Client) -> F,
+    ) -> Result<T, HubError>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        if token != self.lease.token() {
+            return Err(HubError::Fenced("this is another lease of the job".to_owned()));
+        }
+        tokio::select! {
+            biased;
+            over = self.lease.over() => Err(match over {
+                Over::Lost(reason) => HubError::Fenced(reason),
+                Over::Expired => HubError::Unavailable("the lease ran out before the hub answered".to_owned()),
+            }),
+            answer = self.link.call(what, call) => answer.map_err(|status| {
+                let reason = status.message().to_owned();
+                if status.code() == Code::Aborted {
+                    self.held.lose(token, Over::Lost(reason.clone()));
+                    HubError::Fenced(reason)
+                } else {
+                    HubError::Unavailable(format!("{:?}: {reason}", status.code()))
+                }
+            }),
+        }
+    }
+}
+
+impl Hub for JobHub {
+    async fn template(&self, token: Token) -> Result<String, HubError> {
+        let announced = self.announced;
+        let most = announced
+            .map_or(u64::MAX, |announced| announced.bytes)
+            .min(self.policy.limits.max_template_bytes);
+        let text = self
+            .ask(token, "FetchContent", |client| fetch(client, token, most))
+            .await?;
+        if announced.is_some_and(|announced| announced.digest != Digest::of(text.as_bytes())) {
+            return Err(HubError::Unavailable(
+                "the template that the hub sent is not the one that it announced".to_owned(),
+            ));
+        }
+        Ok(text)
+    }
+
+    async fn authorise(&self, token: Token, act: Act) -> Result<Verdict, HubError> {
+        // The hub's leave is needed, and the account's as well: here the types of resources are CloudFormation's word.
+        if let Err(failure) = self.policy.allow(&act) {
+            let why = failure.message.clone();
+            // Set once: the first reason is as good as any.
+            let _ = self.forbidden.set(*failure);
+            return Ok(Verdict::Refused(why));
+        }
+        let request = convert::authorise(token, act);
+        let call = |mut client: Client| {
+            let request = request.clone();
+            async move { client.authorise(request).await }
+        };
+        let answer = self.ask(token, "Authorise", call).await?.into_inner();
+        // The answer may be older than it looks: who was paused meanwhile has no lease to act on.
+        if !self.lease.holds() {
+            return Err(HubError::Unavailable(
+                "the lease ran out while the hub answered".to_owned(),
+            ));
+        }
+        Ok(if answer.granted {
+            Verdict::Granted
+        } else {
+            Verdict::Refused(answer.refusal)
+        })
+    }
+
+    async fn events(&self, _token: Token, events: Vec<StackEvent>) {
+        let count = events.len();
+        if count > 0 && self.events.try_send(events).is_err() {
+            warn!(
+                counter.events_dropped = count,
+                "Dropped stack events: the hub does not take them fast enough"
+            );
+        }
+    }
+}
+
+/// Reads the whole content. Too much, or no text, is the hub's fault and will be the same next time.
+async fn fetch(mut client: Client, token: Token, most: u64) -> Result<String, Status> {
+    let request = wire::FetchContentRequest {
+        token: Some(convert::wire_token(token)),
+        kind: wire::fetch_content_request::Kind::Template.into(),
+    };
+    let mut chunks = client.fetch_content(request).await?.into_inner();
+    let mut content = Vec::new();
+    while let Some(chunk) = chunks.message().await? {
+        if chunk.data.len() > CHUNK || (content.len() + chunk.data.len()) as u64 > most {
+            return Err(Status::out_of_range(format!(
+                "the hub sends more than the {most} bytes that are expected"
+            )));
+        }
+        content.extend_from_slice(&chunk.data);
+    }
+    String::from_utf8(content).map_err(|_| Status::invalid_argument("the template is no UTF-8 text"))
+}
+
+impl EventPost {
+    /// Sends what comes, until the job lets go of its [`JobHub`] and everything is sent, or the lease is over.
+    pub async fn run(mut self) {
+        let lease = self.lease.clone();
+        let send = async {
+            while let Some(mut batch) = self.events.recv().await {
+                // What came meanwhile goes along.
+                while let Ok(more) = self.events.try_recv() {
+                    batch.extend(more);
+                }
+                let request = convert::events(self.lease.token(), batch);
+                let call = |mut client: Client| {
+                    let request = request.clone();
+                    async move { client.post_events(request).await }
+                };
+                if let Err(status) = self.link.call("PostEvents", call).await {
+                    debug!(code = ?status.code(), message = status.message(), "The hub refuses stack events");
+                    if status.code() == Code::Aborted {
+                        return;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = send => {}
+            _ = lease.over() => {}
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The first SIGTERM or SIGINT asks the agent to stop, the second one does not ask.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+/// The exit code after a second signal, as shells count it for SIGINT.
+const INTERRUPTED: i32 = 130;
+
+/// Cancelled by the first signal.
+///
+/// # Errors
+/// When signals cannot be received.
+pub fn on_signal() -> io::Result<CancellationToken> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let asked = CancellationToken::new();
+    let token = asked.clone();
+    tokio::spawn(async move {
+        let name = next(&mut term, &mut int).await;
+        info!(signal = name, "Stopping; a second signal stops at once");
+        token.cancel();
+        let name = next(&mut term, &mut int).await;
+        info!(
+            signal = name,
+            "Stopped at once; the journal has what was under way"
+        );
+        std::process::exit(INTERRUPTED);
+    });
+    Ok(asked)
+}
+
+async fn next(term: &mut Signal, int: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = term.recv() => "SIGTERM",
+        _ = int.recv() => "SIGINT",
+    }
+}

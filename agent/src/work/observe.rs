@@ -1,0 +1,281 @@
+//! Looking at a stack: take away what could still change it, then look.
+//!
+//! The order matters. An unexecuted change set in the hands of a stalled agent can become an execution at any moment
+//! until it is deleted; a look before that could be out of date at once.
+
+use std::time::Duration;
+
+use hadron_proto::vocab::StackArn;
+use tokio::time::Instant;
+
+use super::StepLog;
+use super::attempt::{Attempt, Halt, failed};
+use super::decide::{Evidence, Intent, Standing, standing};
+use super::events::Events;
+use super::names::{DEPLOYMENT_TAG, TARGET_TAG, is_ours};
+use super::{Step, change_set};
+use crate::aws::{Account, Kind, Stack, StackStatus, Stacks as _};
+use crate::job::{FailureKind, Hub};
+
+/// Which stack, and what for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    pub(super) name: &'a str,
+    pub(super) arn: Option<&'a StackArn>,
+    /// When the stack of that ARN is gone, one of the same name may be its replacement.
+    pub(super) replaceable: bool,
+    /// The value of the target tag that our stacks have; `None` when the job does not tell.
+    pub(super) tag: Option<&'a str>,
+    pub(super) intent: Intent,
+}
+
+/// A stack, and whose doing its state is.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) stack: Option<Stack>,
+    pub(super) standing: Standing,
+}
+
+impl Seen {
+    pub(super) fn status(&self) -> Option<&StackStatus> {
+        self.stack.as_ref().map(|stack| &stack.status)
+    }
+}
+
+/// How long to look at a stack.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Patience {
+    /// While something goes on, and as long afterwards as AWS may need to show it.
+    Settle,
+    /// No longer than this, whatever goes on.
+    AtMost(Duration),
+}
+
+/// Watches one stack through an attempt.
+#[derive(Debug)]
+pub(super) struct Watch<'a> {
+    pub(super) target: Target<'a>,
+    pub(super) events: Option<Events>,
+    foreign_change_sets: bool,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) const fn new(target: Target<'a>) -> Self {
+        Self {
+            target,
+            events: None,
+            foreign_change_sets: false,
+        }
+    }
+
+    /// Deletes what could still change the stack, then looks.
+    pub(super) async fn observe<A: Account, H: Hub, J: StepLog>(
+        &mut self,
+        at: &Attempt<'_, A, H, J>,
+    ) -> Result<Seen, Halt> {
+        let Target {
+            name,
+            arn,
+            replaceable,
+            ..
+        } = self.target;
+        if let Some(arn) = arn {
+            let stack = self.look(at, arn.as_str()).await?;
+            let gone = stack
+                .as_ref()
+                .is_none_or(|stack| stack.status == StackStatus::DeleteComplete);
+            if !gone || !replaceable {
+                return self.seen(at, stack).await;
+            }
+        }
+        let mut stack = self.look(at, name).await?;
+        if stack.is_none() {
+            // A name that was taken a moment ago may still look free.
+            at.wait(at.settings.missing_gap).await?;
+            stack = self.look(at, name).await?;
+        }
+        self.seen(at, stack).await
+    }
+
+    async fn look<A: Account, H: Hub, J: StepLog>(
+        &mut self,
+        at: &Attempt<'_, A, H, J>,
+        stack: &str,
+    ) -> Result<Option<Stack>, Halt> {
+        self.purge(at, stack).await?;
+        match at.ask(|| at.stacks().describe(stack)).await? {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(failed("cannot describe the stack", &error, FailureKind::Other)),
+        }
+    }
+
+    /// Deletes change sets of ours until none is left that could be executed.
+    async fn purge<A: Account, H: Hub, J: StepLog>(
+        &mut self,
+        at: &Attempt<'_, A, H, J>,
+        stack: &str,
+    ) -> Result<(), Halt> {
+        let began = Instant::now();
+        let mut wait = Duration::ZERO;
+        loop {
+            let lines = match at.ask(|| at.stacks().change_sets(stack)).await? {
+                Ok(lines) => lines,
+                Err(error) if error.kind == Kind::NotFound => Vec::new(),
+                Err(error) => {
+                    return Err(failed(
+                        "cannot list the stack's change sets",
+                        &error,
+                        FailureKind::Other,
+                    ));
+                }
+            };
+            self.foreign_change_sets = lines.iter().any(|line| !is_ours(&line.name));
+            let left: Vec<_> = lines
+                .iter()
+                .filter(|line| match self.target.intent {
+                    // Of another deployment, a cancellation takes nothing away.
+                    Intent::Revoke => at.names.is_change_set(&line.name),
+                    Intent::Create | Intent::Update | Intent::Destroy => is_ours(&line.name),
+                })
+                .filter(|line| change_set::is_live(line))
+                .collect();
+            let Some(line) = left.first() else { return Ok(()) };
+            if began.elapsed() > at.settings.settle.saturating_mul(10) {
+                let message = format!("change set {} cannot be deleted", line.name);
+                return Err(Halt::failed(FailureKind::Other, message));
+            }
+            for line in left {
+                let step = Step::DeleteChangeSet {
+                    change_set: line.arn.clone(),
+                };
+                match at
+                    .act(&step, || at.stacks().delete_change_set(stack, &line.arn))
+                    .await?
+                {
+                    Ok(()) => {}
+                    // Being made or just executed: the next look tells.
+                    Err(error) if matches!(error.kind, Kind::NotFound | Kind::InvalidState) => {}
+                    Err(error) => {
+                        return Err(failed("cannot delete a change set", &error, FailureKind::Other));
+                    }
+                }
+            }
+            at.wait(wait).await?;
+            wait = at.settings.poll.after(wait);
+        }
+    }
+
+    /// Adds to a described stack what its events tell.
+    pub(super) async fn seen<A: Account, H: Hub, J: StepLog>(
+        &mut self,
+        at: &Attempt<'_, A, H, J>,
+        stack: Option<Stack>,
+    ) -> Result<Seen, Halt> {
+        let Some(stack) = stack else {
+            return Ok(Seen {
+                stack: None,
+                standing: Standing::Ours,
+            });
+        };
+        if stack.status != StackStatus::DeleteComplete {
+            if self
+                .events
+                .as_ref()
+                .is_none_or(|events| *events.stack() != stack.arn)
+            {
+                self.events = Some(Events::new(stack.arn.clone()));
+            }
+            if let Some(events) = &mut self.events {
+                match events.pull(at).await? {
+                    Ok(()) => {}
+                    // It may have gone meanwhile; the next look tells.
+                    Err(error) if error.kind == Kind::NotFound => {}
+                    Err(error) => {
+                        return Err(
+                            failed("cannot read the stack's events", &error, FailureKind::Other)
+                                .about(&stack.arn, Some(stack.status.as_str())),
+                        );
+                    }
+                }
+            }
+        }
+        let standing = self.standing(at, &stack);
+        if standing != Standing::Foreign && stack.status != StackStatus::DeleteComplete {
+            at.met(&stack.arn, stack.status.as_str());
+        }
+        Ok(Seen {
+            stack: Some(stack),
+            standing,
+        })
+    }
+
+    fn standing<A: Account, H: Hub, J: StepLog>(&self, at: &Attempt<'_, A, H, J>, stack: &Stack) -> Standing {
+        let Target { arn, tag, intent, .. } = self.target;
+        let deployment = stack.tag(DEPLOYMENT_TAG);
+        let same_target = match (tag, stack.tag(TARGET_TAG)) {
+            (Some(wanted), Some(found)) => wanted == found,
+            _ => true,
+        };
+        let events = self.events.as_ref().filter(|events| *events.stack() == stack.arn);
+        let token = events.is_some_and(|events| match intent {
+            Intent::Destroy => events.has(&at.names.token(super::names::Verb::Delete, 0)),
+            Intent::Create | Intent::Update | Intent::Revoke => events.executed(&at.names),
+        });
+        let evidence = Evidence {
+            tag: deployment == Some(at.names.deployment_tag().as_str()),
+            token,
+            hadron_operates: events.is_some_and(Events::hadron_operates),
+            known: arn == Some(&stack.arn) || (deployment.is_some() && same_target),
+            foreign_change_sets: self.foreign_change_sets,
+        };
+        standing(intent, &stack.status, evidence)
+    }
+
+    /// Looks at the stack until `done`; `None` when `patience` was over before.
+    pub(super) async fn until<A: Account, H: Hub, J: StepLog>(
+        &mut self,
+        at: &Attempt<'_, A, H, J>,
+        stack: &StackArn,
+        patience: Patience,
+        done: impl Fn(&Seen, Option<&Events>) -> bool + Send + Sync,
+    ) -> Result<Option<Seen>, Halt> {
+        let began = Instant::now();
+        let mut wait = at.settings.poll.first;
+        loop {
+            at.wait(wait).await?;
+            wait = at.settings.poll.after(wait);
+            let found = match at.ask(|| at.stacks().describe(stack.as_str())).await? {
+                Ok(found) => Some(found),
+                Err(error) if error.kind == Kind::NotFound => None,
+                // Something runs whose end must be told: keep looking for as long as there is time.
+                Err(error) if error.kind.is_passing() || error.kind == Kind::Denied => {
+                    tracing::warn!(%error, "Cannot look at the stack");
+                    continue;
+                }
+                Err(error) => return Err(failed("cannot describe the stack", &error, FailureKind::Other)),
+            };
+            let seen = match self.seen(at, found).await {
+                Ok(seen) => seen,
+                Err(Halt::Failed(failure)) if failure.kind != FailureKind::Deadline => {
+                    tracing::warn!(failure.kind = ?failure.kind, "Cannot read the stack's events");
+                    continue;
+                }
+                Err(halt) => return Err(halt),
+            };
+            if done(&seen, self.events.as_ref()) {
+                return Ok(Some(seen));
+            }
+            let over = match patience {
+                Patience::Settle => {
+                    let moving = seen.status().is_some_and(StackStatus::is_moving);
+                    !moving && began.elapsed() > at.settings.settle
+                }
+                Patience::AtMost(most) => began.elapsed() > most,
+            };
+            if over {
+                return Ok(None);
+            }
+        }
+    }
+}

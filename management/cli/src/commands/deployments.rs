@@ -1,0 +1,484 @@
+//! `hadron deployment`: attempts to make something true or gone.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use hadron_proto::vocab::{EnvironmentName, InstanceName, ServiceName, Timestamp};
+use hadron_proto::wire;
+use serde_json::{Map, Value, json};
+
+use super::{Context, at, follow, outputs_json};
+use crate::args::{Limit, Wait, Write, duration};
+use crate::error::{Exit, Failure, Result};
+use crate::output::{self, Card, Format, Show, age, emit, map, say, text, time};
+
+/// What can be done with deployments.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// List deployments, the latest first
+    #[command(after_help = "Examples:
+  hadron deployment list --active
+  hadron deployment list --environment prd --limit 5
+  hadron deployment list --service web --instance prd")]
+    List(List),
+    /// Show a deployment: what was planned, how it went, what can be done
+    #[command(after_help = "Examples:
+  hadron deployment get dpl_0198a5f06a5c7c4e9d550d6b7f0e4c11
+
+Next: hadron deployment events ID, hadron deployment template ID")]
+    Get(One),
+    /// Follow a deployment until it has ended; the exit code tells how
+    ///
+    /// Shows one line per resource on a terminal and one line per change elsewhere. Ctrl-C only ends the watching.
+    #[command(after_help = "Examples:
+  hadron deployment watch dpl_0198a5f06a5c7c4e9d550d6b7f0e4c11
+  hadron deployment watch dpl_0198a5f06a5c7c4e9d550d6b7f0e4c11 --timeout 30m || hadron deployment get dpl_...
+
+Exit codes: 0 succeeded, 7 failed or cancelled, 8 time ran out, 130 Ctrl-C")]
+    Watch(Watch),
+    /// Try to stop a deployment
+    ///
+    /// An attempt: what CloudFormation has begun it may also finish, and then that is what is reported.
+    #[command(after_help = "Examples:
+  hadron deployment cancel dpl_0198a5f06a5c7c4e9d550d6b7f0e4c11 --wait")]
+    Cancel(Cancel),
+    /// Print what happened, event by event
+    #[command(after_help = "Examples:
+  hadron deployment events dpl_0198a5f06a5c7c4e9d550d6b7f0e4c11
+  hadron deployment events dpl_0198a5f06a5c7c4e9d550d6b7f0e4c11 --after 120 -o json")]
+    Events(Events),
+    /// Print the template text that was rendered for a deployment
+    #[command(after_help = "Examples:
+  hadron deployment template dpl_0198a5f06a5c7c4e9d550d6b7f0e4c11 > stack.yaml
+  diff <(hadron deployment template dpl_OLD) <(hadron deployment template dpl_NEW)")]
+    Template(One),
+}
+
+/// Flags of `list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only of this environment and what runs in it
+    #[arg(short, long, value_name = "NAME")]
+    environment: Option<EnvironmentName>,
+    /// Only of this service
+    #[arg(short, long, value_name = "NAME")]
+    service: Option<ServiceName>,
+    /// Only of this instance of the service
+    #[arg(short, long, value_name = "NAME", requires = "service")]
+    instance: Option<InstanceName>,
+    /// Only those that have not ended
+    #[arg(short, long)]
+    active: bool,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+/// A deployment by its id.
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// Id of the deployment
+    id: String,
+}
+
+/// Flags of `watch`.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Id of the deployment
+    id: String,
+    /// Only tell events after this number
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    after: u64,
+    /// Longest time to wait, such as 90s, 30m or 2h; the deployment goes on
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h")]
+    timeout: Duration,
+}
+
+/// Flags of `cancel`.
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    /// Id of the deployment
+    id: String,
+    #[command(flatten)]
+    write: Write,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Flags of `events`.
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// Id of the deployment
+    id: String,
+    /// Only events after this number
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    after: u64,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
+    match verb {
+        Verb::List(args) => list(args, cx).await,
+        Verb::Get(One { id }) => cx.print(&get(cx, &id).await?),
+        Verb::Watch(Watch { id, after, timeout }) => {
+            let ended = Box::pin(follow::deployment(cx, &id, after, timeout)).await?;
+            cx.brief(&ended)?;
+            verdict(&ended)
+        }
+        Verb::Cancel(args) => cancel(args, cx).await,
+        Verb::Events(args) => events(args, cx).await,
+        Verb::Template(One { id }) => template(&id, cx).await,
+    }
+}
+
+/// Whether a deployment that has ended did what it was for.
+pub(super) fn verdict(ended: &wire::Deployment) -> Result<()> {
+    if ["SUCCEEDED", "DELETE_COMPLETE"].contains(&ended.status.as_str()) {
+        return Ok(());
+    }
+    let word = ended.status.to_lowercase().replace('_', " ");
+    let what = format!("deployment of {} {}: {word}", ended.target_kind, ended.target);
+    let mut failure = Failure::new(Exit::DeploymentFailed, what);
+    if !ended.status_message.is_empty() {
+        failure = failure.why(output::clean(&ended.status_message));
+    }
+    for way in &ended.ways_out {
+        failure = failure.next(output::clean(way));
+    }
+    Err(failure.next(format!("hadron deployment events {}", ended.id)))
+}
+
+async fn list(args: List, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    let environment_name = args.environment.map(String::from).unwrap_or_default();
+    let service_name = args.service.map(String::from).unwrap_or_default();
+    let instance_name = args.instance.map(String::from).unwrap_or_default();
+    let all = hub
+        .pages(
+            "cannot list deployments",
+            args.limit.limit,
+            |page_size, page_token| wire::ListDeploymentsRequest {
+                page_size,
+                page_token,
+                environment_name: environment_name.clone(),
+                service_name: service_name.clone(),
+                instance_name: instance_name.clone(),
+                active_only: args.active,
+            },
+            async |q| hub.deployments().list_deployments(q).await,
+            |page: wire::ListDeploymentsResponse| (page.deployments, page.next_page_token),
+        )
+        .await?;
+    cx.list(&all, "There are no such deployments.")
+}
+
+async fn get(cx: &Context, id: &str) -> Result<wire::Deployment> {
+    let hub = cx.hub()?;
+    let request = wire::GetDeploymentRequest { id: id.to_owned() };
+    let what = format!("cannot get deployment {id}");
+    not_found(
+        hub.call(&what, request, async |q| {
+            hub.deployments().get_deployment(q).await
+        })
+        .await,
+    )
+}
+
+fn not_found<T>(answer: Result<T>) -> Result<T> {
+    answer.map_err(|failure| match failure.exit {
+        Exit::NotFound => failure.next("hadron deployment list"),
+        _ => failure,
+    })
+}
+
+async fn cancel(args: Cancel, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    let id = args.id;
+    let request = wire::CancelDeploymentRequest {
+        request_id: cx.request_id(&args.write),
+        id: id.clone(),
+    };
+    let what = format!("cannot cancel deployment {id}");
+    let asked = not_found(
+        hub.call(&what, request, async |q| {
+            hub.deployments().cancel_deployment(q).await
+        })
+        .await,
+    )?;
+    let Some(timeout) = cx.waits(&args.wait) else {
+        cx.brief(&asked)?;
+        say(format!(
+            "Asked to stop. Follow it with: hadron deployment watch {id}"
+        ));
+        return Ok(());
+    };
+    let ended = Box::pin(follow::deployment(cx, &id, 0, timeout)).await?;
+    cx.brief(&ended)?;
+    // Here, having been stopped is success; having ended otherwise is told by its own exit code.
+    if ended.status == "CANCELLED" {
+        return Ok(());
+    }
+    say(format!("Too late to stop it: it is {}.", ended.status));
+    verdict(&ended)
+}
+
+async fn events(args: Events, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    let (id, mut after) = (args.id, args.after);
+    let mut all: Vec<wire::DeploymentEvent> = Vec::new();
+    // Events are paged by their own numbers.
+    loop {
+        let left = args
+            .limit
+            .limit
+            .map_or(usize::MAX, |limit| limit.saturating_sub(all.len()));
+        if left == 0 {
+            break;
+        }
+        let size = u32::try_from(left).unwrap_or(500).min(500);
+        let request = wire::ListDeploymentEventsRequest {
+            id: id.clone(),
+            after,
+            page_size: size,
+        };
+        let what = format!("cannot list events of deployment {id}");
+        let page = not_found(
+            hub.call(&what, request, async |q| {
+                hub.deployments().list_deployment_events(q).await
+            })
+            .await,
+        )?;
+        let last = page.events.iter().map(|event| event.sequence).max();
+        all.extend(page.events.into_iter().take(left));
+        match last {
+            Some(last) if last > after => after = last,
+            _ => break,
+        }
+    }
+    cx.list(&all, "There are no events.")
+}
+
+async fn template(id: &str, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    let request = wire::GetRenderedTemplateRequest {
+        deployment_id: id.to_owned(),
+    };
+    let what = format!("cannot get the template of deployment {id}");
+    let rendered = hub
+        .call(&what, request, async |q| {
+            hub.deployments().get_rendered_template(q).await
+        })
+        .await;
+    let rendered = not_found(rendered)?;
+    match cx.out.format {
+        // The bytes as CloudFormation got them.
+        Format::Table | Format::Wide | Format::Name => emit(&rendered.template),
+        Format::Json | Format::Yaml => cx.print(&Rendered {
+            id: id.to_owned(),
+            rendered,
+        }),
+    }
+}
+
+struct Rendered {
+    id: String,
+    rendered: wire::GetRenderedTemplateResponse,
+}
+
+impl Show for Rendered {
+    const KIND: &'static str = "RenderedTemplate";
+    const HEAD: &'static [&'static str] = &["DEPLOYMENT"];
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+    fn row(&self, _: Timestamp) -> Vec<String> {
+        vec![self.id.clone()]
+    }
+    fn fields(&self) -> Map<String, Value> {
+        map(
+            json!({ "deploymentId": self.id, "digest": self.rendered.digest, "template": self.rendered.template }),
+        )
+    }
+    fn card(&self, card: &mut Card) {
+        card.block("Template", &self.rendered.template);
+    }
+}
+
+impl Show for wire::Deployment {
+    const KIND: &'static str = "Deployment";
+    const HEAD: &'static [&'static str] = &["ID", "TARGET", "INTENT", "STATUS", "VERSION", "AGE"];
+    const WIDE: &'static [&'static str] = &["ACCOUNT", "REGION", "STACK", "REQUESTED BY", "MESSAGE"];
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+
+    fn row(&self, now: Timestamp) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            format!("{} {}", self.target_kind, self.target),
+            self.intent.clone(),
+            self.status.clone(),
+            format!("{} {}", self.template_name, self.template_version)
+                .trim()
+                .to_owned(),
+            age(now, at(self.created_at.as_ref())),
+            self.account_id.clone(),
+            self.region.clone(),
+            self.stack_name.clone(),
+            self.requested_by.clone(),
+            self.status_message.clone(),
+        ]
+    }
+
+    fn fields(&self) -> Map<String, Value> {
+        let changes: Vec<Value> = self
+            .changes
+            .iter()
+            .map(|change| {
+                json!({
+                    "action": change.action,
+                    "logicalId": change.logical_id,
+                    "physicalId": text(&change.physical_id),
+                    "type": change.resource_type,
+                    "replacement": text(&change.replacement),
+                })
+            })
+            .collect();
+        map(json!({
+            "id": self.id,
+            "targetKind": self.target_kind,
+            "target": self.target,
+            "intent": self.intent,
+            "status": self.status,
+            "statusMessage": text(&self.status_message),
+            "templateName": text(&self.template_name),
+            "templateVersion": text(&self.template_version),
+            "environmentName": text(&self.environment_name),
+            "serviceName": text(&self.service_name),
+            "accountId": text(&self.account_id),
+            "region": text(&self.region),
+            "stackName": text(&self.stack_name),
+            "stackArn": text(&self.stack_arn),
+            "createdAt": time(at(self.created_at.as_ref())),
+            "completedAt": time(at(self.completed_at.as_ref())),
+            "requestedBy": text(&self.requested_by),
+            "waitingFor": text(&self.waiting_for),
+            "attempt": self.attempt,
+            "changes": changes,
+            "outputs": outputs_json(&self.outputs),
+            "waysOut": self.ways_out,
+        }))
+    }
+
+    fn card(&self, card: &mut Card) {
+        card.title(format!("Deployment {}", self.id));
+        card.fact("target", format!("{} {}", self.target_kind, self.target));
+        card.fact("intent", &self.intent);
+        card.status("status", &self.status);
+        card.fact("message", &self.status_message);
+        card.fact("waiting for", &self.waiting_for);
+        card.fact(
+            "template",
+            format!("{} {}", self.template_name, self.template_version),
+        );
+        card.fact("environment", &self.environment_name);
+        card.fact("service", &self.service_name);
+        card.fact("account", &self.account_id);
+        card.fact("region", &self.region);
+        card.fact("stack", &self.stack_name);
+        card.fact("requested by", &self.requested_by);
+        card.time("began", at(self.created_at.as_ref()));
+        card.time("ended", at(self.completed_at.as_ref()));
+        if self.attempt > 1 {
+            card.fact("attempt", self.attempt.to_string());
+        }
+        let changes = self.changes.iter().map(|change| {
+            let mark = match (change.action.as_str(), change.replacement.as_str()) {
+                ("Add" | "Import", _) => "+",
+                ("Remove", _) => "-",
+                (_, "True") => "-/+",
+                (_, "Conditional") => "~?",
+                _ => "~",
+            };
+            let note = if mark == "-/+" {
+                "replaced"
+            } else if mark == "~?" {
+                "perhaps replaced"
+            } else {
+                ""
+            };
+            vec![
+                mark.to_owned(),
+                change.logical_id.clone(),
+                change.resource_type.clone(),
+                note.to_owned(),
+            ]
+        });
+        card.section("Changes", changes.collect());
+        card.section(
+            "Outputs",
+            self.outputs
+                .iter()
+                .map(|one| vec![one.key.clone(), one.value.clone()])
+                .collect(),
+        );
+        card.block("Ways out", &self.ways_out.join("\n"));
+    }
+}
+
+impl Show for wire::DeploymentEvent {
+    const KIND: &'static str = "DeploymentEvent";
+    const HEAD: &'static [&'static str] = &["SEQ", "TIME", "SOURCE", "RESOURCE", "STATUS", "MESSAGE"];
+    const WIDE: &'static [&'static str] = &["TYPE", "PHYSICAL ID"];
+
+    fn name(&self) -> String {
+        self.sequence.to_string()
+    }
+
+    fn row(&self, _: Timestamp) -> Vec<String> {
+        let stack = self.stack_event.clone().unwrap_or_default();
+        let message = if stack.reason.is_empty() {
+            self.message.clone()
+        } else {
+            stack.reason
+        };
+        vec![
+            self.sequence.to_string(),
+            at(self.at.as_ref()).map(|at| at.to_string()).unwrap_or_default(),
+            self.source.clone(),
+            stack.logical_id,
+            stack.status,
+            message,
+            stack.resource_type,
+            stack.physical_id,
+        ]
+    }
+
+    fn fields(&self) -> Map<String, Value> {
+        let stack = self.stack_event.as_ref().map(|stack| {
+            json!({
+                "eventId": stack.event_id,
+                "at": time(at(stack.at.as_ref())),
+                "logicalId": stack.logical_id,
+                "physicalId": text(&stack.physical_id),
+                "type": stack.resource_type,
+                "status": stack.status,
+                "reason": text(&stack.reason),
+            })
+        });
+        map(json!({
+            "sequence": self.sequence,
+            "at": time(at(self.at.as_ref())),
+            "source": self.source,
+            "message": text(&self.message),
+            "stackEvent": stack,
+        }))
+    }
+
+    fn card(&self, card: &mut Card) {
+        card.title(format!("Event {}", self.sequence));
+        card.fact("message", &self.message);
+    }
+}

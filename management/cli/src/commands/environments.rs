@@ -1,0 +1,375 @@
+//! `hadron environment`: shared infrastructure that services run in.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use hadron_proto::vocab::{EnvironmentName, TemplateName, Timestamp};
+use hadron_proto::wire;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Context, Update, at, did_you_mean, print_outputs, print_resources, read_spec, state_card, state_json,
+    state_sections, state_word, warn,
+};
+use crate::args::{Change, Confirm, Limit, Retain, Wait, Write};
+use crate::error::Result;
+use crate::output::{Card, Show, age, map, text, time};
+
+/// What can be done with environments.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Deploy a new environment
+    #[command(after_help = "Examples:
+  hadron environment create prd --template vpc --spec prd.yaml --connection ID --wait
+  hadron environment create dev --template vpc --template-version 1 --spec - < dev.yaml
+
+The connection is the one that was accepted for this name; without one the environment lives in the management account.
+Next: hadron service create NAME --template TEMPLATE --spec FILE")]
+    Create(Create),
+    /// Change an environment's spec, template version or description
+    #[command(after_help = "Examples:
+  hadron environment update prd --spec prd.yaml --wait
+  hadron environment update prd --minor --wait              to the recommended minor version
+  hadron environment update prd --template-version 2 --spec prd-v2.yaml
+  hadron environment update prd --description 'Production'   deploys nothing")]
+    Update(UpdateArgs),
+    /// Delete an environment and its stack
+    ///
+    /// Refused while service instances or components run in it.
+    #[command(after_help = "Examples:
+  hadron environment delete dev --wait
+  hadron environment delete dev --yes --retain Bucket        leave behind what cannot be deleted
+
+First see what runs in it: hadron instance list --environment NAME")]
+    Delete(Delete),
+    /// List environments
+    #[command(after_help = "Examples:
+  hadron environment list
+  hadron environment list --template vpc -o wide
+  hadron environment list -o json | jq '.items[] | select(.deployment.status == \"FAILED\").name'")]
+    List(List),
+    /// Show an environment
+    #[command(after_help = "Examples:
+  hadron environment get prd
+  hadron environment get prd -o yaml
+
+Next: hadron environment outputs NAME, hadron deployment list --environment NAME")]
+    Get(One),
+    /// Show outputs, or the bare value of one
+    #[command(after_help = "Examples:
+  hadron environment outputs prd
+  VPC=$(hadron environment outputs prd VpcId)")]
+    Outputs(Outputs),
+    /// Show the resources of the stack
+    #[command(after_help = "Examples:
+  hadron environment resources prd -o wide")]
+    Resources(One),
+}
+
+/// Flags of `create`.
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// Name of the environment
+    name: EnvironmentName,
+    /// Environment template
+    #[arg(short, long, value_name = "NAME")]
+    template: TemplateName,
+    /// MAJOR or MAJOR.MINOR [default: the recommended version]
+    #[arg(long, value_name = "VERSION")]
+    template_version: Option<String>,
+    /// Spec ('-' reads stdin)
+    #[arg(short = 'f', long, value_name = "FILE")]
+    spec: PathBuf,
+    /// Accepted connection to the account that it shall live in [default: the management account]
+    #[arg(short, long, value_name = "ID")]
+    connection: Option<String>,
+    /// For people
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    #[command(flatten)]
+    write: Write,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Flags of `update`.
+#[derive(Debug, Args)]
+pub(crate) struct UpdateArgs {
+    /// Name of the environment
+    name: EnvironmentName,
+    #[command(flatten)]
+    change: Change,
+    /// New description
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Another connection of the same account for the same environment name
+    #[arg(short, long, value_name = "ID")]
+    connection: Option<String>,
+    #[command(flatten)]
+    write: Write,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Flags of `delete`.
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// Name of the environment
+    name: EnvironmentName,
+    #[command(flatten)]
+    retain: Retain,
+    #[command(flatten)]
+    confirm: Confirm,
+    #[command(flatten)]
+    write: Write,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Flags of `list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only of this template
+    #[arg(short, long, value_name = "NAME")]
+    template: Option<TemplateName>,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+/// An environment by its name.
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// Name of the environment
+    name: EnvironmentName,
+}
+
+/// Flags of `outputs`.
+#[derive(Debug, Args)]
+pub(crate) struct Outputs {
+    /// Name of the environment
+    name: EnvironmentName,
+    /// Print only this output's value
+    key: Option<String>,
+}
+
+pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
+    match verb {
+        Verb::Create(args) => create(args, cx).await,
+        Verb::Update(args) => update(args, cx).await,
+        Verb::Delete(args) => delete(args, cx).await,
+        Verb::List(args) => {
+            let all = list(
+                cx,
+                args.template.map(String::from).unwrap_or_default(),
+                args.limit.limit,
+            )
+            .await?;
+            cx.list(
+                &all,
+                "There are no environments. Create one: hadron environment create --help",
+            )
+        }
+        Verb::Get(One { name }) => cx.print(&get(cx, name.as_str()).await?),
+        Verb::Outputs(Outputs { name, key }) => {
+            let environment = get(cx, name.as_str()).await?;
+            print_outputs(
+                cx,
+                &[(format!("environment/{name}"), environment.deployment.as_ref())],
+                key.as_deref(),
+            )
+        }
+        Verb::Resources(One { name }) => {
+            let environment = get(cx, name.as_str()).await?;
+            print_resources(
+                cx,
+                &[(format!("environment/{name}"), environment.deployment.as_ref())],
+            )
+        }
+    }
+}
+
+async fn create(args: Create, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    let name = args.name.to_string();
+    let request = wire::CreateEnvironmentRequest {
+        request_id: cx.request_id(&args.write),
+        name: name.clone(),
+        template_name: args.template.into(),
+        template_version: args.template_version.unwrap_or_default(),
+        connection_id: args.connection.unwrap_or_default(),
+        spec: read_spec(&args.spec)?,
+        description: args.description.unwrap_or_default(),
+    };
+    let what = format!("cannot create environment '{name}'");
+    let made = hub
+        .call(&what, request, async |q| {
+            hub.environments().create_environment(q).await
+        })
+        .await?;
+    warn(&made.warnings);
+    written(cx, made, &args.wait).await
+}
+
+async fn update(args: UpdateArgs, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    let name = args.name.to_string();
+    let metadata = args.description.is_some() || args.connection.is_some();
+    let update = Update::of(&args.change, metadata, async || {
+        Ok(get(cx, &name).await?.template_version)
+    })
+    .await?;
+    let request = wire::UpdateEnvironmentRequest {
+        request_id: cx.request_id(&args.write),
+        name: name.clone(),
+        deployment_type: update.kind.into(),
+        spec: update.spec,
+        template_version: update.template_version,
+        description: args.description,
+        connection_id: args.connection.unwrap_or_default(),
+    };
+    let what = format!("cannot update environment '{name}'");
+    let made = hub
+        .call(&what, request, async |q| {
+            hub.environments().update_environment(q).await
+        })
+        .await;
+    let made = explain(cx, &name, made).await?;
+    warn(&made.warnings);
+    if update.kind == wire::DeploymentType::None {
+        cx.brief(&made)
+    } else {
+        written(cx, made, &args.wait).await
+    }
+}
+
+async fn delete(args: Delete, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    let name = args.name.to_string();
+    cx.confirm(
+        &args.confirm,
+        &format!("environment '{name}' and its stack"),
+        &name,
+        &format!("hadron environment delete {name}"),
+    )?;
+    let request = wire::DeleteEnvironmentRequest {
+        request_id: cx.request_id(&args.write),
+        name: name.clone(),
+        retain_resources: args.retain.retain,
+    };
+    let what = format!("cannot delete environment '{name}'");
+    let gone = hub
+        .call(&what, request, async |q| {
+            hub.environments().delete_environment(q).await
+        })
+        .await;
+    let gone = explain(cx, &name, gone).await?;
+    let state = gone.deployment.clone();
+    cx.after_write(gone, state.as_ref(), &args.wait, async || Ok(None))
+        .await
+}
+
+async fn written(cx: &Context, made: wire::Environment, wait: &Wait) -> Result<()> {
+    let (name, state) = (made.name.clone(), made.deployment.clone());
+    cx.after_write(made, state.as_ref(), wait, async || {
+        get(cx, &name).await.map(Some)
+    })
+    .await
+}
+
+async fn get(cx: &Context, name: &str) -> Result<wire::Environment> {
+    let hub = cx.hub()?;
+    let request = wire::GetEnvironmentRequest {
+        name: name.to_owned(),
+    };
+    let what = format!("cannot get environment '{name}'");
+    explain(
+        cx,
+        name,
+        hub.call(&what, request, async |q| {
+            hub.environments().get_environment(q).await
+        })
+        .await,
+    )
+    .await
+}
+
+/// To a name that does not exist, the one that was probably meant.
+async fn explain<T>(cx: &Context, name: &str, answer: Result<T>) -> Result<T> {
+    let failure = match answer {
+        Err(failure) if failure.exit == crate::error::Exit::NotFound => failure,
+        other => return other,
+    };
+    let known = list(cx, String::new(), Some(500)).await.unwrap_or_default();
+    let known: Vec<String> = known.into_iter().map(|one| one.name).collect();
+    Err(did_you_mean(failure, "environment", name, &known))
+}
+
+async fn list(cx: &Context, template: String, limit: Option<usize>) -> Result<Vec<wire::Environment>> {
+    let hub = cx.hub()?;
+    hub.pages(
+        "cannot list environments",
+        limit,
+        |page_size, page_token| wire::ListEnvironmentsRequest {
+            page_size,
+            page_token,
+            template_name: template.clone(),
+        },
+        async |q| hub.environments().list_environments(q).await,
+        |page: wire::ListEnvironmentsResponse| (page.environments, page.next_page_token),
+    )
+    .await
+}
+
+impl Show for wire::Environment {
+    const KIND: &'static str = "Environment";
+    const HEAD: &'static [&'static str] = &["NAME", "TEMPLATE", "VERSION", "STATUS", "ACCOUNT", "AGE"];
+    const WIDE: &'static [&'static str] = &["REGION", "STACK", "LAST DEPLOYMENT", "DESCRIPTION"];
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn row(&self, now: Timestamp) -> Vec<String> {
+        let state = self.deployment.clone().unwrap_or_default();
+        vec![
+            self.name.clone(),
+            self.template_name.clone(),
+            self.template_version.clone(),
+            state_word(self.deployment.as_ref()),
+            state.account_id,
+            age(now, at(self.created_at.as_ref())),
+            state.region,
+            state.stack_name,
+            state.last_attempted_deployment_id,
+            self.description.clone(),
+        ]
+    }
+
+    fn fields(&self) -> Map<String, Value> {
+        map(json!({
+            "name": self.name,
+            "description": text(&self.description),
+            "templateName": self.template_name,
+            "templateVersion": text(&self.template_version),
+            "connectionId": text(&self.connection_id),
+            "spec": text(&self.spec),
+            "createdAt": time(at(self.created_at.as_ref())),
+            "deployment": state_json(self.deployment.as_ref()),
+            "warnings": self.warnings,
+        }))
+    }
+
+    fn card(&self, card: &mut Card) {
+        card.title(format!("Environment {}", self.name));
+        card.fact("description", &self.description);
+        card.fact(
+            "template",
+            format!("{} {}", self.template_name, self.template_version),
+        );
+        card.fact("connection", &self.connection_id);
+        state_card(card, self.deployment.as_ref());
+        card.time("created", at(self.created_at.as_ref()));
+        card.block("Spec", &self.spec);
+        state_sections(card, self.deployment.as_ref(), &self.warnings);
+    }
+}

@@ -1,0 +1,264 @@
+//! Who and what: `login`, `whoami`, `version`, `completion`, `help`.
+
+use clap::Args;
+use clap_complete::Shell;
+use hadron_proto::vocab::Timestamp;
+use hadron_proto::wire;
+use serde_json::{Map, Value, json};
+
+use super::Context;
+use crate::error::{Exit, Failure, Result};
+use crate::output::{Card, Show, map, say, text};
+
+/// Flags of `login`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hadron login
+  AWS_PROFILE=platform hadron --hub https://hub.example.com:8443 --hub-ca-pin sha256:... login
+
+Signs sts:GetCallerIdentity with your AWS credentials; the hub asks STS with it, and no secret leaves this machine. The
+token is kept until it ends. Every command does this by itself when it needs to.
+Next: hadron whoami")]
+pub(crate) struct Login {}
+
+/// Flags of `whoami`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hadron whoami
+  hadron whoami -o json | jq -r .role")]
+pub(crate) struct Whoami {}
+
+/// Flags of `version`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hadron version
+  hadron version --client -o json")]
+pub(crate) struct Version {
+    /// Do not ask the hub for its version
+    #[arg(long)]
+    client: bool,
+}
+
+/// Flags of `completion`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  source <(hadron completion bash)
+  hadron completion zsh > ~/.zfunc/_hadron
+  hadron completion fish > ~/.config/fish/completions/hadron.fish")]
+pub(crate) struct Completion {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+/// Flags of `help`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hadron help service create
+  hadron help exit-codes
+  hadron help environment
+  hadron help formats
+
+Topics: exit-codes, environment (variables and configuration file), formats.")]
+pub(crate) struct Help {
+    /// A command, or a topic
+    #[arg(value_name = "COMMAND or TOPIC")]
+    pub(crate) words: Vec<String>,
+}
+
+async fn me(cx: &Context) -> Result<wire::WhoAmIResponse> {
+    let hub = cx.hub()?;
+    hub.call(
+        "cannot ask the hub who you are",
+        wire::WhoAmIRequest {},
+        async |q| hub.auth().who_am_i(q).await,
+    )
+    .await
+}
+
+pub(super) async fn login(_: Login, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    if !hub.sign_in_again().await? {
+        say("A token is given; there is nothing to log in with.");
+    }
+    let me = me(cx).await?;
+    say(format!("Logged in to {}.", hub.address()));
+    cx.print(&me)
+}
+
+pub(super) async fn whoami(cx: &Context) -> Result<()> {
+    cx.print(&me(cx).await?)
+}
+
+impl Show for wire::WhoAmIResponse {
+    const KIND: &'static str = "Caller";
+    const HEAD: &'static [&'static str] = &["PRINCIPAL", "ACCOUNT", "ROLE"];
+
+    fn name(&self) -> String {
+        self.principal.clone()
+    }
+    fn row(&self, _: Timestamp) -> Vec<String> {
+        vec![self.principal.clone(), self.account_id.clone(), self.role.clone()]
+    }
+    fn fields(&self) -> Map<String, Value> {
+        map(json!({
+            "principal": self.principal,
+            "accountId": text(&self.account_id),
+            "role": text(&self.role),
+            "hub": {
+                "id": text(&self.hub_id),
+                "version": text(&self.hub_version),
+                "managementAccountId": text(&self.management_account_id),
+                "region": text(&self.region),
+            },
+        }))
+    }
+    fn card(&self, card: &mut Card) {
+        card.title(&self.principal);
+        card.fact("account", &self.account_id);
+        card.fact("role", &self.role);
+        card.fact("hub", &self.hub_id);
+        card.fact("hub version", &self.hub_version);
+        card.fact("management account", &self.management_account_id);
+        card.fact("region", &self.region);
+    }
+}
+
+struct Versions {
+    hub: Result<String, String>,
+}
+
+const CLIENT: &str = env!("CARGO_PKG_VERSION");
+
+impl Show for Versions {
+    const KIND: &'static str = "Version";
+    const HEAD: &'static [&'static str] = &["CLIENT", "HUB"];
+
+    fn name(&self) -> String {
+        CLIENT.to_owned()
+    }
+    fn row(&self, _: Timestamp) -> Vec<String> {
+        vec![CLIENT.to_owned(), self.hub.clone().unwrap_or_default()]
+    }
+    fn fields(&self) -> Map<String, Value> {
+        map(json!({ "client": CLIENT, "hub": self.hub.as_ref().ok() }))
+    }
+    fn card(&self, card: &mut Card) {
+        card.title(format!("hadron {CLIENT}"));
+        match &self.hub {
+            Ok(version) => card.fact("hub", version),
+            Err(why) => card.fact("hub", format!("not known: {why}")),
+        }
+    }
+}
+
+pub(super) async fn version(args: Version, cx: &Context) -> Result<()> {
+    let hub = if args.client || cx.settings.hub.is_none() {
+        Err(if args.client {
+            "not asked"
+        } else {
+            "no hub is named"
+        }
+        .to_owned())
+    } else {
+        // That the hub cannot be asked is part of the answer, not a failure of it.
+        me(cx)
+            .await
+            .map(|me| me.hub_version)
+            .map_err(|failure| failure.why.first().cloned().unwrap_or(failure.what))
+    };
+    if let Ok(hub) = &hub
+        && apart(CLIENT, hub)
+    {
+        say(format!(
+            "warning: this program is {CLIENT} and the hub is {hub}; more than one minor version apart is not tested"
+        ));
+    }
+    cx.print(&Versions { hub })
+}
+
+fn apart(ours: &str, theirs: &str) -> bool {
+    let parts = |version: &str| -> Option<(u32, u32)> {
+        let mut parts = version.split(['.', '-', '+']);
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    };
+    match (parts(ours), parts(theirs)) {
+        (Some(ours), Some(theirs)) => ours.0 != theirs.0 || ours.1.abs_diff(theirs.1) > 1,
+        _ => false,
+    }
+}
+
+/// Help for a command or a topic.
+pub(crate) fn help(words: &[String], root: &mut clap::Command) -> Result<String> {
+    if let [topic] = words
+        && let Some(text) = crate::topics::find(topic)
+    {
+        return Ok(text.to_owned());
+    }
+    let mut command = root;
+    let mut path = vec!["hadron".to_owned()];
+    for word in words {
+        let known: Vec<String> = command
+            .get_subcommands()
+            .map(|sub| sub.get_name().to_owned())
+            .collect();
+        let Some(found) = command.find_subcommand(word).map(|sub| sub.get_name().to_owned()) else {
+            let topics = if path.len() == 1 {
+                crate::topics::NAMES
+            } else {
+                &[]
+            };
+            let all = known.iter().map(String::as_str).chain(topics.iter().copied());
+            let mut failure =
+                Failure::new(Exit::Usage, format!("there is no help for '{}'", words.join(" ")));
+            if let Some(close) = crate::suggest::closest(word, all) {
+                failure = failure.why(format!("did you mean '{close}'?"));
+            }
+            return Err(failure.next(format!("{} --help", path.join(" "))));
+        };
+        command = command
+            .find_subcommand_mut(&found)
+            .expect("it was found a line above");
+        path.push(found);
+    }
+    Ok(format!("{}\n", command.render_long_help()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn help_finds_commands_by_any_name_and_topics() {
+        let help = |line: &str| {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            let mut root = crate::args::Cli::command();
+            root.build();
+            help(&words, &mut root)
+        };
+        assert!(help("").unwrap().contains("Start here"));
+        assert!(
+            help("svc create")
+                .unwrap()
+                .contains("Usage: hadron service create")
+        );
+        assert!(help("exit-codes").unwrap().contains("130"));
+        let slip = help("exitcodes").unwrap_err();
+        assert!(
+            slip.exit == Exit::Usage && slip.to_string().contains("'exit-codes'"),
+            "{slip}"
+        );
+        assert!(
+            help("service creat")
+                .unwrap_err()
+                .to_string()
+                .contains("'create'")
+        );
+    }
+
+    #[test]
+    fn versions_may_be_one_minor_apart() {
+        assert!(!apart("0.1.0", "0.2.3") && !apart("0.1.0", "0.1.9-dev") && !apart("0.1.0", "unknown"));
+        assert!(apart("0.1.0", "0.3.0") && apart("1.0.0", "2.0.0"));
+    }
+}

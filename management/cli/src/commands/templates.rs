@@ -1,0 +1,544 @@
+//! `hadron template`: environment and service templates, and their versions.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use hadron_proto::vocab::{TemplateName, TemplateVersion};
+use hadron_proto::wire;
+use hadron_templates::{BundleKind, Expect};
+
+use super::{Context, did_you_mean, warn};
+use crate::args::{Confirm, Limit, Write};
+use crate::error::{Exit, Failure, Result};
+use crate::output::{Format, say};
+
+mod offline;
+mod show;
+
+/// What can be done with templates.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Register a bundle as a new draft version, and the template with it when it is new
+    ///
+    /// A bundle is a directory, a .tar.gz or a .zip in the form of AWS Proton. It is checked here before it is sent.
+    #[command(after_help = "Examples:
+  hadron template create vpc --kind environment ./vpc
+  hadron template create http --kind service ./http --compatible-with vpc:1 --publish
+  hadron template create http ./http --major 1 --compatible-with vpc:1     a new minor version of major 1
+
+Next: hadron template publish NAME VERSION")]
+    Create(Create),
+    /// Publish a draft, so that it is recommended and can be deployed by everybody
+    #[command(after_help = "Examples:
+  hadron template publish vpc 1.0
+
+Next: hadron environment create NAME --template TEMPLATE --spec FILE")]
+    Publish(Publish),
+    /// List templates
+    #[command(after_help = "Examples:
+  hadron template list
+  hadron template list --kind service -o name
+
+Next: hadron template get NAME, hadron template versions NAME")]
+    List(List),
+    /// Show a template, or one of its versions with its inputs
+    #[command(after_help = "Examples:
+  hadron template get vpc
+  hadron template get vpc --version 1.0
+
+Next: hadron template versions NAME")]
+    Get(Get),
+    /// List the versions of a template
+    #[command(after_help = "Examples:
+  hadron template versions vpc
+  hadron template versions vpc -o json | jq -r '.items[] | select(.status == \"PUBLISHED\").version'")]
+    Versions(Versions),
+    /// Delete a version, or a template that has none left
+    #[command(after_help = "Examples:
+  hadron template delete vpc --version 1.0
+  hadron template delete vpc --yes
+
+Refused while something deployed uses the version.")]
+    Delete(Delete),
+    /// Check a bundle and print everything that is wrong with it; asks no hub
+    #[command(after_help = "Examples:
+  hadron template lint ./vpc
+  hadron template lint ./http --kind service -o json
+
+Exit codes: 0 no errors (perhaps warnings), 1 errors
+Next: hadron template render PATH --spec FILE")]
+    Lint(offline::Lint),
+    /// Print what CloudFormation would get for a spec; asks no hub
+    #[command(after_help = "Examples:
+  hadron template render ./vpc --spec prd.yaml
+  hadron template render ./http --spec web.yaml --instance prd --environment-outputs VpcId=vpc-1
+  hadron template render ./http --spec web.yaml --instance prd --environment-outputs outputs.json
+  hadron template render ./http --spec web.yaml --pipeline --instance-output prd.Url=http://example.com
+
+Next: hadron template create NAME --kind KIND PATH")]
+    Render(offline::Render),
+}
+
+/// What a template is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// An environment template
+    #[value(alias = "env")]
+    Environment,
+    /// A service template
+    #[value(alias = "svc")]
+    Service,
+}
+
+impl Kind {
+    const fn wire(self) -> wire::TemplateKind {
+        match self {
+            Self::Environment => wire::TemplateKind::Environment,
+            Self::Service => wire::TemplateKind::Service,
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Environment => "environment",
+            Self::Service => "service",
+        }
+    }
+
+    const fn of(kind: wire::TemplateKind) -> Option<Self> {
+        match kind {
+            wire::TemplateKind::Environment => Some(Self::Environment),
+            wire::TemplateKind::Service => Some(Self::Service),
+            wire::TemplateKind::Unspecified => None,
+        }
+    }
+
+    const fn expect(self) -> Expect {
+        match self {
+            Self::Environment => Expect::Environment,
+            Self::Service => Expect::Service,
+        }
+    }
+}
+
+/// Flags of `create`.
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// Name of the template
+    name: TemplateName,
+    /// Directory, .tar.gz or .zip
+    #[arg(value_name = "BUNDLE")]
+    bundle: PathBuf,
+    /// What it is for [default: what the template is already, or what the bundle looks like]
+    #[arg(short, long, value_enum, value_name = "KIND")]
+    kind: Option<Kind>,
+    /// A new minor version of this major [default: a new major version]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    major: Option<u32>,
+    /// Service templates: environment template that it runs in, NAME:MAJOR (repeatable)
+    #[arg(short, long, value_name = "NAME:MAJOR")]
+    compatible_with: Vec<String>,
+    /// Publish the version when it is registered
+    #[arg(short, long)]
+    publish: bool,
+    /// Service templates: services of it have no pipeline
+    #[arg(long)]
+    no_pipeline: bool,
+    /// Name for people
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+    /// Description of the version, and of the template when it is new
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    #[command(flatten)]
+    write: Write,
+}
+
+/// Flags of `publish`.
+#[derive(Debug, Args)]
+pub(crate) struct Publish {
+    #[command(flatten)]
+    one: One,
+    /// MAJOR.MINOR
+    version: TemplateVersion,
+    #[command(flatten)]
+    write: Write,
+}
+
+/// Flags of `list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only of this kind
+    #[arg(short, long, value_enum, value_name = "KIND")]
+    kind: Option<Kind>,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+/// A template by its name.
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// Name of the template
+    name: TemplateName,
+    /// Needed when an environment and a service template have this name
+    #[arg(short, long, value_enum, value_name = "KIND")]
+    kind: Option<Kind>,
+}
+
+/// Flags of `get`.
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    #[command(flatten)]
+    one: One,
+    /// Show this version, MAJOR.MINOR
+    #[arg(long, value_name = "VERSION")]
+    version: Option<TemplateVersion>,
+}
+
+/// Flags of `versions`.
+#[derive(Debug, Args)]
+pub(crate) struct Versions {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+/// Flags of `delete`.
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    #[command(flatten)]
+    one: One,
+    /// Delete this version only, MAJOR.MINOR
+    #[arg(long, value_name = "VERSION")]
+    version: Option<TemplateVersion>,
+    #[command(flatten)]
+    confirm: Confirm,
+    #[command(flatten)]
+    write: Write,
+}
+
+pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
+    match verb {
+        Verb::Create(args) => Box::pin(create(args, cx)).await,
+        Verb::Publish(args) => publish(args, cx).await,
+        Verb::List(args) => {
+            let all = list(cx, args.kind, args.limit.limit).await?;
+            cx.list(
+                &all,
+                "There are no templates. Register one: hadron template create --help",
+            )
+        }
+        Verb::Get(args) => get(args, cx).await,
+        Verb::Versions(args) => versions(args, cx).await,
+        Verb::Delete(args) => delete(args, cx).await,
+        Verb::Lint(args) => offline::lint(&args, cx),
+        Verb::Render(args) => offline::render(&args, cx),
+    }
+}
+
+async fn create(args: Create, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    let name = args.name.to_string();
+    let known = named(cx, &name, args.kind).await?;
+    let (bundle, looks_like) = offline::check(
+        &args.bundle,
+        args.kind.or_else(|| known.as_ref().and_then(kind_of)),
+    )?;
+    let kind = args
+        .kind
+        .or_else(|| known.as_ref().and_then(kind_of))
+        .unwrap_or(match looks_like {
+            BundleKind::Environment | BundleKind::EnvironmentCustomerManaged => Kind::Environment,
+            BundleKind::Service { .. } => Kind::Service,
+        });
+    if kind == Kind::Service && args.compatible_with.is_empty() {
+        return Err(Failure::usage("a service template needs to know where it runs")
+            .why("give --compatible-with NAME:MAJOR at least once")
+            .next("hadron template list --kind environment"));
+    }
+    if kind == Kind::Environment && (!args.compatible_with.is_empty() || args.no_pipeline) {
+        return Err(Failure::usage(
+            "--compatible-with and --no-pipeline are for service templates",
+        ));
+    }
+    let request_id = cx.request_id(&args.write);
+    if known.is_none() {
+        let request = wire::CreateTemplateRequest {
+            // One id per write: the hub refuses an id that comes with another request.
+            request_id: format!("{request_id}-template"),
+            kind: kind.wire().into(),
+            name: name.clone(),
+            display_name: args.display_name.unwrap_or_default(),
+            description: args.description.clone().unwrap_or_default(),
+            no_pipeline: args.no_pipeline || matches!(looks_like, BundleKind::Service { pipeline: false }),
+        };
+        let what = format!("cannot create {} template '{name}'", kind.word());
+        hub.call(&what, request, async |q| hub.templates().create_template(q).await)
+            .await?;
+        say(format!("Created {} template {name}.", kind.word()));
+    }
+    let request = wire::CreateTemplateVersionRequest {
+        request_id: request_id.clone(),
+        kind: kind.wire().into(),
+        template_name: name.clone(),
+        major_version: args.major.unwrap_or(0),
+        bundle: bundle.to_archive(),
+        description: args.description.unwrap_or_default(),
+        compatible_environment_templates: args.compatible_with,
+    };
+    let what = format!("cannot register the bundle as a version of '{name}'");
+    let version = hub
+        .call(&what, request, async |q| {
+            hub.templates().create_template_version(q).await
+        })
+        .await?;
+    let version = registered(cx, kind, version).await?;
+    warn(&version.warnings);
+    if !args.publish {
+        cx.brief(&version)?;
+        say(format!(
+            "Next: hadron template publish {name} {}",
+            version.version
+        ));
+        return Ok(());
+    }
+    let id = format!("{request_id}-publish");
+    cx.brief(&publish_version(cx, kind, &name, &version.version, id).await?)
+}
+
+/// Waits until the hub has looked at the bundle.
+async fn registered(
+    cx: &Context,
+    kind: Kind,
+    mut version: wire::TemplateVersion,
+) -> Result<wire::TemplateVersion> {
+    for _ in 0..120 {
+        match version.status.as_str() {
+            "REGISTRATION_IN_PROGRESS" => {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                version = get_version(cx, kind, &version.template_name, &version.version).await?;
+            }
+            "REGISTRATION_FAILED" => {
+                let what = format!(
+                    "the hub cannot use the bundle as {} {}",
+                    version.template_name, version.version
+                );
+                return Err(Failure::new(Exit::Failure, what)
+                    .why(version.status_message)
+                    .next(format!(
+                        "hadron template delete {} --version {}",
+                        version.template_name, version.version
+                    )));
+            }
+            _ => return Ok(version),
+        }
+    }
+    let next = format!(
+        "hadron template get {} --version {}",
+        version.template_name, version.version
+    );
+    Err(Failure::new(Exit::TimedOut, "the hub is still looking at the bundle").next(next))
+}
+
+async fn publish(args: Publish, cx: &Context) -> Result<()> {
+    let (kind, template) = found(cx, &args.one).await?;
+    let id = cx.request_id(&args.write);
+    cx.brief(&publish_version(cx, kind, &template.name, &args.version.to_string(), id).await?)
+}
+
+async fn publish_version(
+    cx: &Context,
+    kind: Kind,
+    name: &str,
+    version: &str,
+    request_id: String,
+) -> Result<wire::TemplateVersion> {
+    let hub = cx.hub()?;
+    let request = wire::PublishTemplateVersionRequest {
+        request_id,
+        kind: kind.wire().into(),
+        template_name: name.to_owned(),
+        version: version.to_owned(),
+    };
+    let what = format!("cannot publish {name} {version}");
+    hub.call(&what, request, async |q| {
+        hub.templates().publish_template_version(q).await
+    })
+    .await
+}
+
+async fn get(args: Get, cx: &Context) -> Result<()> {
+    let (kind, template) = found(cx, &args.one).await?;
+    match args.version {
+        Some(version) => cx.print(&get_version(cx, kind, &template.name, &version.to_string()).await?),
+        None => cx.print(&template),
+    }
+}
+
+async fn get_version(cx: &Context, kind: Kind, name: &str, version: &str) -> Result<wire::TemplateVersion> {
+    let hub = cx.hub()?;
+    let request = wire::GetTemplateVersionRequest {
+        kind: kind.wire().into(),
+        template_name: name.to_owned(),
+        version: version.to_owned(),
+    };
+    let what = format!("cannot get {name} {version}");
+    let answer = hub
+        .call(&what, request, async |q| {
+            hub.templates().get_template_version(q).await
+        })
+        .await;
+    answer.map_err(|failure| match failure.exit {
+        Exit::NotFound => failure.next(format!("hadron template versions {name}")),
+        _ => failure,
+    })
+}
+
+async fn versions(args: Versions, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    let (kind, template) = found(cx, &args.one).await?;
+    let all = hub
+        .pages(
+            &format!("cannot list versions of '{}'", template.name),
+            args.limit.limit,
+            |page_size, page_token| wire::ListTemplateVersionsRequest {
+                page_size,
+                page_token,
+                kind: kind.wire().into(),
+                template_name: template.name.clone(),
+            },
+            async |q| hub.templates().list_template_versions(q).await,
+            |page: wire::ListTemplateVersionsResponse| (page.versions, page.next_page_token),
+        )
+        .await?;
+    cx.list(
+        &all,
+        &format!(
+            "{} has no versions. Register one: hadron template create {} BUNDLE",
+            template.name, template.name
+        ),
+    )
+}
+
+async fn delete(args: Delete, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    let (kind, template) = found(cx, &args.one).await?;
+    let (name, word) = (template.name, kind.word());
+    let request_id = cx.request_id(&args.write);
+    match args.version.map(|version| version.to_string()) {
+        Some(version) => {
+            let (thing, command) = (
+                format!("{name} {version}"),
+                format!("hadron template delete {name} --version {version}"),
+            );
+            cx.confirm(
+                &args.confirm,
+                &format!("version {version} of {word} template {name}"),
+                &thing,
+                &command,
+            )?;
+            let request = wire::DeleteTemplateVersionRequest {
+                request_id,
+                kind: kind.wire().into(),
+                template_name: name.clone(),
+                version,
+            };
+            let what = format!("cannot delete {thing}");
+            cx.brief(
+                &hub.call(&what, request, async |q| {
+                    hub.templates().delete_template_version(q).await
+                })
+                .await?,
+            )?;
+            say(format!("Deleted {thing}."));
+        }
+        None => {
+            cx.confirm(
+                &args.confirm,
+                &format!("{word} template {name}"),
+                &name,
+                &format!("hadron template delete {name}"),
+            )?;
+            let request = wire::DeleteTemplateRequest {
+                request_id,
+                kind: kind.wire().into(),
+                name: name.clone(),
+            };
+            let what = format!("cannot delete {word} template '{name}'");
+            cx.brief(
+                &hub.call(&what, request, async |q| hub.templates().delete_template(q).await)
+                    .await?,
+            )?;
+            say(format!("Deleted {word} template {name}."));
+        }
+    }
+    Ok(())
+}
+
+fn kind_of(template: &wire::Template) -> Option<Kind> {
+    Kind::of(template.kind())
+}
+
+/// The template of this name, if there is one; that there are two is the caller's to decide.
+async fn named(cx: &Context, name: &str, kind: Option<Kind>) -> Result<Option<wire::Template>> {
+    let all = list(cx, kind, None).await?;
+    one_of(name, &all)
+}
+
+fn one_of(name: &str, all: &[wire::Template]) -> Result<Option<wire::Template>> {
+    let mut same = all.iter().filter(|template| template.name == name);
+    match (same.next(), same.next()) {
+        (Some(_), Some(_)) => Err(Failure::usage(format!(
+            "an environment and a service template are named '{name}'"
+        ))
+        .why("add --kind environment or --kind service")),
+        (one, _) => Ok(one.cloned()),
+    }
+}
+
+/// The template of this name, or a failure that says which ones there are.
+async fn found(cx: &Context, one: &One) -> Result<(Kind, wire::Template)> {
+    let all = list(cx, one.kind, None).await?;
+    let name = one.name.as_str();
+    let Some(template) = one_of(name, &all)? else {
+        let word = one
+            .kind
+            .map(|kind| format!("{} ", kind.word()))
+            .unwrap_or_default();
+        let failure = Failure::new(Exit::NotFound, format!("no {word}template is named '{name}'"));
+        let known: Vec<String> = all.into_iter().map(|template| template.name).collect();
+        return Err(did_you_mean(failure, "template", name, &known));
+    };
+    let kind = kind_of(&template).or(one.kind);
+    let kind = kind.ok_or_else(|| {
+        Failure::new(
+            Exit::Failure,
+            format!("the hub does not say what template '{name}' is for"),
+        )
+    })?;
+    Ok((kind, template))
+}
+
+async fn list(cx: &Context, kind: Option<Kind>, limit: Option<usize>) -> Result<Vec<wire::Template>> {
+    let hub = cx.hub()?;
+    let kind = kind.map_or(wire::TemplateKind::Unspecified, Kind::wire);
+    hub.pages(
+        "cannot list templates",
+        limit,
+        |page_size, page_token| wire::ListTemplatesRequest {
+            page_size,
+            page_token,
+            kind: kind.into(),
+        },
+        async |q| hub.templates().list_templates(q).await,
+        |page: wire::ListTemplatesResponse| (page.templates, page.next_page_token),
+    )
+    .await
+}
+
+/// Whether a form of output is for scripts.
+fn scripted(format: Format) -> bool {
+    matches!(format, Format::Json | Format::Yaml)
+}

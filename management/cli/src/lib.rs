@@ -1,0 +1,91 @@
+//! `hadron`, the command line client of a hub: it asks, shows and waits, and decides nothing.
+//!
+//! How a command runs:
+//!
+//! 1. `args.rs` parses the line; `settings.rs` finds hub, trust and identity (flags over environment over profile).
+//! 2. `client.rs` gives a channel that signs in by itself (`login.rs`) and repeats what may be repeated.
+//! 3. `commands/<noun>.rs` makes the calls and says how its things look.
+//! 4. `output.rs` prints data to stdout, `progress.rs` shows what is waited for on stderr.
+//! 5. `error.rs` turns whatever went wrong into a text that says how to go on, and an exit code.
+//!
+//! What it refuses to know: AWS beyond the caller's own credentials, and the hub's rules. Only templates are also
+//! checked and rendered here, by the same code as in the hub.
+
+mod args;
+mod client;
+mod clock;
+mod commands;
+mod error;
+mod login;
+mod output;
+mod progress;
+mod prompt;
+mod reference;
+mod settings;
+mod suggest;
+mod topics;
+mod trust;
+mod yaml;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use crate::args::{Cli, Command};
+use crate::commands::{Context, session};
+use crate::error::{Exit, Failure, Result};
+use crate::output::{Out, emit};
+use crate::settings::{Home, Settings};
+
+pub use crate::reference::markdown;
+
+/// Runs one command line and gives what the process ends with.
+pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = match Cli::command().try_get_matches_from(line) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Help and version are asked for and go to stdout; clap knows which is which.
+            let _ = error.print();
+            let fine = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if fine { Exit::Ok } else { Exit::Usage }.into();
+        }
+    };
+    match go(&matches) {
+        Ok(()) => Exit::Ok.into(),
+        Err(failure) => {
+            anstream::eprintln!("{}", output::clean(&failure.to_string()));
+            failure.exit.into()
+        }
+    }
+}
+
+fn go(matches: &clap::ArgMatches) -> Result<()> {
+    let cli = Cli::from_arg_matches(matches).map_err(|error| Failure::usage(error.to_string()))?;
+    match &cli.command {
+        Command::Completion(completion) => {
+            let mut script = Vec::new();
+            clap_complete::generate(completion.shell, &mut Cli::command(), "hadron", &mut script);
+            return emit(&String::from_utf8_lossy(&script));
+        }
+        Command::Help(help) => {
+            let mut root = Cli::command();
+            root.build();
+            return emit(&session::help(&help.words, &mut root)?);
+        }
+        Command::Reference => return emit(&markdown()),
+        _ => {}
+    }
+    let settings = Settings::read(&cli.global, matches, &Home::from_env())?;
+    let out = Out::stdout(settings.output.value, !cli.global.no_headers, clock::now());
+    let context = Context::new(settings, out, cli.global.verbose);
+    hadron_proto::tls::install_provider();
+    // One thread is enough: commands wait for the network and do nothing beside.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Exit::Failure, "cannot start").why(error))?;
+    let done = runtime.block_on(Box::pin(commands::run(cli.command, &context)));
+    // A read from stdin that never ends must not keep the process.
+    runtime.shutdown_background();
+    done
+}
