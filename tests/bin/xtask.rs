@@ -1,0 +1,44 @@
+//! The commands of Hadron's developers, behind `cargo xtask`: what the two commands of README and CI run, under one name.
+
+mod xtask {
+    pub(super) mod demo;
+    pub(super) mod develop;
+}
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The commands of Hadron's developers.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Perform the main job on an emulated AWS with three accounts and show it happening
+    Demo(xtask::demo::Demo),
+    /// Run all tests
+    Test(xtask::develop::Test),
+    /// Write generated code and reference pages anew
+    Gen,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.task {
+        Task::Demo(demo) => demo.run(),
+        Task::Test(test) => test.run(),
+        Task::Gen => xtask::develop::generate(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

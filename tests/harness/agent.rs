@@ -1,0 +1,132 @@
+//! An agent as a process, with the credentials of a role of its account that the product itself made.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::aws::Variables;
+use crate::hub::Ready;
+use crate::process::Process;
+use crate::{MANAGEMENT, REGION, aws, paths};
+
+/// A running agent.
+#[derive(Debug)]
+pub struct Agent {
+    process: Process,
+    account: String,
+    folder: PathBuf,
+    credentials: Variables,
+}
+
+/// Makes the roles of an account with `hadron-agent role --create` and gives credentials of the agent's own role.
+///
+/// # Errors
+/// When the command fails.
+pub async fn roles(emulator: &str, account: &str) -> Result<Variables> {
+    let mut command = Command::new(paths::binary("hadron-agent")?);
+    command
+        .args(["role", "--create", "--yes", "--dev", "--region", REGION, "--endpoint-url", emulator])
+        .env_clear()
+        .env("PATH", crate::emulator::path())
+        .envs(aws::root_variables(emulator, account));
+    if account == MANAGEMENT {
+        command.arg("--management");
+    }
+    let output = command.output().context("hadron-agent role --create")?;
+    anyhow::ensure!(
+        output.status.success(),
+        "hadron-agent role --create in {account}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    // The roles trust EC2 and ECS; here the account's root stands for them.
+    aws::trust_root(emulator, account, "hadron-agent").await?;
+    aws::assume(emulator, account, "hadron-agent").await
+}
+
+impl Agent {
+    /// Writes a configuration into `folder` and starts an agent with it. `limits` is added to the table of that name.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(
+        folder: &Path,
+        account: &str,
+        hub: &Ready,
+        emulator: &str,
+        credentials: &Variables,
+        limits: &str,
+    ) -> Result<Self> {
+        let folder = folder.join(format!("agent-{account}"));
+        std::fs::create_dir_all(&folder).context("a folder for the agent")?;
+        let role = format!("arn:aws:iam::{account}:role/hadron-provisioning");
+        let pipeline = if account == MANAGEMENT { format!("\"{role}\"") } else { String::new() };
+        let text = format!(
+            r#"account = "{account}"
+region = "{REGION}"
+state_dir = "{state}"
+endpoint_url = "{emulator}"
+dev = true
+
+[hub]
+enrol = "{enrol}"
+jobs = "{jobs}"
+ca_pin = "{pin}"
+
+[roles]
+provisioning = ["{role}"]
+pipeline = [{pipeline}]
+
+[limits]
+{limits}
+"#,
+            state = folder.join("state").display(),
+            enrol = hub.enrol,
+            jobs = hub.jobs,
+            pin = hub.ca_pin,
+        );
+        std::fs::write(folder.join("agent.toml"), text).context("agent.toml")?;
+        let process = spawn(&folder, credentials)?;
+        Ok(Self { process, account: account.to_owned(), folder, credentials: credentials.clone() })
+    }
+
+    /// The account that it works in.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Its folder: configuration, key, certificate, journal.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Starts it again with what it had on disk.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn restart(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process = spawn(&self.folder, &self.credentials)?;
+        Ok(())
+    }
+}
+
+fn spawn(folder: &Path, credentials: &Variables) -> Result<Process> {
+    let mut command = Command::new(paths::binary("hadron-agent")?);
+    command
+        .args(["run", "--log-format", "json", "--config"])
+        .arg(folder.join("agent.toml"))
+        .env_clear()
+        .env("PATH", crate::emulator::path())
+        .env("HOME", folder)
+        .envs(credentials);
+    Process::start("hadron-agent", &mut command, &folder.join("agent.log"))
+}

@@ -1,0 +1,160 @@
+//! A hub as a process, on embedded SQLite, with an emulator as AWS.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use crate::process::{Process, free_port};
+use crate::{MANAGEMENT, REGION, paths, wait};
+
+/// Where a hub listens, as it says itself.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Ready {
+    /// People and scripts.
+    pub api: String,
+    /// Agents without a certificate.
+    pub enrol: String,
+    /// Agents with a certificate.
+    pub jobs: String,
+    /// Health and metrics.
+    pub admin: String,
+    /// The hub's CA certificate.
+    pub ca_file: PathBuf,
+    /// The pin of its key.
+    pub ca_pin: String,
+    /// The hub's id.
+    pub hub_id: String,
+}
+
+/// A running hub.
+#[derive(Debug)]
+pub struct Hub {
+    process: Process,
+    folder: PathBuf,
+    ready: Ready,
+}
+
+impl Hub {
+    /// Writes a configuration into `folder` and starts a hub with it. `more` is added to the configuration.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start(folder: &Path, emulator: &str, more: &str) -> Result<Self> {
+        let folder = folder.join("hub");
+        std::fs::create_dir_all(&folder).context("a folder for the hub")?;
+        let (enrol, jobs, api, admin) = (free_port()?, free_port()?, free_port()?, free_port()?);
+        let text = format!(
+            r#"dev = true
+data_dir = "{data}"
+
+[management]
+account = "{MANAGEMENT}"
+region = "{REGION}"
+provisioning_role = "arn:aws:iam::{MANAGEMENT}:role/hadron-provisioning"
+pipeline_role = "arn:aws:iam::{MANAGEMENT}:role/hadron-provisioning"
+
+[listen]
+enrol = "127.0.0.1:{enrol}"
+jobs = "127.0.0.1:{jobs}"
+api = "127.0.0.1:{api}"
+admin = "127.0.0.1:{admin}"
+
+[sts]
+endpoint = "{emulator}"
+
+[access]
+administrators = ["arn:aws:iam::{MANAGEMENT}:role/platform-admin"]
+developers = ["arn:aws:iam::{MANAGEMENT}:role/developer"]
+auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
+{more}"#,
+            data = folder.display(),
+        );
+        std::fs::write(folder.join("hub.toml"), text).context("hub.toml")?;
+        let process = spawn(&folder)?;
+        let mut hub = Self { process, ready: Ready::none(), folder };
+        hub.wait_ready().await?;
+        Ok(hub)
+    }
+
+    async fn wait_ready(&mut self) -> Result<()> {
+        let file = self.folder.join("ready.json");
+        let process = &mut self.process;
+        self.ready = wait::until("the hub to be ready", Duration::from_secs(60), || {
+            let found = process.alive().map(|()| std::fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok()));
+            async move { found }
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Its folder: configuration, database, CA.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Starts it again, on the same ports and with the same database.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.process.kill()?;
+        let _ = std::fs::remove_file(self.folder.join("ready.json"));
+        self.process = spawn(&self.folder)?;
+        self.wait_ready().await
+    }
+
+    /// Mints a token by the hub's own command.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn token(&self, name: &str, role: &str) -> Result<String> {
+        let output = Command::new(paths::binary("hadron-hub")?)
+            .args(["admin", "token", "create", "--name", name, "--role", role, "--config"])
+            .arg(self.folder.join("hub.toml"))
+            .output()
+            .context("hadron-hub admin token create")?;
+        anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let printed = String::from_utf8(output.stdout).context("the token")?;
+        let token = printed.split_whitespace().find(|word| word.starts_with("hadron_"));
+        token.map(str::to_owned).with_context(|| format!("no token in: {printed}"))
+    }
+}
+
+impl Ready {
+    fn none() -> Self {
+        Self {
+            api: String::new(),
+            enrol: String::new(),
+            jobs: String::new(),
+            admin: String::new(),
+            ca_file: PathBuf::new(),
+            ca_pin: String::new(),
+            hub_id: String::new(),
+        }
+    }
+}
+
+fn spawn(folder: &Path) -> Result<Process> {
+    let mut command = Command::new(paths::binary("hadron-hub")?);
+    command
+        .args(["serve", "--log-format", "json", "--config"])
+        .arg(folder.join("hub.toml"))
+        .env_clear()
+        .env("PATH", crate::emulator::path());
+    Process::start("hadron-hub", &mut command, &folder.join("hub.log"))
+}
