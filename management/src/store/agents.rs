@@ -142,9 +142,16 @@ pub async fn touch(tx: &mut Tx, session: SessionId, now: Timestamp) -> Result<()
     Ok(())
 }
 
+/// Whether there are sessions that nobody has heard of since `before`.
+pub async fn any_silent(tx: &mut Tx, before: Timestamp) -> Result<bool, StoreError> {
+    let sql = "SELECT id FROM agent WHERE session_id IS NOT NULL AND last_seen < $1 LIMIT 1";
+    Ok(tx.query_opt(sql, &params![before]).await?.is_some())
+}
+
 /// Sessions that nobody has heard of since `before`: their hub died with them.
 pub async fn close_silent(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
     let changed = tx.next(Sequence::CHANGE).await?;
+    tx.after_commit(Topic::Changes);
     tx.execute(
         "UPDATE agent SET session_id = NULL, changed = $2 WHERE session_id IS NOT NULL AND last_seen < $1",
         &params![before, changed],

@@ -90,5 +90,6 @@ pub async fn take(tx: &mut Tx, id: &str) -> Result<Option<ChallengeRow>, StoreEr
 
 /// Removes challenges that nobody answered in time.
 pub async fn forget(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
-    tx.execute("DELETE FROM challenge WHERE expires_at <= $1", &params![now]).await
+    tx.execute("DELETE FROM challenge WHERE expires_at <= $1", &params![now])
+        .await
 }

@@ -21,5 +21,8 @@ pub async fn all(tx: &mut Tx) -> Result<Counts, StoreError> {
             &params!["READY"],
         )
         .await?;
-    Ok(Counts { jobs_ready: row.get("jobs")?, deployments_active: row.get("deployments")? })
+    Ok(Counts {
+        jobs_ready: row.get("jobs")?,
+        deployments_active: row.get("deployments")?,
+    })
 }

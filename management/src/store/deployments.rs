@@ -311,10 +311,10 @@ pub async fn get(tx: &mut Tx, id: DeploymentId) -> Result<Option<DeploymentRow>,
     row.as_ref().map(from_row).transpose()
 }
 
-/// The active deployment of a target.
+/// The active deployment of a target. Not locked: index `one_active` decides when two begin at once.
 pub async fn active_of(tx: &mut Tx, target: TargetId) -> Result<Option<DeploymentRow>, StoreError> {
     let row = tx
-        .query_opt(concat!("SELECT ", deployment_columns!(), " FROM deployment WHERE target_id = $1 AND active = 1 /*for-update*/"), &params![target])
+        .query_opt(concat!("SELECT ", deployment_columns!(), " FROM deployment WHERE target_id = $1 AND active = 1"), &params![target])
         .await?;
     row.as_ref().map(from_row).transpose()
 }

@@ -93,7 +93,7 @@ pub async fn by_job(tx: &mut Tx, job: JobId) -> Result<Option<LaneRow>, StoreErr
     row.as_ref().map(from_row).transpose()
 }
 
-/// All lanes, in order.
+/// All lanes, in order; locked until the transaction ends.
 pub async fn all(tx: &mut Tx) -> Result<Vec<LaneRow>, StoreError> {
-    tx.query(concat!("SELECT ", policy_lane_columns!(), " FROM policy_lane ORDER BY registry, region, repository"), &[]).await?.iter().map(from_row).collect()
+    tx.query(concat!("SELECT ", policy_lane_columns!(), " FROM policy_lane ORDER BY registry, region, repository /*for-update*/"), &[]).await?.iter().map(from_row).collect()
 }

@@ -158,9 +158,11 @@ pub async fn get(tx: &mut Tx, id: JobId) -> Result<Option<JobRow>, StoreError> {
     row.as_ref().map(from_row).transpose()
 }
 
-/// Jobs that an agent of this account and Region may take now, oldest first. Those whose connection is not connected wait.
+/// Jobs of a connection that an agent of this account and Region may take now, oldest first. Whether the connection is
+/// connected is for the caller to know.
 pub async fn ready(
     tx: &mut Tx,
+    connection: ConnectionId,
     account: AccountId,
     region: &Region,
     now: Timestamp,
@@ -168,10 +170,9 @@ pub async fn ready(
 ) -> Result<Vec<JobRow>, StoreError> {
     tx.query(
         concat!("SELECT ", job_columns!(), " FROM job
-         WHERE account = $1 AND region = $2 AND status = 'READY' AND at <= $3
-           AND connection_id IN (SELECT id FROM connection WHERE status = 'CONNECTED')
-         ORDER BY at, id LIMIT $4 /*skip-locked*/"),
-        &params![account, region, now, limit],
+         WHERE account = $1 AND region = $2 AND status = 'READY' AND at <= $3 AND connection_id = $4
+         ORDER BY at, id LIMIT $5 /*skip-locked*/"),
+        &params![account, region, now, connection, limit],
     )
     .await?
     .iter()
@@ -183,7 +184,8 @@ pub async fn ready(
 pub async fn next_ready_at(tx: &mut Tx, account: AccountId, region: &Region) -> Result<Option<Timestamp>, StoreError> {
     let row = tx
         .query_opt(
-            "SELECT MIN(at) AS at FROM job WHERE account = $1 AND region = $2 AND status = 'READY'",
+            "SELECT MIN(at) AS at FROM job WHERE account = $1 AND region = $2 AND status = 'READY'
+               AND connection_id IN (SELECT id FROM connection WHERE status = 'CONNECTED')",
             &params![account, region],
         )
         .await?;
@@ -191,15 +193,12 @@ pub async fn next_ready_at(tx: &mut Tx, account: AccountId, region: &Region) -> 
 }
 
 /// Leases that have run out, oldest first.
-pub async fn expired(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<JobRow>, StoreError> {
-    tx.query(
-        concat!("SELECT ", job_columns!(), " FROM job WHERE status = 'LEASED' AND at <= $1 ORDER BY at LIMIT $2 /*skip-locked*/"),
-        &params![now, limit],
-    )
-    .await?
-    .iter()
-    .map(from_row)
-    .collect()
+pub async fn expired(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<JobId>, StoreError> {
+    tx.query("SELECT id FROM job WHERE status = 'LEASED' AND at <= $1 ORDER BY at, id LIMIT $2", &params![now, limit])
+        .await?
+        .iter()
+        .map(|row| row.text_as("id"))
+        .collect()
 }
 
 /// Jobs of a connection that somebody holds.

@@ -13,5 +13,7 @@ pub async fn settle(tx: &mut Tx, key: &'static str, value: &str) -> Result<Strin
         &params![key, value],
     )
     .await?;
-    tx.query_one("SELECT value FROM meta WHERE key = $1", &params![key]).await?.get("value")
+    tx.query_one("SELECT value FROM meta WHERE key = $1", &params![key])
+        .await?
+        .get("value")
 }

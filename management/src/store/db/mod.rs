@@ -58,8 +58,8 @@
 //!   window functions are fine. `RETURNING` promises no order.
 //! * Name every column: no `SELECT *`, no `RETURNING *`; a replica of the next release may add columns at any moment.
 //! * `/*skip-locked*/` at the end of a SELECT becomes `FOR UPDATE SKIP LOCKED` on PostgreSQL and nothing on SQLite,
-//!   where there is one writer; likewise `/*for-update*/` becomes `FOR UPDATE`. Whatever is read in order to be changed
-//!   needs one of them, or a condition in the UPDATE that notices a change in between.
+//!   where there is one writer; likewise `/*for-update*/` becomes `FOR UPDATE`. In [`Db::read`] both vanish. Whatever is
+//!   read in order to be changed needs one of them, or a condition in the UPDATE that notices a change in between.
 //! * Text sorts by bytes on both (`COLLATE "C"` in PostgreSQL's migrations). `LIKE` is case-sensitive on both. NULL sorts
 //!   last on one and first on the other: write `NULLS FIRST` or `NULLS LAST`.
 //! * No deferrable constraint: it would fail at COMMIT, together with other people's transactions.

@@ -15,8 +15,9 @@ pub(super) fn for_sqlite(sql: &str) -> String {
     out
 }
 
-/// Rewrites for PostgreSQL: lock markers become lock clauses.
-pub(super) fn for_postgres(sql: &str) -> String {
+/// Rewrites for PostgreSQL: lock markers become lock clauses where `locks`, and vanish in a transaction that only reads,
+/// where PostgreSQL refuses them.
+pub(super) fn for_postgres(sql: &str, locks: bool) -> String {
     let mut out = String::with_capacity(sql.len() + 16);
     pieces(sql, |piece| match piece {
         Piece::Plain(text) => out.push_str(text),
@@ -24,8 +25,9 @@ pub(super) fn for_postgres(sql: &str) -> String {
             out.push('$');
             out.push_str(digits);
         }
-        Piece::SkipLocked => out.push_str("FOR UPDATE SKIP LOCKED"),
-        Piece::ForUpdate => out.push_str("FOR UPDATE"),
+        Piece::SkipLocked if locks => out.push_str("FOR UPDATE SKIP LOCKED"),
+        Piece::ForUpdate if locks => out.push_str("FOR UPDATE"),
+        Piece::SkipLocked | Piece::ForUpdate => {}
     });
     out
 }
@@ -111,11 +113,11 @@ mod tests {
             for_sqlite(sql),
             "SELECT 'it''s $1 /*skip-locked*/', \"$2\" FROM job WHERE a = ?2 AND b=?10 LIMIT ?1 "
         );
-        assert!(for_postgres(sql).ends_with("b=$10 LIMIT $1 FOR UPDATE SKIP LOCKED"));
-        assert_eq!(
-            for_postgres("SELECT 'ü$' /*for-update*/"),
-            "SELECT 'ü$' FOR UPDATE"
-        );
+        assert!(for_postgres(sql, true).ends_with("b=$10 LIMIT $1 FOR UPDATE SKIP LOCKED"));
+        assert!(for_postgres(sql, false).ends_with("b=$10 LIMIT $1 "));
+        let locked = "SELECT 'ü$' /*for-update*/";
+        assert_eq!(for_postgres(locked, true), "SELECT 'ü$' FOR UPDATE");
+        assert_eq!(for_postgres(locked, false), "SELECT 'ü$' ");
         assert_eq!(for_sqlite("SELECT ü, $1 -- é"), "SELECT ü, ?1 -- é");
     }
 

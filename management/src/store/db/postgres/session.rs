@@ -27,8 +27,8 @@ pub(in crate::store::db) struct Session {
     pub(in crate::store::db) label: &'static str,
 }
 
-/// Where a `&'static str` lies in memory: cheaper to hash than what it says.
-type Key = (usize, usize);
+/// Where a `&'static str` lies in memory: cheaper to hash than what it says. And whether it may lock.
+type Key = (usize, usize, bool);
 
 #[derive(Clone)]
 struct Prepared {
@@ -203,11 +203,12 @@ impl Session {
     }
 
     async fn prepare(&mut self, sql: &'static str, params: &[Value]) -> Result<Prepared, StoreError> {
-        let key = (sql.as_ptr() as usize, sql.len());
+        let locks = self.mode == Mode::Write;
+        let key = (sql.as_ptr() as usize, sql.len(), locks);
         let prepared = match self.statements.get(&key) {
             Some(prepared) => prepared.clone(),
             None => {
-                let statement = self.client.prepare(&sql::for_postgres(sql)).await;
+                let statement = self.client.prepare(&sql::for_postgres(sql, locks)).await;
                 let statement = self.settle(statement)?;
                 let names = statement
                     .columns()

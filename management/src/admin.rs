@@ -1,0 +1,175 @@
+//! What administrators of the machine do beside a running hub: on its database and its data directory, without a
+//! network. Data goes to standard output, talk to standard error.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+
+use crate::app::App;
+use crate::app::enrolment::Records;
+use crate::args::{Admin, CaPin, NewToken, OldToken, TokenTask};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::identity::ca::{CA_CERTIFICATE_FILE, CA_FILE, Ca};
+use crate::identity::login::TokenIssuer;
+use crate::store::migrate;
+use crate::wiring;
+
+/// Carries out one task.
+///
+/// # Errors
+/// Says what did not work.
+pub async fn run(task: Admin) -> anyhow::Result<()> {
+    match task {
+        Admin::Token(TokenTask::Create(new)) => create(new).await,
+        Admin::Token(TokenTask::List(source)) => {
+            let (app, _) = open(&source.load()?).await?;
+            print!("{}", table(&app).await?);
+            Ok(())
+        }
+        Admin::Token(TokenTask::Disable(old)) => disable(old).await,
+        Admin::CaPin(pin) => ca_pin(pin),
+        Admin::TrustAgentRole(source) => {
+            let (app, _) = open(&source.load()?).await?;
+            let role = app.trust_management_role().await.map_err(told)?;
+            eprintln!(
+                "the next agent of the management account that enrols as {role} decides which role that is"
+            );
+            Ok(())
+        }
+    }
+}
+
+/// The public text of an error with the way to go on; the cause goes with it, since this is the machine's own person.
+fn told(error: crate::app::AppError) -> anyhow::Error {
+    let help = error
+        .help
+        .as_ref()
+        .map(|help| format!("\n  next: {help}"))
+        .unwrap_or_default();
+    anyhow::anyhow!("{}{help}", error.story())
+}
+
+/// The use cases over the hub's database, which must have this version's schema.
+async fn open(config: &Config) -> anyhow::Result<(App, Records)> {
+    let clock = Clock::system();
+    let db = wiring::open_db(config, clock.clone()).await?;
+    migrate::check(&db).await?;
+    let hub = stored_ca(&config.data_dir)?.hub_id().clone();
+    let app = App::new(db, clock, config.settings(&hub));
+    let records = Records::new(app.clone(), Arc::new(config.access.clone()));
+    Ok((app, records))
+}
+
+fn stored_ca(data_dir: &Path) -> anyhow::Result<Ca> {
+    let path = data_dir.join(CA_FILE);
+    let missing = || {
+        format!(
+            "cannot read {}: a hub makes it at its first start (hadron-hub serve)",
+            path.display()
+        )
+    };
+    let pem = std::fs::read_to_string(&path).with_context(missing)?;
+    Ok(Ca::from_pem(&pem)?)
+}
+
+async fn create(new: NewToken) -> anyhow::Result<()> {
+    let (app, records) = open(&new.source.load()?).await?;
+    let taken = app.minted_tokens().await.map_err(told)?;
+    if taken
+        .iter()
+        .any(|token| token.name == new.name && !token.disabled)
+    {
+        bail!(
+            "there is a token '{}' already\n  next: hadron-hub admin token disable {}, or use another name",
+            new.name,
+            new.name
+        );
+    }
+    let issuer = TokenIssuer::new(records, app.clock().clone());
+    let (token, row) = issuer.mint(&new.name, new.role.word(), new.expires).await?;
+    match row.expires_at {
+        Some(end) => eprintln!(
+            "{} ({}), good until {end}; it is shown only now",
+            row.principal,
+            new.role.word()
+        ),
+        None => eprintln!(
+            "{} ({}), good until it is disabled; it is shown only now",
+            row.principal,
+            new.role.word()
+        ),
+    }
+    println!("{}", token.reveal());
+    app.db().close().await;
+    Ok(())
+}
+
+async fn disable(old: OldToken) -> anyhow::Result<()> {
+    let (app, _) = open(&old.source.load()?).await?;
+    let count = app.disable_tokens(old.name.clone()).await.map_err(told)?;
+    if count == 0 {
+        bail!(
+            "there is no token '{}'\n  next: hadron-hub admin token list",
+            old.name
+        );
+    }
+    eprintln!("token '{}' is switched off", old.name);
+    app.db().close().await;
+    Ok(())
+}
+
+async fn table(app: &App) -> anyhow::Result<String> {
+    let now = app.clock().now();
+    let mut lines = vec![["NAME", "ROLE", "CREATED", "EXPIRES", "STATE"].map(str::to_owned)];
+    for token in app.minted_tokens().await.map_err(told)? {
+        let state = if token.disabled {
+            "disabled"
+        } else if token.expires_at.is_some_and(|end| end <= now) {
+            "expired"
+        } else {
+            "good"
+        };
+        let end = token
+            .expires_at
+            .map_or_else(|| "never".to_owned(), |end| end.to_string());
+        lines.push([
+            token.name,
+            token.role.word().to_owned(),
+            token.created_at.to_string(),
+            end,
+            state.to_owned(),
+        ]);
+    }
+    app.db().close().await;
+    let mut widths = [0; 5];
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = (*width).max(cell.len());
+        }
+    }
+    let mut text = String::new();
+    for line in &lines {
+        let cells: Vec<String> = line
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn ca_pin(task: CaPin) -> anyhow::Result<()> {
+    let config = task.source.load()?;
+    let ca = stored_ca(&config.data_dir)?;
+    let out = task
+        .out
+        .unwrap_or_else(|| config.data_dir.join(CA_CERTIFICATE_FILE));
+    std::fs::write(&out, ca.roots_pem()).with_context(|| format!("cannot write {}", out.display()))?;
+    eprintln!("the certificate of {} is in {}", ca.hub_id(), out.display());
+    println!("{}", ca.pin());
+    Ok(())
+}

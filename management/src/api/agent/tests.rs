@@ -1,0 +1,5 @@
+//! A hub in this process and agents over real TLS. What is promised to agents, and what is kept from them.
+
+mod enrolment;
+mod sessions;
+mod stacks;

@@ -1,0 +1,10 @@
+//! What the outside says to the hub. Nothing in here decides: each call is converted, handed to [`app`](crate::app), and
+//! the answer is converted back.
+//!
+//! * [`agent`]: enrolment and sessions of agents.
+//! * [`operator`]: people, scripts and the command line.
+//! * [`status`]: how an error of a use case looks in gRPC.
+
+pub mod agent;
+pub mod operator;
+pub mod status;

@@ -1,0 +1,166 @@
+//! `AuthService`: proof of an IAM identity in, bearer token out.
+
+use std::sync::Arc;
+
+use hadron_domain::authority::Role;
+use hadron_proto::wire;
+use tonic::{Code, Request, Response, Status};
+
+use super::caller::authenticate;
+use crate::api::agent::{source, span, story};
+use crate::api::status::with_info;
+use crate::app::App;
+use crate::app::access::Access;
+use crate::app::enrolment::Records;
+use crate::identity::login::{Login, LoginError, Principal, TOKEN_LIFE, TokenIssuer};
+use crate::identity::{HubId, SourceRate};
+
+/// The service. Clones share it.
+#[derive(Clone, Debug)]
+pub struct AuthApi(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    app: App,
+    hub: HubId,
+    access: Arc<Access>,
+    login: Login<Records>,
+    tokens: TokenIssuer<Records>,
+    /// Answers to challenges, right or wrong: each costs a transaction, and anybody can send them.
+    answers: SourceRate,
+}
+
+/// Logins that one address may try to finish in a minute; as many as it gets challenges.
+const PER_SOURCE_AND_MINUTE: u32 = 60;
+
+impl AuthApi {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        app: App,
+        hub: HubId,
+        access: Arc<Access>,
+        login: Login<Records>,
+        tokens: TokenIssuer<Records>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            app,
+            hub,
+            access,
+            login,
+            tokens,
+            answers: SourceRate::new(PER_SOURCE_AND_MINUTE),
+        }))
+    }
+
+    /// The role of somebody who has proven who they are.
+    fn role(&self, principal: &Principal) -> Result<Role, Status> {
+        self.0
+            .access
+            .role(principal.account, &principal.arn)
+            .ok_or_else(|| {
+                tracing::info!(principal = principal.arn, "A login was refused: no role");
+                let message = format!("{} has no role at this hub", principal.arn);
+                let help = "an administrator of the hub adds the ARN to [access] in the hub's configuration";
+                with_info(Code::PermissionDenied, "NO_ROLE", &message, Some(help))
+            })
+    }
+}
+
+fn refused(error: &LoginError) -> Status {
+    if matches!(error, LoginError::Internal(_)) {
+        tracing::error!(error = story(error), "A login failed");
+    } else {
+        tracing::info!(error = story(error), "A login was refused");
+    }
+    let (reason, help) = match error {
+        LoginError::Malformed(_) => ("MALFORMED", None),
+        LoginError::TooMany(_) => ("TOO_MANY_LOGINS", None),
+        LoginError::NoChallenge => ("NO_CHALLENGE", Some("hadron login")),
+        LoginError::Stale(_) => (
+            "STALE_PROOF",
+            Some("set the clock of this machine, then: hadron login"),
+        ),
+        LoginError::Sts(_) => ("STS", None),
+        LoginError::Identity { .. } => ("IDENTITY", None),
+        LoginError::Token => ("UNAUTHENTICATED", Some("hadron login")),
+        LoginError::Mint(_) => ("TOKEN_NAME", None),
+        LoginError::Internal(_) => ("INTERNAL", None),
+    };
+    with_info(error.code(), reason, &error.to_string(), help)
+}
+
+#[tonic::async_trait]
+impl wire::auth_service_server::AuthService for AuthApi {
+    async fn begin_login(
+        &self,
+        request: Request<wire::BeginLoginRequest>,
+    ) -> Result<Response<wire::BeginLoginResponse>, Status> {
+        let begun = self
+            .0
+            .login
+            .begin(source(&request)?)
+            .await
+            .map_err(|error| refused(&error))?;
+        Ok(Response::new(wire::BeginLoginResponse {
+            challenge_id: begun.challenge_id.to_string(),
+            nonce: begun.nonce.to_vec(),
+            hub_id: begun.hub_id.to_string(),
+            valid_for: Some(span(begun.valid_for)),
+        }))
+    }
+
+    async fn finish_login(
+        &self,
+        request: Request<wire::FinishLoginRequest>,
+    ) -> Result<Response<wire::FinishLoginResponse>, Status> {
+        let Inner {
+            app, login, answers, ..
+        } = &*self.0;
+        let admitted = answers.admit(source(&request)?, app.clock().now());
+        admitted.map_err(|fault| refused(&fault.into()))?;
+        let principal = login
+            .finish(request.get_ref())
+            .await
+            .map_err(|error| refused(&error))?;
+        let role = self.role(&principal)?;
+        let (token, row) = self
+            .0
+            .tokens
+            .issue(&principal)
+            .await
+            .map_err(|error| refused(&error))?;
+        tracing::info!(
+            principal = row.principal,
+            role = role.word(),
+            "Somebody logged in"
+        );
+        Ok(Response::new(wire::FinishLoginResponse {
+            token: token.reveal().to_owned(),
+            valid_for: Some(span(TOKEN_LIFE)),
+            principal: row.principal,
+            account_id: principal.account.to_string(),
+            role: role.word().to_owned(),
+        }))
+    }
+
+    async fn who_am_i(
+        &self,
+        request: Request<wire::WhoAmIRequest>,
+    ) -> Result<Response<wire::WhoAmIResponse>, Status> {
+        let caller = authenticate(&self.0.app, request.metadata()).await?;
+        let settings = self.0.app.settings();
+        Ok(Response::new(wire::WhoAmIResponse {
+            principal: caller.principal.to_string(),
+            account_id: caller
+                .account
+                .map(|account| account.to_string())
+                .unwrap_or_default(),
+            role: caller.role.word().to_owned(),
+            hub_id: self.0.hub.to_string(),
+            hub_version: env!("CARGO_PKG_VERSION").to_owned(),
+            management_account_id: settings.account.to_string(),
+            region: settings.region.to_string(),
+        }))
+    }
+}

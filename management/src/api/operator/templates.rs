@@ -1,0 +1,154 @@
+//! TemplateService.
+
+use hadron_proto::wire;
+use tonic::{Request, Response, Status};
+
+use super::convert::{self, word};
+use super::page::Page;
+use super::watch::{self, Stream};
+use super::{Operator, answer};
+use crate::app::templates::NewVersion;
+
+#[tonic::async_trait]
+impl wire::template_service_server::TemplateService for Operator {
+    type WatchTemplatesStream = Stream<wire::TemplateChange>;
+
+    async fn create_template(
+        &self,
+        request: Request<wire::CreateTemplateRequest>,
+    ) -> Result<Response<wire::Template>, Status> {
+        let (caller, message) = self.open(request).await?;
+        let change = convert::change(caller, "CreateTemplate", &message.request_id, &message)?;
+        let (kind, name) = (convert::kind(message.kind)?, word("name", &message.name)?);
+        let description = convert::description(message.description)?;
+        let row = self.app.create_template(change, kind, name, message.display_name, description, message.no_pipeline);
+        Ok(Response::new(convert::template(answer(row.await)?)))
+    }
+
+    async fn get_template(
+        &self,
+        request: Request<wire::GetTemplateRequest>,
+    ) -> Result<Response<wire::Template>, Status> {
+        let (caller, message) = self.open(request).await?;
+        let (kind, name) = (convert::kind(message.kind)?, word("name", &message.name)?);
+        let row = answer(self.app.get_template(&caller, kind, &name).await)?;
+        Ok(Response::new(convert::template(row)))
+    }
+
+    async fn list_templates(
+        &self,
+        request: Request<wire::ListTemplatesRequest>,
+    ) -> Result<Response<wire::ListTemplatesResponse>, Status> {
+        let (caller, message) = self.open(request).await?;
+        let page = Page::read(message.page_size, &message.page_token, 2)?;
+        let kind = convert::kind_opt(message.kind)?;
+        let rows = answer(self.app.list_templates(&caller, kind, page.two(), page.size).await)?;
+        let next_page_token = page.next(&rows, |row| vec![row.kind.word().to_owned(), row.name.to_string()]);
+        let templates = rows.into_iter().map(convert::template).collect();
+        Ok(Response::new(wire::ListTemplatesResponse { templates, next_page_token }))
+    }
+
+    async fn delete_template(
+        &self,
+        request: Request<wire::DeleteTemplateRequest>,
+    ) -> Result<Response<wire::Template>, Status> {
+        let (caller, message) = self.open(request).await?;
+        let change = convert::change(caller, "DeleteTemplate", &message.request_id, &message)?;
+        let (kind, name) = (convert::kind(message.kind)?, word("name", &message.name)?);
+        Ok(Response::new(convert::template(answer(self.app.delete_template(change, kind, name).await)?)))
+    }
+
+    async fn create_template_version(
+        &self,
+        request: Request<wire::CreateTemplateVersionRequest>,
+    ) -> Result<Response<wire::TemplateVersion>, Status> {
+        let (caller, message) = self.open(request).await?;
+        let change = convert::change(caller, "CreateTemplateVersion", &message.request_id, &message)?;
+        let compatible = message
+            .compatible_environment_templates
+            .iter()
+            .map(|text| word("compatible_environment_templates", text))
+            .collect::<Result<_, _>>()?;
+        let new = NewVersion {
+            kind: convert::kind(message.kind)?,
+            name: word("template_name", &message.template_name)?,
+            major: (message.major_version > 0).then_some(message.major_version),
+            bundle: message.bundle,
+            description: convert::description(message.description)?,
+            compatible,
+        };
+        let view = answer(self.app.create_version(change, new).await)?;
+        Ok(Response::new(convert::version(view, String::new())))
+    }
+
+    async fn get_template_version(
+        &self,
+        request: Request<wire::GetTemplateVersionRequest>,
+    ) -> Result<Response<wire::TemplateVersion>, Status> {
+        let (caller, message) = self.open(request).await?;
+        let (kind, name) = (convert::kind(message.kind)?, word("template_name", &message.template_name)?);
+        let version = word("version", &message.version)?;
+        let view = answer(self.app.get_version(&caller, kind, &name, version).await)?;
+        let schema = answer(self.app.version_schema(view.row.archive).await)?;
+        Ok(Response::new(convert::version(view, schema)))
+    }
+
+    async fn list_template_versions(
+        &self,
+        request: Request<wire::ListTemplateVersionsRequest>,
+    ) -> Result<Response<wire::ListTemplateVersionsResponse>, Status> {
+        let (caller, message) = self.open(request).await?;
+        let page = Page::read(message.page_size, &message.page_token, 1)?;
+        let (kind, name) = (convert::kind(message.kind)?, word("template_name", &message.template_name)?);
+        let after = convert::word_opt("page_token", &page.first())?;
+        let views = answer(self.app.list_versions(&caller, kind, name, after, page.size).await)?;
+        let next_page_token = page.next(&views, |view| vec![view.row.version.to_string()]);
+        let versions = views.into_iter().map(|view| convert::version(view, String::new())).collect();
+        Ok(Response::new(wire::ListTemplateVersionsResponse { versions, next_page_token }))
+    }
+
+    async fn publish_template_version(
+        &self,
+        request: Request<wire::PublishTemplateVersionRequest>,
+    ) -> Result<Response<wire::TemplateVersion>, Status> {
+        let (caller, message) = self.open(request).await?;
+        let change = convert::change(caller, "PublishTemplateVersion", &message.request_id, &message)?;
+        let (kind, name) = (convert::kind(message.kind)?, word("template_name", &message.template_name)?);
+        let version = word("version", &message.version)?;
+        let view = answer(self.app.publish_version(change, kind, name, version).await)?;
+        Ok(Response::new(convert::version(view, String::new())))
+    }
+
+    async fn delete_template_version(
+        &self,
+        request: Request<wire::DeleteTemplateVersionRequest>,
+    ) -> Result<Response<wire::TemplateVersion>, Status> {
+        let (caller, message) = self.open(request).await?;
+        let change = convert::change(caller, "DeleteTemplateVersion", &message.request_id, &message)?;
+        let (kind, name) = (convert::kind(message.kind)?, word("template_name", &message.template_name)?);
+        let version = word("version", &message.version)?;
+        let view = answer(self.app.delete_version(change, kind, name, version).await)?;
+        Ok(Response::new(convert::version(view, String::new())))
+    }
+
+    async fn watch_templates(
+        &self,
+        request: Request<wire::WatchTemplatesRequest>,
+    ) -> Result<Response<Self::WatchTemplatesStream>, Status> {
+        use wire::template_change::Change;
+        let (caller, message) = self.open(request).await?;
+        let kind = convert::kind_opt(message.kind)?;
+        let app = self.app.clone();
+        let look = move || {
+            let (app, caller) = (app.clone(), caller.clone());
+            async move {
+                let rows = app.list_templates(&caller, kind, (String::new(), String::new()), u32::MAX).await?;
+                let key = |row: &crate::store::templates::TemplateRow| format!("{}/{}", row.kind.word(), row.name);
+                Ok(rows.into_iter().map(|row| (key(&row), convert::template(row))).collect())
+            }
+        };
+        let changed = |item| wire::TemplateChange { change: Some(Change::Template(item)) };
+        let removed = |key| wire::TemplateChange { change: Some(Change::Removed(key)) };
+        Ok(Response::new(watch::stream(&self.app, look, changed, removed)))
+    }
+}

@@ -1,0 +1,68 @@
+//! Watch streams: what matches now, then every change. Woken by commits; looks every two seconds all the same, since a
+//! change may have been made through another replica.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use crate::api::status::status;
+use crate::app::{App, AppError};
+use crate::store::Topic;
+
+/// How often a stream looks although nobody woke it.
+pub(super) const EVERY: Duration = Duration::from_secs(2);
+
+/// A stream of answers.
+pub(super) type Stream<T> = ReceiverStream<Result<T, Status>>;
+
+/// Items by key, as a look found them.
+type Found<T> = BTreeMap<String, T>;
+
+/// Looks again and again with `look` and sends what is new or different through `changed`, what is gone through `removed`.
+pub(super) fn stream<T, C, L, F>(
+    app: &App,
+    look: L,
+    changed: fn(T) -> C,
+    removed: fn(String) -> C,
+) -> Stream<C>
+where
+    T: Clone + PartialEq + Send + 'static,
+    C: Send + 'static,
+    L: Fn() -> F + Send + 'static,
+    F: Future<Output = Result<Found<T>, AppError>> + Send,
+{
+    let (sender, receiver) = mpsc::channel(64);
+    let mut woken = app.db().subscribe(Topic::Changes);
+    tokio::spawn(async move {
+        let mut known: Found<T> = Found::new();
+        loop {
+            let looking = look();
+            let found = match looking.await {
+                Ok(found) => found,
+                Err(error) => {
+                    let _ = sender.send(Err(status(&error))).await;
+                    return;
+                }
+            };
+            let gone = known.keys().filter(|key| !found.contains_key(*key)).cloned().map(removed);
+            let new = found.iter().filter(|(key, item)| known.get(*key) != Some(*item)).map(|(_, item)| changed(item.clone()));
+            let changes: Vec<C> = gone.chain(new).collect();
+            for change in changes {
+                if sender.send(Ok(change)).await.is_err() {
+                    return;
+                }
+            }
+            known = found;
+            tokio::select! {
+                () = sender.closed() => return,
+                () = woken.woken() => {}
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    });
+    ReceiverStream::new(receiver)
+}

@@ -1,0 +1,342 @@
+//! Requesting, accepting, rejecting and withdrawing environment account connections.
+
+use hadron_domain::authority::{Action, Caller, Denied, Reach};
+use hadron_domain::connection::{
+    Approval, Connection, ConnectionEffect, ConnectionInput, ConnectionRefusal, Roles,
+};
+use hadron_domain::step::Machine;
+use hadron_proto::vocab::{AccountId, ConnectionId, EnvironmentName, Region, RoleArn, Timestamp};
+
+use super::{App, AppError, ErrorKind, Notice, Request, Unit};
+use crate::store::connections::{self, ConnectionKind, ConnectionRow, Filter};
+use crate::store::{agents, targets};
+
+/// A connection with what is observed about its agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionView {
+    /// The connection.
+    pub connection: Connection,
+    /// An agent that can serve it is connected now.
+    pub agent_online: bool,
+    /// When an agent of its account was last heard.
+    pub agent_last_seen: Option<Timestamp>,
+    /// SHA-256 of the public key of that agent.
+    pub agent_key: Option<String>,
+}
+
+/// What a new connection shall be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewConnection {
+    /// The environment that it is for.
+    pub environment: EnvironmentName,
+    /// The management account that the requester means.
+    pub management: Option<AccountId>,
+    /// The Region; the hub's when none is given.
+    pub region: Option<Region>,
+    /// What CloudFormation provisions with.
+    pub role: Option<RoleArn>,
+    /// What CloudFormation provisions components with.
+    pub component_role: Option<RoleArn>,
+    /// What CodeBuild jobs run as.
+    pub codebuild_role: Option<RoleArn>,
+    /// The IAM role name that the agent runs as; the hub's default when none is given.
+    pub agent_role_name: Option<String>,
+}
+
+impl From<ConnectionRefusal> for AppError {
+    fn from(refusal: ConnectionRefusal) -> Self {
+        let help = match &refusal {
+            ConnectionRefusal::AlreadyRejected => {
+                "request a new one from the environment account: hadron connection request".to_owned()
+            }
+            ConnectionRefusal::InUse(environment) => {
+                format!("delete the environment first: hadron environment delete {environment}")
+            }
+            ConnectionRefusal::Gone => "see the live ones: hadron connection list".to_owned(),
+        };
+        Self::new(ErrorKind::Conflict, "CONNECTION_STATE", refusal.to_string()).help(help)
+    }
+}
+
+impl App {
+    /// Requests a connection from the environment account. The account is the one that the caller proved.
+    ///
+    /// # Errors
+    /// When the caller has no proven account, names roles of another account or another management account, or the account
+    /// already has a live connection for the environment.
+    pub async fn request_connection(&self, request: Request, new: NewConnection) -> Result<ConnectionView, AppError> {
+        self.may(&request.caller, Action::RequestConnection).await?;
+        let Some(account) = request.caller.account else {
+            let (principal, role) = (request.caller.principal.clone(), request.caller.role);
+            let denied = Denied { principal, role, action: Action::RequestConnection };
+            let mut error = self.denied(&request.caller, denied).await;
+            error.reason = "ACCOUNT_NOT_PROVEN";
+            error.message = "a connection is requested by the environment account itself, and this token proves no AWS \
+                             account"
+                .to_owned();
+            return Err(error.help("use AWS credentials of the environment account: unset HADRON_TOKEN and set AWS_PROFILE"));
+        };
+        let settings = self.settings().clone();
+        if let Some(management) = new.management
+            && management != settings.account
+        {
+            return Err(AppError::invalid(
+                "OTHER_HUB",
+                format!("this hub belongs to management account {}, not {management}", settings.account),
+            )
+            .help("check --hub, or the management account id"));
+        }
+        for role in [&new.role, &new.component_role, &new.codebuild_role].into_iter().flatten() {
+            if role.account() != account {
+                return Err(AppError::invalid(
+                    "ROLE_OF_OTHER_ACCOUNT",
+                    format!("role {role} belongs to account {}, but the request comes from {account}", role.account()),
+                )
+                .help("name roles of the environment account"));
+            }
+        }
+        if let Some(id) = self.seen(&request).await? {
+            return self.get_connection(&request.caller, id.parse()?).await;
+        }
+        let id = self
+            .write("request connection", move |unit| {
+                Box::pin(async move {
+                    let id: ConnectionId = unit.fresh_id();
+                    let environment = new.environment.clone();
+                    let connection = Connection {
+                        id,
+                        environment: new.environment,
+                        account,
+                        region: new.region.unwrap_or_else(|| settings.region.clone()),
+                        roles: Roles {
+                            provisioning: new.role,
+                            component: new.component_role,
+                            codebuild: new.codebuild_role,
+                            agent_role_name: new.agent_role_name.unwrap_or_else(|| settings.agent_role_name.clone()),
+                        },
+                        requested: unit.signed(&request.caller),
+                        approval: Approval::Pending,
+                        epoch: 1,
+                    };
+                    let row = ConnectionRow { connection, kind: ConnectionKind::Environment, pinned_role_id: None };
+                    connections::insert(unit.tx, &row).await.map_err(|error| match error.unique() {
+                        Some(_) => AppError::new(
+                            ErrorKind::AlreadyExists,
+                            "CONNECTION_EXISTS",
+                            format!("account {account} already has a live connection for environment '{environment}'"),
+                        )
+                        .help("see it: hadron connection list; withdraw it: hadron connection delete ID"),
+                        None => error.into(),
+                    })?;
+                    unit.answered(&request, &id.to_string()).await?;
+                    tracing::info!(account = %account, connection.id = %id, "connection requested");
+                    Ok((id, request.caller))
+                })
+            })
+            .await?;
+        self.get_connection(&id.1, id.0).await
+    }
+
+    /// One connection.
+    ///
+    /// # Errors
+    /// When it does not exist or is not the caller's to see; both look the same to those who may see only their own.
+    pub async fn get_connection(&self, caller: &Caller, id: ConnectionId) -> Result<ConnectionView, AppError> {
+        let reach = self.may(caller, Action::ReadConnection).await?;
+        let row = self
+            .read("connection", move |tx| Box::pin(async move { Ok(connections::get(tx, id).await?) }))
+            .await?
+            .filter(|row| row.kind == ConnectionKind::Environment)
+            .ok_or_else(|| AppError::not_found("connection", id))?;
+        if reach == Reach::OwnAccount && caller.account != Some(row.connection.account) {
+            return Err(AppError::not_found("connection", id));
+        }
+        self.view(row.connection).await
+    }
+
+    async fn view(&self, connection: Connection) -> Result<ConnectionView, AppError> {
+        let (account, region) = (connection.account, connection.region.clone());
+        let agent = self
+            .read("connection's agent", move |tx| {
+                Box::pin(async move { Ok(agents::latest(tx, account, &region).await?) })
+            })
+            .await?;
+        Ok(ConnectionView {
+            connection,
+            agent_online: agent.as_ref().is_some_and(|agent| agent.session.is_some()),
+            agent_last_seen: agent.as_ref().map(|agent| agent.last_seen),
+            agent_key: agent.map(|agent| agent.key_fingerprint),
+        })
+    }
+
+    /// Connections by id, after `after`.
+    ///
+    /// # Errors
+    /// When the caller may not read connections.
+    pub async fn list_connections(
+        &self,
+        caller: &Caller,
+        mut filter: Filter,
+        after: String,
+        limit: u32,
+    ) -> Result<Vec<ConnectionView>, AppError> {
+        if self.may(caller, Action::ReadConnection).await? == Reach::OwnAccount {
+            let Some(own) = caller.account else { return Ok(Vec::new()) };
+            if filter.account.is_some_and(|asked| asked != own) {
+                return Ok(Vec::new());
+            }
+            filter.account = Some(own);
+        }
+        let rows = self
+            .read("connections", move |tx| {
+                Box::pin(async move { Ok(connections::list(tx, &filter, &after, limit).await?) })
+            })
+            .await?;
+        let mut views = Vec::with_capacity(rows.len());
+        for row in rows {
+            views.push(self.view(row.connection).await?);
+        }
+        Ok(views)
+    }
+
+    /// Accepts a connection; `confirmed` is the account id that the administrator typed.
+    ///
+    /// # Errors
+    /// When the account id is not the connection's, the connection was rejected or deleted, or another one already serves
+    /// the environment.
+    pub async fn accept_connection(
+        &self,
+        request: Request,
+        id: ConnectionId,
+        confirmed: AccountId,
+    ) -> Result<ConnectionView, AppError> {
+        self.may(&request.caller, Action::AcceptConnection).await?;
+        if self.seen(&request).await?.is_none() {
+            let request = request.clone();
+            self.write("accept connection", move |unit| {
+                Box::pin(async move {
+                    let mut row = load(unit, id).await?;
+                    if row.connection.account != confirmed {
+                        return Err(AppError::invalid(
+                            "OTHER_ACCOUNT",
+                            format!("the request comes from account {}, not from {confirmed}", row.connection.account),
+                        )
+                        .help("accept it only if you know that account; confirm with its id"));
+                    }
+                    let environment = row.connection.environment.clone();
+                    let input = ConnectionInput::Accept(unit.signed(&request.caller));
+                    decide(unit, &mut row, input, "accepted").await.map_err(|error| match error.reason {
+                        "CONFLICT" => AppError::new(
+                            ErrorKind::Conflict,
+                            "ENVIRONMENT_TAKEN",
+                            format!("another connection already serves environment '{environment}'"),
+                        )
+                        .help("see it: hadron connection list; environment names are unique in a hub"),
+                        _ => error,
+                    })?;
+                    Ok(unit.answered(&request, &id.to_string()).await?)
+                })
+            })
+            .await?;
+        }
+        self.get_connection(&request.caller, id).await
+    }
+
+    /// Rejects a connection, for good.
+    ///
+    /// # Errors
+    /// When an environment is deployed through it.
+    pub async fn reject_connection(&self, request: Request, id: ConnectionId) -> Result<ConnectionView, AppError> {
+        self.may(&request.caller, Action::RejectConnection).await?;
+        if self.seen(&request).await?.is_none() {
+            let request = request.clone();
+            self.write("reject connection", move |unit| {
+                Box::pin(async move {
+                    let mut row = load(unit, id).await?;
+                    let in_use = targets::using_connection(unit.tx, id).await?.is_some();
+                    let input = ConnectionInput::Reject { by: unit.signed(&request.caller), in_use };
+                    decide(unit, &mut row, input, "rejected").await?;
+                    Ok(unit.answered(&request, &id.to_string()).await?)
+                })
+            })
+            .await?;
+        }
+        self.get_connection(&request.caller, id).await
+    }
+
+    /// Withdraws a connection from the environment account, also while an environment uses it.
+    ///
+    /// # Errors
+    /// When the connection is not the caller's account's.
+    pub async fn delete_connection(&self, request: Request, id: ConnectionId) -> Result<ConnectionView, AppError> {
+        self.may(&request.caller, Action::DeleteConnection).await?;
+        let before = self
+            .read("connection", move |tx| Box::pin(async move { Ok(connections::get(tx, id).await?) }))
+            .await?
+            .filter(|row| row.kind == ConnectionKind::Environment)
+            .ok_or_else(|| AppError::not_found("connection", id))?;
+        if request.caller.may_for(Action::DeleteConnection, before.connection.account).is_err() {
+            // Those who may see it are told the rule; to others it does not exist.
+            let seen = request.caller.may_for(Action::ReadConnection, before.connection.account).is_ok();
+            let denied = request.caller.may_for(Action::DeleteConnection, before.connection.account);
+            return Err(match denied {
+                Err(denied) if seen => self.denied(&request.caller, denied).await.help(
+                    "a connection is deleted from the environment account; the management account can reject it instead: \
+                     hadron connection reject ID",
+                ),
+                _ => AppError::not_found("connection", id),
+            });
+        }
+        if self.seen(&request).await?.is_none() {
+            let request = request.clone();
+            self.write("delete connection", move |unit| {
+                Box::pin(async move {
+                    let mut row = load(unit, id).await?;
+                    let input = ConnectionInput::Delete(unit.signed(&request.caller));
+                    decide(unit, &mut row, input, "deleted by the environment account").await?;
+                    Ok(unit.answered(&request, &id.to_string()).await?)
+                })
+            })
+            .await?;
+        }
+        self.get_connection(&request.caller, id).await
+    }
+}
+
+async fn load(unit: &mut Unit<'_>, id: ConnectionId) -> Result<ConnectionRow, AppError> {
+    connections::get(unit.tx, id)
+        .await?
+        .filter(|row| row.kind == ConnectionKind::Environment)
+        .ok_or_else(|| AppError::not_found("connection", id))
+}
+
+async fn decide(
+    unit: &mut Unit<'_>,
+    row: &mut ConnectionRow,
+    input: ConnectionInput,
+    word: &'static str,
+) -> Result<(), AppError> {
+    let step = row.connection.step(input)?;
+    let id = row.connection.id;
+    row.connection = step.next;
+    connections::put(unit.tx, row).await?;
+    for effect in step.effects {
+        match effect {
+            // Agents ask again on their own while they wait.
+            ConnectionEffect::AllowSessions => {}
+            ConnectionEffect::CloseSessions => {
+                unit.notify(Notice::Close { connection: id, why: format!("the connection was {word}") });
+            }
+            ConnectionEffect::HoldJobs => {
+                unit.take_back_jobs(id).await?;
+                if !matches!(row.connection.approval, Approval::Connected(_)) {
+                    let why = format!("the environment account connection was {word}, so that no agent can end this");
+                    unit.give_up_deployments(id, &why).await?;
+                }
+            }
+        }
+    }
+    unit.tx.after_commit(crate::store::Topic::Changes);
+    tracing::info!(account = %row.connection.account, connection.id = %id, "connection {word}");
+    Ok(())
+}

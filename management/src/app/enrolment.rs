@@ -1,0 +1,369 @@
+//! What [`identity`](crate::identity) needs to remember, kept in the store: challenges, certificates given, tokens.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hadron_domain::connection::Approval;
+use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, Digest, Region, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::access::Access;
+use super::{App, AppError, Unit};
+use crate::identity::enrolment::{
+    Challenge, ChallengeId, Challenges, Claim, ConnectionRow, Connections, Enrolled, OpenLimits, Purpose,
+    Recorded, Standing, StoreFailed,
+};
+use crate::identity::login::{TokenRow, Tokens};
+use crate::store::agents::AgentRow;
+use crate::store::challenges::ChallengeRow;
+use crate::store::connections::ConnectionKind;
+use crate::store::{Topic, Tx, agents, challenges, connections, requests};
+
+/// The store, as the identity services see it. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Records {
+    app: App,
+    access: Arc<Access>,
+}
+
+impl Records {
+    /// Over this database.
+    #[must_use]
+    pub const fn new(app: App, access: Arc<Access>) -> Self {
+        Self { app, access }
+    }
+}
+
+/// The story of a failure, since its causes must get into the log and nowhere else.
+fn failed(error: AppError) -> StoreFailed {
+    StoreFailed(error.story().into())
+}
+
+/// A purpose as stored; the hash of the key has a column of its own.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Stored {
+    Enrol {
+        connection: Option<ConnectionId>,
+        place: Option<(AccountId, Region)>,
+        epoch: Option<u64>,
+        agent: Option<AgentId>,
+    },
+    Login,
+}
+
+fn to_row(challenge: &Challenge, now: Timestamp) -> Result<ChallengeRow, AppError> {
+    let (purpose, spki) = match challenge.purpose.clone() {
+        Purpose::Login => (Stored::Login, None),
+        Purpose::Enrol {
+            claim,
+            spki_sha256,
+            epoch,
+            agent,
+        } => {
+            let (connection, place) = match claim {
+                Claim::Connection(id) => (Some(id), None),
+                Claim::Place(account, region) => (None, Some((account, region))),
+            };
+            (
+                Stored::Enrol {
+                    connection,
+                    place,
+                    epoch,
+                    agent,
+                },
+                Some(spki_sha256.to_vec()),
+            )
+        }
+    };
+    Ok(ChallengeRow {
+        id: challenge.id.to_string(),
+        purpose: serde_json::to_string(&purpose).map_err(AppError::internal)?,
+        connection: challenge.connection,
+        spki,
+        nonce: challenge.nonce.to_vec(),
+        source: challenge.source.to_string(),
+        created_at: now,
+        expires_at: challenge.expires_at,
+    })
+}
+
+fn from_row(row: ChallengeRow) -> Result<Challenge, AppError> {
+    let damaged = || AppError::internal("a stored challenge cannot be read");
+    let purpose = match serde_json::from_str(&row.purpose).map_err(AppError::internal)? {
+        Stored::Login => Purpose::Login,
+        Stored::Enrol {
+            connection,
+            place,
+            epoch,
+            agent,
+        } => {
+            let claim = match (connection, place) {
+                (Some(id), None) => Claim::Connection(id),
+                (None, Some((account, region))) => Claim::Place(account, region),
+                (Some(_), Some(_)) | (None, None) => return Err(damaged()),
+            };
+            let spki = row.spki.as_deref().and_then(|spki| spki.try_into().ok());
+            Purpose::Enrol {
+                claim,
+                spki_sha256: spki.ok_or_else(damaged)?,
+                epoch,
+                agent,
+            }
+        }
+    };
+    Ok(Challenge {
+        id: ChallengeId::parse(&row.id).ok_or_else(damaged)?,
+        nonce: row.nonce.as_slice().try_into().map_err(|_| damaged())?,
+        purpose,
+        connection: row.connection,
+        source: row.source.parse::<IpAddr>().map_err(|_| damaged())?,
+        expires_at: row.expires_at,
+    })
+}
+
+/// An agent stays the same agent only within one epoch of its connection. With a new id, certificates of the old epoch
+/// stay void: they name an agent whose row says so.
+async fn same_epoch(tx: &mut Tx, agent: AgentId) -> Result<bool, AppError> {
+    let Some(row) = agents::get(tx, agent).await? else {
+        return Ok(true);
+    };
+    let connection = connections::get(tx, row.connection).await?;
+    Ok(connection.is_some_and(|connection| connection.connection.epoch == row.epoch))
+}
+
+impl Challenges for Records {
+    async fn insert(
+        &self,
+        challenge: &Challenge,
+        limits: OpenLimits,
+        now: Timestamp,
+    ) -> Result<bool, StoreFailed> {
+        let row = to_row(challenge, now).map_err(failed)?;
+        let work = self.app.write("insert challenge", move |unit| {
+            Box::pin(async move {
+                challenges::forget(unit.tx, now).await?;
+                if let Some(connection) = row.connection {
+                    let (own, every) = challenges::open(unit.tx, connection, &row.source, now).await?;
+                    if own >= limits.per_source || every >= limits.per_connection {
+                        return Ok(false);
+                    }
+                }
+                challenges::insert(unit.tx, &row).await?;
+                Ok(true)
+            })
+        });
+        work.await.map_err(failed)
+    }
+
+    async fn take(&self, id: ChallengeId, now: Timestamp) -> Result<Option<Challenge>, StoreFailed> {
+        let work = self.app.write("take challenge", move |unit| {
+            Box::pin(async move {
+                let Some(row) = challenges::take(unit.tx, &id.to_string()).await? else {
+                    return Ok(None);
+                };
+                if row.expires_at <= now {
+                    return Ok(None);
+                }
+                let mut challenge = from_row(row)?;
+                if let Purpose::Enrol { agent, .. } = &mut challenge.purpose
+                    && let Some(id) = *agent
+                    && !same_epoch(unit.tx, id).await?
+                {
+                    *agent = None;
+                }
+                Ok(Some(challenge))
+            })
+        });
+        work.await.map_err(failed)
+    }
+}
+
+fn standing(row: connections::ConnectionRow) -> Option<ConnectionRow> {
+    let connection = row.connection;
+    let standing = match connection.approval {
+        Approval::Pending => Standing::Pending,
+        Approval::Connected(_) => Standing::Connected,
+        Approval::Rejected(_) => Standing::Rejected,
+        Approval::Deleted(_) => return None,
+    };
+    Some(ConnectionRow {
+        id: connection.id,
+        standing,
+        epoch: connection.epoch,
+        account: connection.account,
+        region: connection.region,
+        agent_role_name: connection.roles.agent_role_name,
+        pinned_role_id: row.pinned_role_id,
+    })
+}
+
+impl Connections for Records {
+    async fn connection(&self, id: ConnectionId) -> Result<Option<ConnectionRow>, StoreFailed> {
+        let found = self.app.read("connection", move |tx| {
+            Box::pin(async move { Ok(connections::get(tx, id).await?) })
+        });
+        Ok(found.await.map_err(failed)?.and_then(standing))
+    }
+
+    async fn connection_at(
+        &self,
+        account: AccountId,
+        region: &Region,
+    ) -> Result<Option<ConnectionRow>, StoreFailed> {
+        let region = region.clone();
+        let found = self.app.read("connections of account", move |tx| {
+            Box::pin(async move { Ok(connections::of_account(tx, account, &region).await?) })
+        });
+        let mut found = found.await.map_err(failed)?;
+        // The management account's own connection first: its agent does what only it may do.
+        found.sort_by_key(|row| {
+            let rank = match row.connection.approval {
+                Approval::Connected(_) => 0,
+                Approval::Pending => 1,
+                Approval::Rejected(_) | Approval::Deleted(_) => 2,
+            };
+            (rank, row.kind != ConnectionKind::Management, row.connection.id)
+        });
+        Ok(found.into_iter().next().and_then(standing))
+    }
+
+    async fn record(&self, enrolled: &Enrolled) -> Result<Recorded, StoreFailed> {
+        let enrolled = enrolled.clone();
+        let work = self.app.write("enrol agent", move |unit| {
+            Box::pin(async move { record(unit, enrolled).await })
+        });
+        work.await.map_err(failed)
+    }
+}
+
+/// Everything is checked before anything is written: a refusal commits an empty transaction.
+async fn record(unit: &mut Unit<'_>, enrolled: Enrolled) -> Result<Recorded, AppError> {
+    let Some(mut row) = connections::get(unit.tx, enrolled.connection).await? else {
+        return Ok(Recorded::Changed);
+    };
+    let connected = matches!(row.connection.approval, Approval::Connected(_));
+    if !connected || row.connection.epoch != enrolled.epoch {
+        return Ok(Recorded::Changed);
+    }
+    if row
+        .pinned_role_id
+        .as_ref()
+        .is_some_and(|pinned| *pinned != enrolled.role_id)
+    {
+        return Ok(Recorded::OtherRole);
+    }
+    let known = agents::get(unit.tx, enrolled.agent).await?;
+    if let Some(known) = &known {
+        if known.connection != enrolled.connection {
+            return Ok(Recorded::OtherAgent);
+        }
+        if known.epoch != enrolled.epoch {
+            return Ok(Recorded::Changed);
+        }
+    }
+
+    if row.pinned_role_id.is_none() {
+        row.pinned_role_id = Some(enrolled.role_id.clone());
+        connections::put(unit.tx, &row).await?;
+    }
+    let agent = AgentRow {
+        id: enrolled.agent,
+        connection: enrolled.connection,
+        account: row.connection.account,
+        region: row.connection.region.clone(),
+        principal: enrolled.caller_arn.clone(),
+        key_fingerprint: Digest::from_bytes(enrolled.spki_sha256).to_string(),
+        serial: enrolled.serial.hex(),
+        not_after: enrolled.not_after,
+        epoch: enrolled.epoch,
+        version: String::new(),
+        session: None,
+        enrolled_at: unit.now,
+        last_seen: unit.now,
+    };
+    if known.is_some() {
+        agents::renew(unit.tx, &agent).await?;
+    } else {
+        agents::insert(unit.tx, &agent).await?;
+    }
+    unit.tx.after_commit(Topic::Changes);
+    let detail = format!(
+        "certificate {} for {} from {}",
+        agent.serial, agent.key_fingerprint, enrolled.source
+    );
+    let (principal, account) = (enrolled.caller_arn.as_str(), Some(agent.account));
+    let id = agent.id.to_string();
+    requests::audit(
+        unit.tx,
+        unit.now,
+        principal,
+        account,
+        "EnrolAgent",
+        &id,
+        "done",
+        &detail,
+    )
+    .await?;
+    Ok(Recorded::Committed)
+}
+
+impl Tokens for Records {
+    async fn add(&self, token: &TokenRow) -> Result<(), StoreFailed> {
+        let (role, name) = match (&token.role, token.account) {
+            (Some(role), _) => (
+                role.parse().ok(),
+                token.principal.strip_prefix("token:").unwrap_or_default(),
+            ),
+            (None, Some(account)) => (self.access.role(account, &token.principal), ""),
+            (None, None) => (None, ""),
+        };
+        let role = role.ok_or_else(|| StoreFailed(format!("{} has no role here", token.principal).into()))?;
+        let row = requests::TokenRow {
+            digest: token.hash,
+            name: name.to_owned(),
+            principal: token.principal.clone(),
+            account: token.account,
+            role,
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+            disabled: false,
+        };
+        let action = if row.name.is_empty() {
+            "FinishLogin"
+        } else {
+            "MintToken"
+        };
+        let work = self.app.write("add token", move |unit| {
+            Box::pin(async move {
+                requests::insert_token(unit.tx, &row).await?;
+                let (principal, account) = (row.principal.as_str(), row.account);
+                let role = row.role.word();
+                requests::audit(
+                    unit.tx, unit.now, principal, account, action, &row.name, "done", role,
+                )
+                .await?;
+                Ok(())
+            })
+        });
+        work.await.map_err(failed)
+    }
+
+    async fn find(&self, hash: Digest) -> Result<Option<TokenRow>, StoreFailed> {
+        let found = self.app.read("token", move |tx| {
+            Box::pin(async move { Ok(requests::token(tx, hash).await?) })
+        });
+        Ok(found
+            .await
+            .map_err(failed)?
+            .filter(|row| !row.disabled)
+            .map(|row| TokenRow {
+                hash: row.digest,
+                principal: row.principal,
+                account: row.account,
+                role: Some(row.role.word().to_owned()),
+                created_at: row.created_at,
+                expires_at: row.expires_at,
+            }))
+    }
+}

@@ -1,0 +1,158 @@
+//! What can go wrong in a use case. What callers may read is kept apart from what only the log may tell.
+
+use std::fmt;
+
+use hadron_domain::authority::Denied;
+use hadron_templates::Faults;
+
+use crate::store::StoreError;
+
+/// The sort of error; each API turns it into its own codes, in one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The request is wrong, whatever the state.
+    Invalid,
+    /// There is no such thing.
+    NotFound,
+    /// There is already such a thing.
+    AlreadyExists,
+    /// The state forbids it now: something is in progress or in use.
+    Conflict,
+    /// Something has to be done first.
+    Precondition,
+    /// The caller may not.
+    Denied,
+    /// Nobody knows who the caller is.
+    Unauthenticated,
+    /// A job is not the caller's any more.
+    Fenced,
+    /// Try again later.
+    Unavailable,
+    /// Our fault.
+    Internal,
+}
+
+/// An error with a public text and, for the log only, its cause.
+#[derive(Debug)]
+pub struct AppError {
+    /// The sort.
+    pub kind: ErrorKind,
+    /// A stable word for programs, such as `ENVIRONMENT_NOT_FOUND`.
+    pub reason: &'static str,
+    /// What failed and why, for the caller.
+    pub message: String,
+    /// How to go on, for the caller.
+    pub help: Option<String>,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl AppError {
+    /// An error that the caller can do something about.
+    pub fn new(kind: ErrorKind, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, reason, message: message.into(), help: None, cause: None }
+    }
+
+    /// A wrong request.
+    pub fn invalid(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Invalid, reason, message)
+    }
+
+    /// Something that does not exist, such as `("environment", "prd")`.
+    pub fn not_found(what: &'static str, name: impl fmt::Display) -> Self {
+        let list = match what {
+            "environment" | "service" | "connection" | "template" | "deployment" => format!("hadron {what} list"),
+            "service instance" => "hadron instance list".to_owned(),
+            "pipeline" => "hadron pipeline list".to_owned(),
+            _ => String::new(),
+        };
+        let error = Self::new(ErrorKind::NotFound, "NOT_FOUND", format!("{what} '{name}' does not exist"));
+        if list.is_empty() { error } else { error.help(format!("see what exists with `{list}`")) }
+    }
+
+    /// Says how to go on.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Keeps the cause for the log.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// A fault of this program.
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Internal, "INTERNAL", "the hub could not do this because of a fault of its own")
+            .help("the hub's log tells more under this request's id")
+            .because(cause)
+    }
+
+    /// The whole story, for the log.
+    #[must_use]
+    pub fn story(&self) -> String {
+        let mut text = self.message.clone();
+        let mut next = self.cause.as_deref().map(|cause| cause as &dyn std::error::Error);
+        while let Some(cause) = next {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for AppError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for AppError {}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Unavailable { .. } | StoreError::CommitUnknown { .. } => {
+                Self::new(ErrorKind::Unavailable, "UNAVAILABLE", "the hub's database could not answer just now")
+                    .help("try again in a moment; with the same request id nothing happens twice")
+                    .because(error)
+            }
+            StoreError::Conflict { .. } => {
+                Self::new(ErrorKind::Conflict, "CONFLICT", "another request was faster").because(error)
+            }
+            StoreError::Corrupt { .. } | StoreError::Misuse { .. } | StoreError::NotFound { .. } => Self::internal(error),
+        }
+    }
+}
+
+impl From<Denied> for AppError {
+    fn from(denied: Denied) -> Self {
+        Self::new(ErrorKind::Denied, "DENIED", denied.to_string())
+            .help("ask an administrator of the hub for the role, or use credentials that have it")
+    }
+}
+
+impl From<Faults> for AppError {
+    fn from(faults: Faults) -> Self {
+        Self::invalid("FAULTS", faults.to_string())
+    }
+}
+
+macro_rules! invalid {
+    ($($type:ty),*) => {$(
+        impl From<$type> for AppError {
+            fn from(error: $type) -> Self {
+                Self::invalid("INVALID_ARGUMENT", error.to_string())
+            }
+        }
+    )*};
+}
+invalid!(
+    hadron_proto::vocab::InvalidName,
+    hadron_proto::vocab::InvalidAws,
+    hadron_proto::vocab::InvalidId,
+    hadron_domain::template::InvalidCompatible
+);

@@ -1,0 +1,308 @@
+//! Use cases. Each loads what it needs, asks the authority table, lets the rules decide, writes state and effects in one
+//! transaction, and answers after the commit. No SQL text and no wire type comes in here.
+//!
+//! * [`App`]: what every use case needs. Clones share it.
+//! * [`Unit`]: one unit of work, that is, one transaction with its time and the notices for live sessions.
+//! * One module per noun; [`work`] is what agents ask, [`effects`] carries out what the rules say.
+
+pub mod access;
+pub mod agents;
+pub mod bundles;
+pub mod connections;
+pub mod deployments;
+pub mod effects;
+pub mod enrolment;
+pub mod environments;
+pub mod error;
+pub mod grants;
+pub mod inputs;
+pub mod instances;
+pub mod management;
+pub mod pipelines;
+pub mod services;
+pub mod templates;
+pub mod tokens;
+pub mod work;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use hadron_domain::authority::{Action, Caller, Denied};
+use hadron_domain::principal::Signed;
+use hadron_proto::vocab::{AccountId, ConnectionId, Digest, JobId, Region, RoleArn, SessionId, StackPrefix, Timestamp};
+use tokio::sync::broadcast;
+
+pub use error::{AppError, ErrorKind};
+
+use crate::clock::Clock;
+use crate::store::{Db, StoreError, Tx, requests};
+
+/// What the hub was told about itself.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The hub's id, part of every certificate.
+    pub hub_id: String,
+    /// The management account.
+    pub account: AccountId,
+    /// The Region that the hub stands for.
+    pub region: Region,
+    /// What stack names begin with.
+    pub stack_prefix: StackPrefix,
+    /// The IAM role name that agents run as, unless a connection says otherwise.
+    pub agent_role_name: String,
+    /// What the management account's agent provisions environments and instances with.
+    pub provisioning_role: Option<RoleArn>,
+    /// What the management account's agent provisions pipelines with.
+    pub pipeline_role: Option<RoleArn>,
+    /// How long a lease holds.
+    pub lease: Duration,
+    /// How often agents renew.
+    pub heartbeat: Duration,
+    /// How often repository policies are compared with what is wanted although nothing has changed.
+    pub grant_check: Duration,
+}
+
+/// What live sessions have to be told after a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The session no longer holds the job.
+    Lost {
+        /// Whose.
+        session: SessionId,
+        /// Which job.
+        job: JobId,
+        /// Under which fence it was held.
+        fence: u64,
+    },
+    /// Every session that came through the connection has to be closed.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+        /// Why.
+        why: String,
+    },
+    /// The session was displaced by a newer one of the same agent.
+    Displaced {
+        /// Which.
+        session: SessionId,
+    },
+}
+
+/// What every use case needs.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    clock: Clock,
+    settings: Settings,
+    notices: broadcast::Sender<Notice>,
+    bundles: bundles::Cache,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("db", &self.0.db).finish_non_exhaustive()
+    }
+}
+
+/// A request for a change: who, and under which idempotency token.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Who asks.
+    pub caller: Caller,
+    /// The token that makes a repetition harmless; `None` when the caller gave none.
+    pub id: Option<String>,
+    /// The operation, such as `CreateEnvironment`.
+    pub operation: &'static str,
+    /// Digest of everything that was asked.
+    pub hash: Digest,
+}
+
+/// One unit of work: one transaction.
+pub struct Unit<'a> {
+    /// The transaction.
+    pub tx: &'a mut Tx,
+    /// Everything else.
+    pub app: App,
+    /// The time by the database's clock, once for the whole unit.
+    pub now: Timestamp,
+    notices: Vec<Notice>,
+}
+
+impl Unit<'_> {
+    /// Tells live sessions after the commit.
+    pub fn notify(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+
+    /// The hub's settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.app.0.settings
+    }
+
+    /// A fresh id.
+    #[must_use]
+    pub fn fresh_id<K: hadron_proto::vocab::IdKind>(&self) -> hadron_proto::vocab::Id<K> {
+        self.app.0.clock.fresh_id()
+    }
+
+    /// The caller's decision, signed with the time of this unit.
+    #[must_use]
+    pub fn signed(&self, caller: &Caller) -> Signed {
+        Signed { who: caller.principal.clone(), at: self.now }
+    }
+
+    /// Remembers the answer to a request and writes the audit line.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the same request id was used in between.
+    pub async fn answered(&mut self, request: &Request, object: &str) -> Result<(), StoreError> {
+        let principal = request.caller.principal.as_str();
+        if let Some(id) = &request.id {
+            requests::answered(self.tx, principal, id, request.operation, &request.hash, object, self.now).await?;
+        }
+        requests::audit(self.tx, self.now, principal, request.caller.account, request.operation, object, "done", "").await
+    }
+}
+
+impl App {
+    /// Everything, over an open and migrated database.
+    #[must_use]
+    pub fn new(db: Db, clock: Clock, settings: Settings) -> Self {
+        let notices = broadcast::Sender::new(1024);
+        Self(Arc::new(Inner { db, clock, settings, notices, bundles: bundles::Cache::default() }))
+    }
+
+    /// The hub's settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The hub's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The database, for whoever has to wait for changes in it.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// Notices for live sessions of this process from now on.
+    #[must_use]
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.0.notices.subscribe()
+    }
+
+    /// Runs a unit of work and commits it; live sessions are told after the commit.
+    ///
+    /// # Errors
+    /// What the work returns, or a [`StoreError`] of the transaction.
+    pub async fn write<T, F>(&self, label: &'static str, work: F) -> Result<T, AppError>
+    where
+        T: Send + 'static,
+        F: for<'u, 'a> FnOnce(&'u mut Unit<'a>) -> BoxFuture<'u, Result<T, AppError>> + Send + 'static,
+    {
+        let app = self.clone();
+        let (value, notices) = self
+            .0
+            .db
+            .write(label, move |tx| {
+                Box::pin(async move {
+                    let now = tx.now().await?;
+                    let mut unit = Unit { tx, app, now, notices: Vec::new() };
+                    let value = work(&mut unit).await?;
+                    Ok::<_, AppError>((value, unit.notices))
+                })
+            })
+            .await?;
+        for notice in notices {
+            // Nobody listening is fine: there is no live session then.
+            let _ = self.0.notices.send(notice);
+        }
+        Ok(value)
+    }
+
+    /// Runs a question on a snapshot.
+    ///
+    /// # Errors
+    /// What the question returns, or a [`StoreError`] of the transaction.
+    pub async fn read<T, F>(&self, label: &'static str, question: F) -> Result<T, AppError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, AppError>> + Send + 'static,
+    {
+        self.0.db.read(label, question).await
+    }
+
+    /// Whether this very request was answered before, and with what.
+    ///
+    /// # Errors
+    /// When the request id was used for something else.
+    pub async fn seen(&self, request: &Request) -> Result<Option<String>, AppError> {
+        let Some(id) = request.id.clone() else { return Ok(None) };
+        let (principal, operation, hash) = (request.caller.principal.clone(), request.operation, request.hash);
+        let seen = self
+            .read("request", move |tx| {
+                Box::pin(async move { Ok(requests::seen(tx, principal.as_str(), &id, operation, &hash).await?) })
+            })
+            .await?;
+        match seen {
+            requests::Seen::New => Ok(None),
+            requests::Seen::Answered(object) => Ok(Some(object)),
+            requests::Seen::Other(before) => Err(AppError::new(
+                ErrorKind::Conflict,
+                "REQUEST_ID_REUSED",
+                format!("this request id was already used for another {before} request"),
+            )
+            .help("use a new request id for a new request; leave it out to have one made")),
+        }
+    }
+
+    /// Writes a refused call into the audit log and gives the error to answer with.
+    pub async fn denied(&self, caller: &Caller, denied: Denied) -> AppError {
+        let (principal, account) = (caller.principal.clone(), caller.account);
+        let action = format!("{:?}", denied.action);
+        let written = self
+            .write("denied", move |unit| {
+                Box::pin(async move {
+                    requests::audit(unit.tx, unit.now, principal.as_str(), account, &action, "", "denied", "").await?;
+                    Ok(())
+                })
+            })
+            .await;
+        if let Err(error) = written {
+            tracing::error!(error = error.story(), "a denied call could not be audited");
+        }
+        denied.into()
+    }
+
+    /// Whether the caller has the right at all; a refusal is audited.
+    ///
+    /// # Errors
+    /// When they have not.
+    pub async fn may(&self, caller: &Caller, action: Action) -> Result<hadron_domain::authority::Reach, AppError> {
+        match caller.may(action) {
+            Ok(reach) => Ok(reach),
+            Err(denied) => Err(self.denied(caller, denied).await),
+        }
+    }
+
+    /// Whether the caller has the right to something of this account, as the stored row says; a refusal is audited.
+    ///
+    /// # Errors
+    /// When they have not.
+    pub async fn may_for(&self, caller: &Caller, action: Action, account: AccountId) -> Result<(), AppError> {
+        match caller.may_for(action, account) {
+            Ok(()) => Ok(()),
+            Err(denied) => Err(self.denied(caller, denied).await),
+        }
+    }
+}

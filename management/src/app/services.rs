@@ -1,0 +1,909 @@
+//! Creating, updating and deleting services, and the look that starts what comes next.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hadron_domain::authority::{Action, Caller};
+use hadron_domain::deployment::Intent;
+use hadron_domain::service::{Doing, Order, Part, Parts, Plan, Stage, Status, plan};
+use hadron_domain::target::Target;
+use hadron_domain::template::{CompatibleTemplate, TemplateKind, Wanted};
+use hadron_proto::vocab::{EnvironmentName, InstanceName, ServiceName, TemplateName, TemplateVersion};
+use hadron_templates::{BundleKind, InstanceSpec, ServiceSpec};
+use indexmap::IndexMap;
+
+use super::effects::{Planned, topic};
+use super::inputs::{self, Draft, PipelinePart};
+use super::{App, AppError, ErrorKind, Request, Unit, grants};
+use crate::store::deployments::Source;
+use crate::store::services::ServiceRow;
+use crate::store::targets::TargetRow;
+use crate::store::{deployments, outbox, services, targets};
+
+/// What a new service shall be.
+#[derive(Clone, Debug)]
+pub struct NewService {
+    /// Its name.
+    pub name: ServiceName,
+    /// Its template.
+    pub template: TemplateName,
+    /// Which version of it.
+    pub version: Wanted,
+    /// Its spec.
+    pub spec: String,
+    /// For people.
+    pub description: String,
+    /// Branch, repository and connection ARN of the source; all or none.
+    pub source: (String, String, String),
+}
+
+/// A service with its parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceView {
+    /// The service.
+    pub service: ServiceRow,
+    /// Its instances.
+    pub instances: Vec<TargetRow>,
+    /// Its pipeline.
+    pub pipeline: Option<TargetRow>,
+}
+
+fn not_found(name: &ServiceName) -> AppError {
+    AppError::not_found("service", name)
+}
+
+/// The service is in the middle of something.
+pub(super) fn occupied(service: &ServiceRow) -> AppError {
+    AppError::new(
+        ErrorKind::Conflict,
+        "SERVICE_BUSY",
+        format!("service '{}' is in the middle of something ({})", service.name, service.status.word()),
+    )
+    .help(format!("wait until it has ended: hadron service get {}", service.name))
+}
+
+/// What became of the parts of a service.
+#[must_use]
+pub fn parts(rows: &[TargetRow]) -> Parts {
+    let mut instances = BTreeMap::new();
+    let mut pipeline = None;
+    for row in rows {
+        match &row.target {
+            Target::Instance(_, name) => {
+                instances.insert(name.clone(), row.part);
+            }
+            Target::Pipeline(_) => pipeline = Some(row.part),
+            Target::Environment(_) | Target::Component(_) => {}
+        }
+    }
+    Parts { instances, pipeline }
+}
+
+/// Checks that a bundle's instances may live in an environment, and gives the environment.
+pub(super) fn compatible(
+    environment: &TargetRow,
+    with: &[CompatibleTemplate],
+    template: &TemplateName,
+    version: TemplateVersion,
+) -> Result<(), AppError> {
+    let fits = with.iter().any(|each| each.template == environment.template && each.major == environment.version.major);
+    if fits {
+        return Ok(());
+    }
+    let list: Vec<String> = with.iter().map(ToString::to_string).collect();
+    Err(AppError::invalid(
+        "INCOMPATIBLE_ENVIRONMENT",
+        format!(
+            "{template}:{version} runs in environments of {}, but {} is one of {}:{}",
+            list.join(", "),
+            environment.target,
+            environment.template,
+            environment.version.major
+        ),
+    )
+    .help("choose another environment or another template version"))
+}
+
+/// An environment that instances can live in.
+fn live(name: &EnvironmentName, row: Option<TargetRow>) -> Result<TargetRow, AppError> {
+    let row = row.ok_or_else(|| AppError::not_found("environment", name))?;
+    if !row.ever_succeeded {
+        return Err(AppError::new(
+            ErrorKind::Precondition,
+            "ENVIRONMENT_NOT_DEPLOYED",
+            format!("environment '{name}' has not been deployed successfully yet ({})", row.status),
+        )
+        .help(format!("see it: hadron environment get {name}")));
+    }
+    if row.status.starts_with("DELETE") {
+        return Err(AppError::new(
+            ErrorKind::Conflict,
+            "ENVIRONMENT_GOING",
+            format!("environment '{name}' is being deleted ({})", row.status),
+        ));
+    }
+    Ok(row)
+}
+
+/// The service's spec with the inputs that its parts are really deployed with: those may have been updated one by one.
+///
+/// # Errors
+/// When a stored spec cannot be read.
+pub(super) fn deployed_spec(view: &ServiceView) -> Result<ServiceSpec, AppError> {
+    let mut spec = ServiceSpec::parse("stored spec", &view.service.spec)?;
+    for row in &view.instances {
+        let Target::Instance(_, name) = &row.target else { continue };
+        let own = ServiceSpec::parse("stored spec", &row.spec)?;
+        if let Some(own) = own.instance(name)
+            && let Some(entry) = spec.instances.iter_mut().find(|entry| entry.name == *name)
+        {
+            entry.inputs.clone_from(&own.inputs);
+        }
+    }
+    if let Some(row) = &view.pipeline {
+        let own = ServiceSpec::parse("stored spec", &row.spec)?;
+        if own.pipeline.is_some() {
+            spec.pipeline = own.pipeline;
+        }
+    }
+    Ok(spec)
+}
+
+impl App {
+    pub(super) async fn environment_row(&self, name: &EnvironmentName) -> Result<TargetRow, AppError> {
+        let target = Target::Environment(name.clone());
+        let row = self
+            .read("environment", move |tx| Box::pin(async move { Ok(targets::get(tx, &target).await?) }))
+            .await?;
+        live(name, row)
+    }
+
+    /// Renders the instances of a spec to find every fault before anything is stored.
+    async fn try_instances(
+        &self,
+        service: &ServiceRow,
+        with: &[CompatibleTemplate],
+        spec: &ServiceSpec,
+        only: Option<&BTreeSet<InstanceName>>,
+    ) -> Result<Vec<(InstanceSpec, TargetRow, Vec<String>)>, AppError> {
+        let bundle = self.bundle(TemplateKind::Service, &service.template, service.version).await?;
+        let mut found = Vec::new();
+        let mut faults: Vec<String> = Vec::new();
+        for each in &spec.instances {
+            if only.is_some_and(|only| !only.contains(&each.name)) {
+                continue;
+            }
+            let environment = self.environment_row(&each.environment).await?;
+            compatible(&environment, with, &service.template, service.version)?;
+            let draft = inputs::instance(
+                bundle.clone(),
+                inputs::environment_facts(&environment)?,
+                inputs::service_facts(service),
+                each.name.clone(),
+                spec.clone(),
+            )
+            .await;
+            match draft {
+                Ok(draft) => found.push((each.clone(), environment, draft.warnings)),
+                Err(error) if error.reason == "FAULTS" => faults.push(error.message),
+                Err(error) => return Err(error),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(AppError::invalid("FAULTS", faults.join("\n")));
+        }
+        Ok(found)
+    }
+
+    /// Creates a service: its instances first, then its pipeline.
+    ///
+    /// # Errors
+    /// Every fault of the spec at once; or when template, environments or name cannot be used.
+    pub async fn create_service(&self, request: Request, new: NewService) -> Result<ServiceView, AppError> {
+        self.may(&request.caller, Action::WriteService).await?;
+        if self.seen(&request).await?.is_some() {
+            return self.get_service(&request.caller, &new.name).await;
+        }
+        let version = self.resolve(TemplateKind::Service, &new.template, new.version).await?;
+        let bundle = self.bundle(TemplateKind::Service, &new.template, version.version).await?;
+        let has_pipeline = bundle.kind == BundleKind::Service { pipeline: true };
+        let (branch, repository, link) = new.source;
+        let given = [&branch, &repository, &link].iter().filter(|text| !text.is_empty()).count();
+        if has_pipeline && given < 3 {
+            return Err(AppError::invalid(
+                "SOURCE_MISSING",
+                format!("template '{}' has a pipeline, which needs to know its source", new.template),
+            )
+            .help("give all of --branch, --repository OWNER/NAME and --repository-connection ARN"));
+        }
+        if !has_pipeline && given > 0 {
+            return Err(AppError::invalid(
+                "SOURCE_NOT_USED",
+                format!("template '{}' has no pipeline, so a source repository has no meaning", new.template),
+            )
+            .help("leave out branch, repository and repository connection"));
+        }
+        let mut spec = ServiceSpec::parse("spec", &new.spec)?;
+        spec.resolve_current(None)?;
+        let text = spec.to_text();
+        let at = self.db().now().await?;
+        let service = ServiceRow {
+            name: new.name.clone(),
+            template: new.template,
+            version: version.version,
+            description: new.description,
+            spec: text.clone(),
+            old_spec: String::new(),
+            status: Status::CreateInProgress,
+            message: String::new(),
+            doing: Doing::Creating,
+            branch,
+            repository,
+            link,
+            created_at: at,
+            modified_at: at,
+            generation: 0,
+        };
+        let found = self.try_instances(&service, &version.compatible, &spec, None).await?;
+        if has_pipeline {
+            // Rendered later, with the outputs of the instances; what the spec gives can be compared now.
+            inputs::check_pipeline(&bundle, &spec)?;
+        }
+        let connection = self.pipeline_connection().await?;
+        let caller = request.caller.clone();
+        let name = new.name.clone();
+        self.write("create service", move |unit| {
+            Box::pin(async move {
+                services::insert(unit.tx, &service).await.map_err(|error| match error.unique() {
+                    Some(_) => AppError::new(
+                        ErrorKind::AlreadyExists,
+                        "SERVICE_EXISTS",
+                        format!("service '{}' already exists", service.name),
+                    )
+                    .help(format!("see it: hadron service get {0}; change it: hadron service update {0}", service.name)),
+                    None => error.into(),
+                })?;
+                for (each, environment, warnings) in found {
+                    let environment = unit.live_environment(&environment).await?;
+                    let row = unit.new_instance(&service, &each.name, &environment, &text, warnings);
+                    targets::insert(unit.tx, &row).await?;
+                }
+                if has_pipeline {
+                    let row = unit.new_pipeline(&service, &connection, &text);
+                    targets::insert(unit.tx, &row).await?;
+                }
+                outbox::ask(unit.tx, topic::SERVICE, service.name.as_str(), unit.now).await?;
+                unit.answered(&request, service.name.as_str()).await?;
+                tracing::info!(service = %service.name, "service created");
+                Ok(())
+            })
+        })
+        .await?;
+        self.get_service(&caller, &name).await
+    }
+
+    /// The connection that pipelines are deployed through: the management account's own.
+    async fn pipeline_connection(&self) -> Result<hadron_domain::connection::Connection, AppError> {
+        self.read("management connection", |tx| {
+            Box::pin(async move { Ok(crate::store::connections::management(tx).await?) })
+        })
+        .await?
+        .map(|row| row.connection)
+        .ok_or_else(|| AppError::internal("the management account's own connection is not there"))
+    }
+
+    /// One service with its parts.
+    ///
+    /// # Errors
+    /// When it does not exist.
+    pub async fn get_service(&self, caller: &Caller, name: &ServiceName) -> Result<ServiceView, AppError> {
+        self.may(caller, Action::ReadService).await?;
+        self.service(name).await?.ok_or_else(|| not_found(name))
+    }
+
+    pub(super) async fn service(&self, name: &ServiceName) -> Result<Option<ServiceView>, AppError> {
+        let name = name.clone();
+        self.read("service", move |tx| {
+            Box::pin(async move {
+                let Some(service) = services::get(tx, &name).await? else { return Ok(None) };
+                Ok(Some(view(service, targets::of_service(tx, &name).await?)))
+            })
+        })
+        .await
+    }
+
+    /// Services by name, after `after`.
+    ///
+    /// # Errors
+    /// When the caller may not read services.
+    pub async fn list_services(&self, caller: &Caller, after: String, limit: u32) -> Result<Vec<ServiceView>, AppError> {
+        self.may(caller, Action::ReadService).await?;
+        self.read("services", move |tx| {
+            Box::pin(async move {
+                let mut views = Vec::new();
+                for service in services::list(tx, &after, limit).await? {
+                    let rows = targets::of_service(tx, &service.name).await?;
+                    views.push(view(service, rows));
+                }
+                Ok(views)
+            })
+        })
+        .await
+    }
+
+    /// Changes a service: instances that the spec names and the service lacks are created, those that it no longer names
+    /// are deleted. The inputs of the others stay as they are; `UpdateServiceInstance` changes those.
+    ///
+    /// # Errors
+    /// Every fault of the spec at once; or when something is in progress.
+    pub async fn update_service(
+        &self,
+        request: Request,
+        name: ServiceName,
+        spec: Option<String>,
+        description: Option<String>,
+    ) -> Result<ServiceView, AppError> {
+        self.may(&request.caller, Action::WriteService).await?;
+        let caller = request.caller.clone();
+        if self.seen(&request).await?.is_some() {
+            return self.get_service(&caller, &name).await;
+        }
+        match spec {
+            Some(text) => {
+                let before = self.get_service(&caller, &name).await?;
+                let (stored, deployed) =
+                    (ServiceSpec::parse("stored spec", &before.service.spec)?, deployed_spec(&before)?);
+                let mut spec = ServiceSpec::parse("spec", &text)?;
+                spec.resolve_current(Some(&deployed))?;
+                unchanged(&stored, &deployed, &mut spec)?;
+                self.change_instances(request, before, spec, description, None).await?;
+            }
+            None => {
+                let name = name.clone();
+                self.write("describe service", move |unit| {
+                    Box::pin(async move {
+                        let mut row = services::get(unit.tx, &name).await?.ok_or_else(|| not_found(&name))?;
+                        if let Some(description) = description {
+                            row.description = description;
+                        }
+                        row.modified_at = unit.now;
+                        services::put(unit.tx, &mut row).await?;
+                        Ok(unit.answered(&request, name.as_str()).await?)
+                    })
+                })
+                .await?;
+            }
+        }
+        self.get_service(&caller, &name).await
+    }
+
+    /// Brings a service to the instances of this spec. `retain`: what one of them leaves behind when it is deleted.
+    pub(super) async fn change_instances(
+        &self,
+        request: Request,
+        before: ServiceView,
+        spec: ServiceSpec,
+        description: Option<String>,
+        retain: Option<(InstanceName, Vec<String>)>,
+    ) -> Result<(), AppError> {
+        if before.service.doing != Doing::Nothing {
+            return Err(occupied(&before.service));
+        }
+        let there: BTreeSet<InstanceName> = before
+            .instances
+            .iter()
+            .filter_map(|row| match &row.target {
+                Target::Instance(_, name) => Some(name.clone()),
+                Target::Environment(_) | Target::Pipeline(_) | Target::Component(_) => None,
+            })
+            .collect();
+        let named: BTreeSet<InstanceName> = spec.instances.iter().map(|each| each.name.clone()).collect();
+        let adding: BTreeSet<InstanceName> = named.difference(&there).cloned().collect();
+        let removing: BTreeSet<InstanceName> = there.difference(&named).cloned().collect();
+        let version = self.resolve_minor(&before.service).await?;
+        let service = ServiceRow { version: version.version, ..before.service.clone() };
+        let found = self.try_instances(&service, &version.compatible, &spec, Some(&adding)).await?;
+        let (name, text) = (before.service.name.clone(), spec.to_text());
+        self.write("update service", move |unit| {
+            Box::pin(async move {
+                let mut row = services::get(unit.tx, &name).await?.ok_or_else(|| not_found(&name))?;
+                if row.doing != Doing::Nothing {
+                    return Err(occupied(&row));
+                }
+                if row.generation != before.service.generation {
+                    return Err(AppError::new(ErrorKind::Conflict, "CONFLICT", "another request was faster"));
+                }
+                if let Some(description) = description {
+                    row.description = description;
+                }
+                row.old_spec = std::mem::replace(&mut row.spec, text.clone());
+                row.modified_at = unit.now;
+                if !adding.is_empty() || !removing.is_empty() {
+                    row.doing = Doing::Updating { adding, removing: removing.clone(), stage: Stage::Adding };
+                    row.status = Status::UpdateInProgress;
+                    row.message.clear();
+                }
+                for (each, environment, warnings) in found {
+                    let environment = unit.live_environment(&environment).await?;
+                    let instance = unit.new_instance(&service, &each.name, &environment, &text, warnings);
+                    targets::insert(unit.tx, &instance).await?;
+                }
+                // A deletion that failed before is tried again.
+                for mut part in targets::of_service(unit.tx, &name).await? {
+                    let concerned = match &part.target {
+                        Target::Instance(_, instance) => removing.contains(instance),
+                        // It is deployed anew afterwards.
+                        Target::Pipeline(_) => row.doing != Doing::Nothing,
+                        Target::Environment(_) | Target::Component(_) => false,
+                    };
+                    if !concerned {
+                        continue;
+                    }
+                    if part.part == Part::Busy {
+                        let active = deployments::active_of(unit.tx, part.id).await?;
+                        return Err(active.map_or_else(|| occupied(&row), |active| super::effects::busy(&part.target, &active)));
+                    }
+                    let Target::Instance(_, instance) = &part.target else { continue };
+                    let left = retain.as_ref().filter(|(name, left)| name == instance && !left.is_empty());
+                    if let Some((_, left)) = left.filter(|_| part.attempted.is_some()) {
+                        let planned = destroy(&part, left.clone(), request.caller.principal.as_str());
+                        unit.begin(&mut part, planned).await?;
+                    } else if part.part == Part::DeleteFailed {
+                        part.part = Part::Bad;
+                        targets::put(unit.tx, &mut part).await?;
+                    }
+                }
+                services::put(unit.tx, &mut row).await?;
+                outbox::ask(unit.tx, topic::SERVICE, name.as_str(), unit.now).await?;
+                Ok(unit.answered(&request, name.as_str()).await?)
+            })
+        })
+        .await
+    }
+
+    /// New instances begin with the recommended minor of the service's major version, or with the service's own version.
+    async fn resolve_minor(&self, service: &ServiceRow) -> Result<crate::store::templates::VersionRow, AppError> {
+        let minor = self.resolve(TemplateKind::Service, &service.template, Wanted::Major(service.version.major)).await;
+        match minor {
+            Ok(row) => Ok(row),
+            Err(_) => self.resolve(TemplateKind::Service, &service.template, Wanted::Exactly(service.version)).await,
+        }
+    }
+
+    /// Deletes a service: its instances, then its pipeline, then itself.
+    ///
+    /// # Errors
+    /// When it is in the middle of something.
+    pub async fn delete_service(&self, request: Request, name: ServiceName) -> Result<ServiceView, AppError> {
+        self.may(&request.caller, Action::WriteService).await?;
+        let before = self.get_service(&request.caller, &name).await?;
+        if self.seen(&request).await?.is_some() {
+            return Ok(before);
+        }
+        let owned = name.clone();
+        self.write("delete service", move |unit| {
+            Box::pin(async move {
+                let mut row = services::get(unit.tx, &owned).await?.ok_or_else(|| not_found(&owned))?;
+                match row.doing {
+                    Doing::Nothing => {}
+                    Doing::Deleting => return Ok(unit.answered(&request, owned.as_str()).await?),
+                    Doing::Creating | Doing::Updating { .. } => return Err(occupied(&row)),
+                }
+                row.doing = Doing::Deleting;
+                row.status = Status::DeleteInProgress;
+                row.message.clear();
+                row.modified_at = unit.now;
+                services::put(unit.tx, &mut row).await?;
+                for mut part in targets::of_service(unit.tx, &owned).await? {
+                    if part.part == Part::DeleteFailed {
+                        part.part = Part::Bad;
+                        targets::put(unit.tx, &mut part).await?;
+                    }
+                }
+                outbox::ask(unit.tx, topic::SERVICE, owned.as_str(), unit.now).await?;
+                Ok(unit.answered(&request, owned.as_str()).await?)
+            })
+        })
+        .await?;
+        Ok(self.service(&name).await?.unwrap_or(before))
+    }
+
+    /// Looks at a service and starts what comes next. Asked for by the outbox after every change of a part; doing it twice
+    /// is doing it once.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn advance_service(&self, name: &ServiceName) -> Result<(), AppError> {
+        let Some(seen) = self.service(name).await? else { return Ok(()) };
+        let rows: Vec<TargetRow> = seen.instances.iter().chain(&seen.pipeline).cloned().collect();
+        let planned = plan(&seen.service.doing, seen.service.status, &parts(&rows));
+        if planned.orders.is_empty() && planned.doing == seen.service.doing && planned.status == seen.service.status {
+            return Ok(());
+        }
+        let mut drafts: BTreeMap<Target, Result<Draft, String>> = BTreeMap::new();
+        for order in &planned.orders {
+            let target = match order {
+                Order::Apply(instance) => Target::Instance(name.clone(), instance.clone()),
+                Order::ApplyPipeline => Target::Pipeline(name.clone()),
+                Order::Destroy(_) | Order::DestroyPipeline | Order::FailPipeline | Order::RevertSpec | Order::Remove => {
+                    continue;
+                }
+            };
+            let Some(row) = rows.iter().find(|row| row.target == target) else { continue };
+            let draft = match &target {
+                Target::Instance(_, instance) => self.draft_instance(&seen.service, row, instance, &row.spec).await,
+                _ => self.draft_pipeline(&seen, row.version, &row.spec).await,
+            };
+            // A fault of the template or the spec is this part's failure; a fault of the hub is tried again.
+            let draft = match draft {
+                Ok(draft) => Ok(draft),
+                Err(error) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Internal) => return Err(error),
+                Err(error) => Err(error.message),
+            };
+            drafts.insert(target, draft);
+        }
+        let name = name.clone();
+        self.write("advance service", move |unit| {
+            Box::pin(async move {
+                let Some(mut service) = services::get(unit.tx, &name).await? else { return Ok(()) };
+                let rows = targets::of_service(unit.tx, &name).await?;
+                let again = plan(&service.doing, service.status, &parts(&rows));
+                if again != planned || service.generation != seen.service.generation {
+                    // Something moved while templates were rendered: look again.
+                    return Ok(outbox::ask(unit.tx, topic::SERVICE, name.as_str(), unit.now).await?);
+                }
+                unit.follow(&mut service, rows, planned, drafts).await
+            })
+        })
+        .await
+    }
+
+    /// Renders an instance with its own spec and version.
+    pub(super) async fn draft_instance(
+        &self,
+        service: &ServiceRow,
+        row: &TargetRow,
+        name: &InstanceName,
+        spec: &str,
+    ) -> Result<Draft, AppError> {
+        let bundle = self.bundle(TemplateKind::Service, &row.template, row.version).await?;
+        let environment = row.environment.clone().ok_or_else(|| AppError::internal("an instance without an environment"))?;
+        let environment = self.environment_row(&environment).await?;
+        inputs::instance(
+            bundle,
+            inputs::environment_facts(&environment)?,
+            inputs::service_facts(service),
+            name.clone(),
+            ServiceSpec::parse("spec", spec)?,
+        )
+        .await
+    }
+
+    /// Renders a pipeline with the outputs of the service's instances.
+    pub(super) async fn draft_pipeline(
+        &self,
+        view: &ServiceView,
+        version: TemplateVersion,
+        spec: &str,
+    ) -> Result<Draft, AppError> {
+        let spec = ServiceSpec::parse("spec", spec)?;
+        let service_spec = ServiceSpec::parse("spec", &view.service.spec)?;
+        let mut parts = Vec::new();
+        // In the order of the service's spec: templates count on it.
+        for each in &service_spec.instances {
+            let target = Target::Instance(view.service.name.clone(), each.name.clone());
+            let Some(row) = view.instances.iter().find(|row| row.target == target) else { continue };
+            let environment = self.environment_row(&each.environment).await?;
+            let own = ServiceSpec::parse("spec", &row.spec)?;
+            parts.push(PipelinePart {
+                name: each.name.clone(),
+                bundle: self.bundle(TemplateKind::Service, &row.template, row.version).await?,
+                given: own.instance(&each.name).map(|own| own.inputs.clone()).unwrap_or_default(),
+                outputs: row.outputs.clone(),
+                environment: inputs::environment_facts(&environment)?,
+            });
+        }
+        let bundle = self.bundle(TemplateKind::Service, &view.service.template, version).await?;
+        inputs::pipeline(bundle, inputs::service_facts(&view.service), parts, spec).await
+    }
+}
+
+/// An edited spec may add and remove instances; the inputs of the others and of the pipeline stay (Proton's rule). What
+/// counts as unchanged is what is deployed, or what the service's last spec said; kept is what is deployed.
+fn unchanged(stored: &ServiceSpec, deployed: &ServiceSpec, spec: &mut ServiceSpec) -> Result<(), AppError> {
+    let edited = |what: String, command: String| {
+        AppError::invalid("EDITED_IN_PLACE", format!("the spec changes {what}, which a service update does not deploy"))
+            .help(format!("change it with: {command}"))
+    };
+    for each in &mut spec.instances {
+        let Some(before) = deployed.instance(&each.name) else { continue };
+        if before.environment != each.environment {
+            return Err(AppError::invalid(
+                "ENVIRONMENT_CHANGED",
+                format!("instance '{}' cannot move from environment '{}' to '{}'", each.name, before.environment, each.environment),
+            )
+            .help("add an instance in the other environment and remove this one"));
+        }
+        let said_before = stored.instance(&each.name).is_some_and(|stored| stored.inputs == each.inputs);
+        if before.inputs != each.inputs && !said_before {
+            return Err(edited(
+                format!("the inputs of instance '{}'", each.name),
+                format!("hadron instance update SERVICE/{} --spec SPEC", each.name),
+            ));
+        }
+        each.inputs.clone_from(&before.inputs);
+    }
+    if spec.pipeline.is_some() && spec.pipeline != deployed.pipeline && spec.pipeline != stored.pipeline {
+        return Err(edited("the pipeline's inputs".to_owned(), "hadron pipeline update SERVICE --spec SPEC".to_owned()));
+    }
+    spec.pipeline.clone_from(&deployed.pipeline);
+    Ok(())
+}
+
+fn view(service: ServiceRow, rows: Vec<TargetRow>) -> ServiceView {
+    let (pipelines, instances): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| matches!(row.target, Target::Pipeline(_)));
+    ServiceView { service, instances, pipeline: pipelines.into_iter().next() }
+}
+
+/// The deletion of a target.
+pub(super) fn destroy(row: &TargetRow, retain: Vec<String>, requested_by: &str) -> Planned {
+    Planned {
+        intent: Intent::Destroy,
+        version: row.version,
+        spec: row.spec.clone(),
+        rendered: None,
+        retain,
+        requested_by: requested_by.to_owned(),
+        grants: BTreeSet::new(),
+    }
+}
+
+impl Unit<'_> {
+    /// The environment as it is now, if instances can still live in it. It stays until the transaction ends.
+    pub(super) async fn live_environment(&mut self, seen: &TargetRow) -> Result<TargetRow, AppError> {
+        let name = seen.environment.clone().ok_or_else(|| AppError::internal("an environment without a name"))?;
+        let row = targets::get(self.tx, &seen.target).await?.filter(|row| row.id == seen.id);
+        live(&name, row)
+    }
+
+    fn new_instance(
+        &self,
+        service: &ServiceRow,
+        name: &InstanceName,
+        environment: &TargetRow,
+        spec: &str,
+        warnings: Vec<String>,
+    ) -> TargetRow {
+        TargetRow {
+            target: Target::Instance(service.name.clone(), name.clone()),
+            environment: environment.environment.clone(),
+            account: environment.account,
+            region: environment.region.clone(),
+            connection: environment.connection,
+            warnings,
+            ..self.untouched(service, spec, environment)
+        }
+    }
+
+    fn new_pipeline(
+        &self,
+        service: &ServiceRow,
+        connection: &hadron_domain::connection::Connection,
+        spec: &str,
+    ) -> TargetRow {
+        TargetRow {
+            id: self.fresh_id(),
+            target: Target::Pipeline(service.name.clone()),
+            environment: None,
+            account: connection.account,
+            region: connection.region.clone(),
+            connection: connection.id,
+            template: service.template.clone(),
+            version: service.version,
+            spec: spec.to_owned(),
+            description: String::new(),
+            stack_name: String::new(),
+            stack_arn: None,
+            condemned: false,
+            ever_succeeded: false,
+            part: Part::Untouched,
+            status: "IN_PROGRESS".to_owned(),
+            message: String::new(),
+            ways_out: Vec::new(),
+            warnings: Vec::new(),
+            outputs: IndexMap::new(),
+            resources: Vec::new(),
+            attempted: None,
+            succeeded: None,
+            created_at: self.now,
+            generation: 0,
+        }
+    }
+
+    fn untouched(&self, service: &ServiceRow, spec: &str, environment: &TargetRow) -> TargetRow {
+        TargetRow {
+            id: self.fresh_id(),
+            template: service.template.clone(),
+            version: service.version,
+            spec: spec.to_owned(),
+            description: String::new(),
+            stack_name: String::new(),
+            stack_arn: None,
+            condemned: false,
+            ever_succeeded: false,
+            part: Part::Untouched,
+            status: "IN_PROGRESS".to_owned(),
+            message: String::new(),
+            ways_out: Vec::new(),
+            warnings: Vec::new(),
+            outputs: IndexMap::new(),
+            resources: Vec::new(),
+            attempted: None,
+            succeeded: None,
+            created_at: self.now,
+            generation: 0,
+            ..environment.clone()
+        }
+    }
+
+    /// Carries out a plan for a service, all of it in this transaction.
+    async fn follow(
+        &mut self,
+        service: &mut ServiceRow,
+        rows: Vec<TargetRow>,
+        planned: Plan,
+        mut drafts: BTreeMap<Target, Result<Draft, String>>,
+    ) -> Result<(), AppError> {
+        let mut look_again = false;
+        let mut remove = false;
+        let part = |target: &Target| rows.iter().find(|row| row.target == *target).cloned();
+        for order in &planned.orders {
+            match order {
+                Order::Apply(_) | Order::ApplyPipeline => {
+                    let target = match order {
+                        Order::Apply(name) => Target::Instance(service.name.clone(), name.clone()),
+                        _ => Target::Pipeline(service.name.clone()),
+                    };
+                    let Some(mut row) = part(&target) else { continue };
+                    let draft = drafts.remove(&target).unwrap_or_else(|| Err("it was not rendered".to_owned()));
+                    let failed = match draft {
+                        Ok(draft) => refused(self.apply_part(&mut row, &draft).await)?,
+                        Err(why) => Some(AppError::invalid("FAULTS", why)),
+                    };
+                    if let Some(error) = failed {
+                        self.part_failed(row, &error, Part::Bad, "FAILED").await?;
+                        look_again = true;
+                    }
+                }
+                Order::Destroy(_) | Order::DestroyPipeline => {
+                    let target = match order {
+                        Order::Destroy(name) => Target::Instance(service.name.clone(), name.clone()),
+                        _ => Target::Pipeline(service.name.clone()),
+                    };
+                    let Some(mut row) = part(&target) else { continue };
+                    if row.attempted.is_none() {
+                        // Nothing was ever started for it, so there is nothing to delete.
+                        look_again = true;
+                        if let Target::Pipeline(_) = target {
+                            row.part = Part::Gone;
+                            targets::put(self.tx, &mut row).await?;
+                        } else {
+                            targets::remove(self.tx, row.id).await?;
+                        }
+                        continue;
+                    }
+                    let planned = destroy(&row, Vec::new(), "hub");
+                    if let Some(error) = refused(self.begin(&mut row, planned).await.map(drop))? {
+                        self.part_failed(row, &error, Part::DeleteFailed, "DELETE_FAILED").await?;
+                        look_again = true;
+                    }
+                }
+                Order::FailPipeline => {
+                    if let Some(row) = part(&Target::Pipeline(service.name.clone())) {
+                        let failed: Vec<String> = rows
+                            .iter()
+                            .filter(|row| matches!(row.target, Target::Instance(..)) && row.part == Part::Bad)
+                            .map(|row| row.target.name())
+                            .collect();
+                        let why = format!("{} failed to deploy - canceling pipeline deployment", failed.join(", "));
+                        let error = AppError::invalid("INSTANCES_FAILED", why);
+                        self.part_failed(row, &error, Part::Bad, "FAILED").await?;
+                    }
+                }
+                Order::RevertSpec => service.spec.clone_from(&service.old_spec),
+                Order::Remove => remove = true,
+            }
+        }
+        if remove {
+            for row in &rows {
+                targets::remove(self.tx, row.id).await?;
+            }
+            services::remove(self.tx, &service.name).await?;
+            outbox::ask(self.tx, topic::GRANTS, topic::ALL, self.now).await?;
+            tracing::info!(service = %service.name, "service is gone");
+            return Ok(());
+        }
+        // While an update is undone, the parts that tell why go away.
+        let undoing = matches!(planned.doing, Doing::Updating { stage: Stage::Undoing, .. });
+        if undoing || (planned.doing == Doing::Nothing && planned.status != Status::Active) {
+            let now = summary(&rows);
+            if !now.is_empty() && (service.message.is_empty() || !undoing) {
+                service.message = now;
+            }
+        } else {
+            service.message.clear();
+        }
+        if planned.status != service.status {
+            tracing::info!(service = %service.name, status = planned.status.word(), "service is now");
+        }
+        service.doing = planned.doing;
+        service.status = planned.status;
+        service.modified_at = self.now;
+        services::put(self.tx, service).await?;
+        if look_again {
+            outbox::ask(self.tx, topic::SERVICE, service.name.as_str(), self.now).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply_part(&mut self, row: &mut TargetRow, draft: &Draft) -> Result<(), AppError> {
+        let rendered = self.store_draft(draft).await?;
+        let grants = grants::lacking(self, row, &row.spec.clone()).await?;
+        row.warnings.clone_from(&draft.warnings);
+        row.warnings.extend(grants::out_of_reach(self.settings(), row, &row.spec));
+        let planned = Planned {
+            intent: Intent::Apply,
+            version: row.version,
+            spec: row.spec.clone(),
+            rendered: Some(rendered),
+            retain: Vec::new(),
+            requested_by: "hub".to_owned(),
+            grants: grants.clone(),
+        };
+        self.begin(row, planned).await?;
+        grants::try_again(self, &grants).await?;
+        outbox::ask(self.tx, topic::GRANTS, topic::ALL, self.now).await?;
+        Ok(())
+    }
+
+    async fn part_failed(
+        &mut self,
+        mut row: TargetRow,
+        error: &AppError,
+        part: Part,
+        status: &'static str,
+    ) -> Result<(), AppError> {
+        row.part = part;
+        status.clone_into(&mut row.status);
+        row.message.clone_from(&error.message);
+        row.ways_out = error.help.clone().into_iter().collect();
+        targets::put(self.tx, &mut row).await?;
+        if let Some((id, _)) = row.attempted
+            && let Some(mut deployment) = deployments::get(self.tx, id).await?
+        {
+            deployments::tell(self.tx, &mut deployment, self.now, Source::Hub, error.message.clone()).await?;
+            deployments::put(self.tx, &mut deployment).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a deployment of a part cannot begin. A fault of the database is no refusal: the whole look is done again.
+fn refused(begun: Result<(), AppError>) -> Result<Option<AppError>, AppError> {
+    match begun {
+        Ok(()) => Ok(None),
+        Err(error) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Internal) => Err(error),
+        Err(error) if error.reason == "CONFLICT" => Err(error),
+        Err(error) => Ok(Some(error)),
+    }
+}
+
+/// Which parts failed and why, in one text.
+fn summary(rows: &[TargetRow]) -> String {
+    let failed: Vec<String> = rows
+        .iter()
+        .filter(|row| matches!(row.part, Part::Bad | Part::DeleteFailed))
+        .map(|row| format!("{}: {}", row.target, row.message))
+        .collect();
+    failed.join("; ")
+}

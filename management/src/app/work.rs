@@ -1,0 +1,634 @@
+//! What agents ask of the hub: sessions, leases, leave to act, reports.
+//!
+//! Who an agent is comes from its certificate and from nothing else. Every statement is checked, in its own transaction,
+//! against the connection (still connected, same epoch) and the job (same account and Region, latest fence): when trust has
+//! ended, nothing that an agent says has any effect, whatever stream it still holds.
+
+use hadron_domain::connection::Approval;
+use hadron_domain::deployment::{Authorised, DeploymentInput, Done, Intent};
+use hadron_domain::job::{Job, JobEffect, JobInput, JobRefusal, JobState};
+use hadron_domain::step::Machine;
+use hadron_proto::vocab::{
+    AccountId, AgentId, ConnectionId, DeploymentId, Digest, JobId, Region, RoleArn, SessionId, StackArn, Timestamp,
+};
+
+use super::effects::Outcome;
+use super::{App, AppError, ErrorKind, Notice, Unit};
+use crate::store::connections::ConnectionRow;
+use crate::store::deployments::{Change, DeploymentRow, Source, StackEvent};
+use crate::store::jobs::{JobRow, JobWork};
+use crate::store::{Sequence, agents, connections, deployments, jobs, requests, targets};
+
+/// An agent, as its certificate says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The agent.
+    pub agent: AgentId,
+    /// The account that it proved.
+    pub account: AccountId,
+    /// The connection that it enrolled through.
+    pub connection: ConnectionId,
+}
+
+/// An open session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub peer: Peer,
+    /// The agent's Region.
+    pub region: Region,
+}
+
+/// Names a job and proves that the speaker holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token {
+    /// The job.
+    pub job: JobId,
+    /// The fence of the lease.
+    pub fence: u64,
+}
+
+/// A job, leased to a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The job and its fence.
+    pub token: Token,
+    /// How often it has been leased.
+    pub attempt: u32,
+    /// The deployment that it works for.
+    pub deployment: Option<DeploymentId>,
+    /// What it is about, for people.
+    pub label: String,
+    /// The account.
+    pub account: AccountId,
+    /// The Region.
+    pub region: Region,
+    /// What to do.
+    pub work: OfferedWork,
+}
+
+/// What an offered job asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OfferedWork {
+    /// Create or update a stack.
+    Apply {
+        /// The stack.
+        stack: OfferedStack,
+        /// Digest and length of the template.
+        template: (Digest, u64),
+        /// Stack tags.
+        tags: Vec<(String, String)>,
+        /// What CloudFormation has to be allowed.
+        capabilities: Vec<String>,
+        /// The resource types of the template.
+        resource_types: Vec<String>,
+    },
+    /// Delete a stack.
+    Destroy {
+        /// The stack.
+        stack: OfferedStack,
+        /// Resources to leave behind.
+        retain: Vec<String>,
+    },
+    /// Take away what a cancelled deployment could still do.
+    Revoke {
+        /// The stack.
+        stack: OfferedStack,
+    },
+    /// Write a repository's pull policy.
+    SetPullPolicy {
+        /// The repository.
+        repository: String,
+        /// Who shall be able to pull.
+        readers: Vec<AccountId>,
+    },
+}
+
+/// A stack, as a job names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferedStack {
+    /// Its name.
+    pub name: String,
+    /// Its ARN, when it is known.
+    pub arn: Option<StackArn>,
+    /// No deployment of it has succeeded yet.
+    pub never_succeeded: bool,
+    /// Whether it is a pipeline's.
+    pub pipeline: bool,
+    /// The role to pass to CloudFormation.
+    pub role: Option<RoleArn>,
+}
+
+/// The irrevocable act that an agent asks leave for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Execute a change set.
+    Execute {
+        /// The stack.
+        stack: StackArn,
+        /// The change set.
+        change_set_arn: String,
+        /// Digest of the changes.
+        digest: Digest,
+        /// The changes.
+        changes: Vec<Change>,
+    },
+    /// Delete a stack.
+    Delete {
+        /// The stack.
+        stack: StackArn,
+    },
+}
+
+/// The hub's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on.
+    Granted,
+    /// Do not, and why.
+    Refused(String),
+}
+
+/// What kind of content an agent fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// The rendered template of the job's deployment.
+    Template,
+    /// The bundle that it was rendered from.
+    Bundle,
+}
+
+fn distrusted() -> AppError {
+    AppError::new(ErrorKind::Denied, "CONNECTION_CLOSED", "the agent's connection is not connected any more")
+        .help("request a new connection from this account and have it accepted")
+}
+
+fn unknown_job() -> AppError {
+    AppError::new(ErrorKind::NotFound, "JOB_NOT_FOUND", "there is no such job")
+}
+
+impl From<JobRefusal> for AppError {
+    fn from(refusal: JobRefusal) -> Self {
+        Self::new(ErrorKind::Fenced, "FENCED", refusal.to_string())
+    }
+}
+
+/// The connection of a peer, if it may still act.
+async fn trusted(unit: &mut Unit<'_>, peer: &Peer) -> Result<(agents::AgentRow, ConnectionRow), AppError> {
+    let agent = agents::get(unit.tx, peer.agent).await?.ok_or_else(distrusted)?;
+    let connection = connections::get(unit.tx, peer.connection).await?.ok_or_else(distrusted)?;
+    let connected = matches!(connection.connection.approval, Approval::Connected(_));
+    let same = agent.connection == peer.connection
+        && agent.account == peer.account
+        && connection.connection.account == peer.account
+        && connection.connection.epoch == agent.epoch;
+    if connected && same { Ok((agent, connection)) } else { Err(distrusted()) }
+}
+
+/// The job of a token, if it is one of the peer's account and its own connection is connected.
+async fn job_of(unit: &mut Unit<'_>, peer: &Peer, job: JobId) -> Result<JobRow, AppError> {
+    let (agent, _) = trusted(unit, peer).await?;
+    let row = jobs::get(unit.tx, job).await?.ok_or_else(unknown_job)?;
+    if row.account != agent.account || row.region != agent.region {
+        return Err(unknown_job());
+    }
+    let connection = connections::get(unit.tx, row.connection).await?.ok_or_else(unknown_job)?;
+    if !matches!(connection.connection.approval, Approval::Connected(_)) {
+        return Err(distrusted());
+    }
+    Ok(row)
+}
+
+impl App {
+    /// Opens a session for an agent. An older session of the same agent is displaced. Leases that the agent still holds
+    /// from earlier sessions go over to this one.
+    ///
+    /// # Errors
+    /// When the connection is not connected any more.
+    pub async fn open_session(
+        &self,
+        peer: &Peer,
+        version: &str,
+        held: Vec<Token>,
+    ) -> Result<(Session, Vec<Token>), AppError> {
+        let (peer, version) = (peer.clone(), version.to_owned());
+        self.write("open session", move |unit| {
+            Box::pin(async move {
+                let (agent, _) = trusted(unit, &peer).await?;
+                if let Some(session) = agent.session {
+                    unit.notify(Notice::Displaced { session });
+                }
+                let session = Session { id: unit.fresh_id(), region: agent.region.clone(), peer };
+                agents::open_session(unit.tx, agent.id, session.id, &version, unit.now).await?;
+                let resumed = renew(unit, &session, &held).await?;
+                Ok((session, resumed))
+            })
+        })
+        .await
+    }
+
+    /// The stream of a session has ended. Its leases stay until they run out: the agent may come back in time.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn close_session(&self, session: &Session) -> Result<(), AppError> {
+        let id = session.id;
+        self.write("close session", move |unit| {
+            Box::pin(async move { Ok(agents::close_session(unit.tx, id, unit.now).await?) })
+        })
+        .await
+    }
+
+    /// Whether a session is still the agent's present one and its connection still connected. Asked every second or two
+    /// for every live stream, since another replica may have taken the decision.
+    ///
+    /// # Errors
+    /// Says why the stream has to be closed.
+    pub async fn check_session(&self, session: &Session) -> Result<(), AppError> {
+        let session = session.clone();
+        self.read("check session", move |tx| {
+            Box::pin(async move {
+                let agent = agents::get(tx, session.peer.agent).await?.ok_or_else(distrusted)?;
+                let connection = connections::get(tx, session.peer.connection).await?.ok_or_else(distrusted)?;
+                if !matches!(connection.connection.approval, Approval::Connected(_))
+                    || connection.connection.epoch != agent.epoch
+                {
+                    return Err(distrusted());
+                }
+                if agent.session == Some(session.id) {
+                    Ok(())
+                } else {
+                    Err(AppError::new(ErrorKind::Fenced, "DISPLACED", "a newer session of this agent has taken over"))
+                }
+            })
+        })
+        .await
+    }
+
+    /// Leases up to `limit` jobs to a session.
+    ///
+    /// # Errors
+    /// When the connection is not connected any more.
+    pub async fn take(&self, session: &Session, limit: u32) -> Result<Vec<Offer>, AppError> {
+        let session = session.clone();
+        self.write("take jobs", move |unit| {
+            Box::pin(async move {
+                let (agent, own) = trusted(unit, &session.peer).await?;
+                let mut ready = Vec::new();
+                for connection in connections::of_account(unit.tx, agent.account, &agent.region).await? {
+                    // An agent serves other connections of its account only if they were accepted for the same role.
+                    let same_role = connection.connection.roles.agent_role_name == own.connection.roles.agent_role_name;
+                    if !same_role || !matches!(connection.connection.approval, Approval::Connected(_)) {
+                        continue;
+                    }
+                    let id = connection.connection.id;
+                    let jobs = jobs::ready(unit.tx, id, agent.account, &agent.region, unit.now, limit).await?;
+                    ready.extend(jobs.into_iter().map(|job| (job, connection.clone())));
+                }
+                ready.sort_by_key(|(row, _)| (since(&row.job), row.job.id));
+                ready.truncate(limit as usize);
+                let mut offers = Vec::new();
+                for (mut row, connection) in ready {
+                    let fence = unit.tx.next(Sequence::FENCE).await?;
+                    let ttl = unit.settings().lease;
+                    let take = JobInput::Take { holder: session.id, fence, now: unit.now, ttl };
+                    row.job = row.job.step(take)?.next;
+                    let offer = self::offer(unit, &row, &connection).await?;
+                    jobs::put(unit.tx, &row).await?;
+                    offers.push(offer);
+                }
+                Ok(offers)
+            })
+        })
+        .await
+    }
+
+    /// The agent is alive: renews the leases named and says which were renewed.
+    ///
+    /// # Errors
+    /// When the connection is not connected any more.
+    pub async fn heartbeat(&self, session: &Session, held: Vec<Token>) -> Result<Vec<Token>, AppError> {
+        let session = session.clone();
+        self.write("heartbeat", move |unit| {
+            Box::pin(async move {
+                trusted(unit, &session.peer).await?;
+                agents::touch(unit.tx, session.id, unit.now).await?;
+                renew(unit, &session, &held).await
+            })
+        })
+        .await
+    }
+
+    /// The agent has the job in its journal.
+    ///
+    /// # Errors
+    /// When the token is not current.
+    pub async fn started(&self, peer: &Peer, token: Token) -> Result<(), AppError> {
+        let peer = peer.clone();
+        self.write("job started", move |unit| {
+            Box::pin(async move {
+                let mut row = job_of(unit, &peer, token.job).await?;
+                row.job = row.job.step(JobInput::Started { fence: token.fence })?.next;
+                jobs::put(unit.tx, &row).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// The agent gives the job back.
+    ///
+    /// # Errors
+    /// When the token is not current.
+    pub async fn handover(&self, peer: &Peer, token: Token, step: &str) -> Result<(), AppError> {
+        let (peer, step) = (peer.clone(), step.to_owned());
+        self.write("job handover", move |unit| {
+            Box::pin(async move {
+                let mut row = job_of(unit, &peer, token.job).await?;
+                let given_back = row.job.step(JobInput::Handover { fence: token.fence, now: unit.now })?;
+                if given_back.next == row.job || unit.back_to_queue(&mut row, given_back).await? {
+                    return Ok(());
+                }
+                if let Some(id) = row.deployment
+                    && let Some(mut deployment) = deployments::get(unit.tx, id).await?
+                {
+                    let text = if step.is_empty() {
+                        "the agent handed its job back".to_owned()
+                    } else {
+                        format!("the agent handed its job back at step '{step}'")
+                    };
+                    deployments::tell(unit.tx, &mut deployment, unit.now, Source::Agent, text).await?;
+                    deployments::put(unit.tx, &mut deployment).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// The rendered template of a job that the agent holds, or the bundle that it came from.
+    ///
+    /// # Errors
+    /// When the token is not current, or the job has no such content.
+    pub async fn content(&self, peer: &Peer, token: Token, what: Content) -> Result<Vec<u8>, AppError> {
+        let peer = peer.clone();
+        self.write("fetch content", move |unit| {
+            Box::pin(async move {
+                let row = job_of(unit, &peer, token.job).await?;
+                row.job.step(JobInput::Check { fence: token.fence })?;
+                let none = || AppError::invalid("NO_CONTENT", "the job has no such content");
+                let id = row.deployment.ok_or_else(none)?;
+                let deployment = deployments::get(unit.tx, id).await?.ok_or_else(unknown_job)?;
+                let digest = match what {
+                    Content::Template => deployment.rendered.map(|(digest, _)| digest).ok_or_else(none)?,
+                    Content::Bundle => {
+                        let kind = super::inputs::template_kind(&deployment.target);
+                        crate::store::templates::get_version(unit.tx, kind, &deployment.template, deployment.version)
+                            .await?
+                            .ok_or_else(none)?
+                            .archive
+                    }
+                };
+                requests::blob(unit.tx, digest).await?.ok_or_else(|| AppError::internal(format!("content {digest} is gone")))
+            })
+        })
+        .await
+    }
+
+    /// Leave for the one irrevocable act of a job.
+    ///
+    /// # Errors
+    /// When the token is not current. A refusal for other reasons is a [`Verdict`].
+    pub async fn authorise(&self, peer: &Peer, token: Token, act: Act) -> Result<Verdict, AppError> {
+        let peer = peer.clone();
+        self.write("authorise", move |unit| {
+            Box::pin(async move {
+                let row = job_of(unit, &peer, token.job).await?;
+                row.job.step(JobInput::Check { fence: token.fence })?;
+                let id = row.deployment.ok_or_else(unknown_job)?;
+                let mut deployment = deployments::get(unit.tx, id).await?.ok_or_else(unknown_job)?;
+                let (stack, words, authorised) = match &act {
+                    Act::Execute { stack, change_set_arn, digest, changes } => {
+                        let words = format!("execution of {change_set_arn} allowed: {} changes ({digest})", changes.len());
+                        (stack, words, Authorised::Execute(change_set_arn.clone()))
+                    }
+                    Act::Delete { stack } => {
+                        (stack, "deletion of the stack allowed".to_owned(), Authorised::Delete(stack.to_string()))
+                    }
+                };
+                if stack.account() != row.account || *stack.region() != row.region || stack.name() != deployment.stack_name {
+                    return Ok(Verdict::Refused(format!("{stack} is not the stack of this deployment")));
+                }
+                let deletes = matches!(act, Act::Delete { .. });
+                if deletes && deployment.deployment.intent == Intent::Apply && !deployment.never_succeeded {
+                    // Only what is left of a first deployment that failed may be deleted in order to be made anew.
+                    return Ok(Verdict::Refused(format!("{stack} is in use, and this deployment does not delete it")));
+                }
+                let input = DeploymentInput::Authorise { job: token.job, act: authorised };
+                let step = match deployment.deployment.step(input) {
+                    Ok(step) => step,
+                    Err(refusal) => return Ok(Verdict::Refused(refusal.to_string())),
+                };
+                deployment.deployment = step.next;
+                if let Act::Execute { stack, changes, .. } = act {
+                    deployment.stack_arn = Some(stack);
+                    deployment.changes = changes;
+                }
+                deployments::tell(unit.tx, &mut deployment, unit.now, Source::Hub, words).await?;
+                unit.carry_out(&mut deployment, step.effects, None).await?;
+                deployments::put(unit.tx, &mut deployment).await?;
+                Ok(Verdict::Granted)
+            })
+        })
+        .await
+    }
+
+    /// Stack events as they appear; those that were told before are passed over.
+    ///
+    /// # Errors
+    /// When the token is not current.
+    pub async fn events(&self, peer: &Peer, token: Token, events: Vec<StackEvent>) -> Result<(), AppError> {
+        let peer = peer.clone();
+        self.write("stack events", move |unit| {
+            Box::pin(async move {
+                let row = job_of(unit, &peer, token.job).await?;
+                row.job.step(JobInput::Check { fence: token.fence })?;
+                let id = row.deployment.ok_or_else(unknown_job)?;
+                let mut deployment = deployments::get(unit.tx, id).await?.ok_or_else(unknown_job)?;
+                deployments::tell_stack(unit.tx, &mut deployment, &events).await?;
+                deployments::put(unit.tx, &mut deployment).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// How a job ended.
+    ///
+    /// # Errors
+    /// When the token is not current. The same report twice is fine.
+    pub async fn report(&self, peer: &Peer, token: Token, outcome: Outcome) -> Result<(), AppError> {
+        let peer = peer.clone();
+        self.write("report", move |unit| {
+            Box::pin(async move {
+                let mut row = job_of(unit, &peer, token.job).await?;
+                let step = row.job.step(JobInput::Report { fence: token.fence, now: unit.now })?;
+                row.job = step.next;
+                if !step.effects.contains(&JobEffect::Accept) {
+                    return Ok(());
+                }
+                jobs::put(unit.tx, &row).await?;
+                unit.job_ended(&row, outcome).await
+            })
+        })
+        .await
+    }
+}
+
+/// Since when a job waits.
+const fn since(job: &Job) -> Option<Timestamp> {
+    match job.state {
+        JobState::Ready { not_before } => Some(not_before),
+        JobState::Leased { .. } | JobState::Finished { .. } | JobState::Void { .. } => None,
+    }
+}
+
+/// Renews leases for a session; those that are not the agent's any more are left out.
+async fn renew(unit: &mut Unit<'_>, session: &Session, held: &[Token]) -> Result<Vec<Token>, AppError> {
+    let mut renewed = Vec::new();
+    for token in held {
+        let mut row = match job_of(unit, &session.peer, token.job).await {
+            Ok(row) => row,
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Denied) => continue,
+            Err(error) => return Err(error),
+        };
+        let ttl = unit.settings().lease;
+        let input = JobInput::Renew { fence: token.fence, holder: session.id, now: unit.now, ttl };
+        if let Ok(step) = row.job.step(input) {
+            row.job = step.next;
+            jobs::put(unit.tx, &row).await?;
+            renewed.push(*token);
+        }
+    }
+    Ok(renewed)
+}
+
+/// What to tell the agent about a job that it was just given.
+async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) -> Result<Offer, AppError> {
+    let Job { id, fence, attempts, .. } = row.job;
+    let work = match (&row.work, row.deployment) {
+        (JobWork::SetPullPolicy { repository, readers }, _) => OfferedWork::SetPullPolicy {
+            repository: repository.to_string(),
+            readers: readers.iter().copied().collect(),
+        },
+        (_, None) => return Err(AppError::internal("a stack job without a deployment")),
+        (work, Some(deployment)) => {
+            let mut deployment = deployments::get(unit.tx, deployment).await?.ok_or_else(unknown_job)?;
+            if let Ok(step) = deployment.deployment.step(DeploymentInput::Taken { job: id }) {
+                deployment.deployment = step.next;
+            }
+            deployment.attempt = attempts;
+            if attempts > 1 {
+                let text = format!("an agent took the job again (attempt {attempts})");
+                deployments::tell(unit.tx, &mut deployment, unit.now, Source::Hub, text).await?;
+            } else {
+                deployments::tell(unit.tx, &mut deployment, unit.now, Source::Hub, "an agent took the job").await?;
+            }
+            let offered = stack_work(unit, work, &deployment, connection).await?;
+            deployments::put(unit.tx, &mut deployment).await?;
+            offered
+        }
+    };
+    Ok(Offer {
+        token: Token { job: id, fence },
+        attempt: attempts,
+        deployment: row.deployment,
+        label: row.label.clone(),
+        account: row.account,
+        region: row.region.clone(),
+        work,
+    })
+}
+
+async fn stack_work(
+    unit: &mut Unit<'_>,
+    work: &JobWork,
+    deployment: &DeploymentRow,
+    connection: &ConnectionRow,
+) -> Result<OfferedWork, AppError> {
+    let pipeline = matches!(deployment.target, hadron_domain::target::Target::Pipeline(_));
+    let role = if pipeline {
+        unit.settings().pipeline_role.clone()
+    } else {
+        connection.connection.roles.provisioning.clone()
+    };
+    let stack = OfferedStack {
+        name: deployment.stack_name.clone(),
+        arn: deployment.stack_arn.clone(),
+        never_succeeded: deployment.never_succeeded,
+        pipeline,
+        role,
+    };
+    Ok(match work {
+        JobWork::ApplyStack => OfferedWork::Apply {
+            stack,
+            template: deployment.rendered.ok_or_else(|| AppError::internal("an apply without a template"))?,
+            tags: tags(unit, deployment).await?,
+            capabilities: deployment.capabilities.clone(),
+            resource_types: deployment.resource_types.clone(),
+        },
+        JobWork::DestroyStack => OfferedWork::Destroy { stack, retain: deployment.retain.clone() },
+        JobWork::RevokeStack => OfferedWork::Revoke { stack },
+        JobWork::SetPullPolicy { .. } => return Err(AppError::internal("a policy job with a deployment")),
+    })
+}
+
+/// Proton's managed tags of provisioned resources: ARNs, except for the account.
+async fn tags(unit: &mut Unit<'_>, deployment: &DeploymentRow) -> Result<Vec<(String, String)>, AppError> {
+    use hadron_domain::target::Target;
+
+    let settings = unit.settings().clone();
+    let arn = |target: &Target| target.arn(settings.account, &settings.region);
+    let partition = settings.region.partition().as_str();
+    let kind = if matches!(deployment.target, Target::Environment(_)) { "environment" } else { "service" };
+    let template = format!(
+        "arn:{partition}:proton:{}:{}:{kind}-template/{}:{}",
+        settings.region, settings.account, deployment.template, deployment.version
+    );
+    let mut tags =
+        vec![("proton:account".to_owned(), settings.account.to_string()), ("proton:template".to_owned(), template)];
+    if let Some(environment) = &deployment.environment {
+        tags.push(("proton:environment".to_owned(), arn(&Target::Environment(environment.clone()))));
+    }
+    let service_arn = |service: &hadron_proto::vocab::ServiceName| {
+        format!("arn:{partition}:proton:{}:{}:service/{service}", settings.region, settings.account)
+    };
+    match &deployment.target {
+        Target::Environment(_) | Target::Component(_) => {}
+        Target::Instance(service, _) => {
+            tags.push(("proton:service".to_owned(), service_arn(service)));
+            tags.push(("proton:service-instance".to_owned(), arn(&deployment.target)));
+        }
+        Target::Pipeline(service) => tags.push(("proton:service".to_owned(), service_arn(service))),
+    }
+    // CloudFormation hands stack tags on to the resources, and the policy of the management account's agent lets it write
+    // the policies of repositories with this tag only. So bundles made for Proton need no change for their pulls to be granted.
+    tags.push(("hadron:managed".to_owned(), "true".to_owned()));
+    // The target's own id tells the stacks of two incarnations of one name apart.
+    if let Some(target) = targets::by_id(unit.tx, deployment.target_id).await? {
+        tags.push(("hadron:target".to_owned(), target.id.as_uuid().to_string()));
+    }
+    Ok(tags)
+}
+
+/// How a deployment's job ended, for the deployment's machine.
+pub(super) const fn done(outcome: &Outcome) -> Option<Done> {
+    match outcome {
+        Outcome::Applied { .. } => Some(Done::Applied),
+        Outcome::Gone => Some(Done::Gone),
+        Outcome::Revoked => Some(Done::Revoked),
+        Outcome::PullPolicySet { .. } | Outcome::Failed { .. } => None,
+    }
+}

@@ -1,0 +1,563 @@
+//! What the hub is told about itself.
+//!
+//! Read once, at start, from a TOML file, `HADRON_HUB_*` variables and flags (later ones win), and checked as a whole
+//! before the first socket is opened. Past [`load`] there is no text left that could be wrong.
+
+mod keys;
+mod source;
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hadron_proto::vocab::{AccountId, Region, RoleArn, StackPrefix};
+
+pub use keys::{KEYS, Key, Kind};
+pub use source::{Fault, Origin, Override, Source};
+
+use crate::app::Settings;
+use crate::app::access::{Access, ArnPattern};
+use crate::identity::ca::LeafLife;
+use crate::identity::sts::StsEndpoint;
+use crate::identity::{DevMode, HubId};
+
+/// The exit code for a configuration that is wrong (`EX_USAGE` of sysexits).
+pub const EXIT: u8 = 64;
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// CA, SQLite database, `ready.json`.
+    pub data_dir: PathBuf,
+    /// The management account.
+    pub management: Management,
+    /// Where to listen.
+    pub listen: Listen,
+    /// Where the state is.
+    pub store: StoreConfig,
+    /// How AWS is asked who somebody is.
+    pub sts: StsEndpoint,
+    /// Who plays which role.
+    pub access: Access,
+    /// Leases.
+    pub jobs: Jobs,
+    /// How long certificates of agents live.
+    pub certificate_life: LeafLife,
+    /// How often repository policies are looked at.
+    pub grant_check: Duration,
+    /// What stack names begin with.
+    pub stack_prefix: StackPrefix,
+    /// Proof that this is a development hub, if it is one.
+    pub dev: Option<DevMode>,
+}
+
+/// The management account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Management {
+    /// Its id.
+    pub account: AccountId,
+    /// The hub's Region.
+    pub region: Region,
+    /// The role that agents run as.
+    pub agent_role_name: String,
+    /// What environments and instances are provisioned with.
+    pub provisioning_role: Option<RoleArn>,
+    /// What pipelines are provisioned with.
+    pub pipeline_role: Option<RoleArn>,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Agents without a certificate.
+    pub enrol: SocketAddr,
+    /// Agents with one.
+    pub jobs: SocketAddr,
+    /// People and scripts.
+    pub api: SocketAddr,
+    /// Health and metrics.
+    pub admin: SocketAddr,
+    /// Names for the certificate.
+    pub names: Vec<String>,
+}
+
+/// Where the state is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreConfig {
+    /// In a file.
+    Sqlite(PathBuf),
+    /// In a PostgreSQL database. The address may hold a password.
+    Postgres {
+        /// Its address.
+        url: String,
+        /// The CA of the server.
+        ca: Option<PathBuf>,
+    },
+}
+
+impl fmt::Debug for StoreConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+impl fmt::Display for StoreConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite {}", path.display()),
+            Self::Postgres { .. } => f.write_str("postgres ..."),
+        }
+    }
+}
+
+/// Leases and heartbeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jobs {
+    /// How long a lease holds.
+    pub lease: Duration,
+    /// How often it is renewed.
+    pub heartbeat: Duration,
+}
+
+impl Config {
+    /// What the use cases have to know.
+    #[must_use]
+    pub fn settings(&self, hub: &HubId) -> Settings {
+        Settings {
+            hub_id: hub.to_string(),
+            account: self.management.account,
+            region: self.management.region.clone(),
+            stack_prefix: self.stack_prefix.clone(),
+            agent_role_name: self.management.agent_role_name.clone(),
+            provisioning_role: self.management.provisioning_role.clone(),
+            pipeline_role: self.management.pipeline_role.clone(),
+            lease: self.jobs.lease,
+            heartbeat: self.jobs.heartbeat,
+            grant_check: self.grant_check,
+        }
+    }
+}
+
+/// What it all means, without secrets.
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = |role: &Option<RoleArn>| {
+            role.as_ref()
+                .map_or_else(|| "none".to_owned(), ToString::to_string)
+        };
+        let list = |list: &[ArnPattern]| {
+            let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
+            if texts.is_empty() {
+                "none".to_owned()
+            } else {
+                texts.join(", ")
+            }
+        };
+        let Self {
+            management,
+            listen,
+            access,
+            jobs,
+            ..
+        } = self;
+        writeln!(f, "data directory      {}", self.data_dir.display())?;
+        writeln!(f, "store               {}", self.store)?;
+        writeln!(
+            f,
+            "management account  {} in {}",
+            management.account, management.region
+        )?;
+        writeln!(f, "agent role          {}", management.agent_role_name)?;
+        writeln!(f, "provisioning role   {}", role(&management.provisioning_role))?;
+        writeln!(f, "pipeline role       {}", role(&management.pipeline_role))?;
+        writeln!(
+            f,
+            "listen              api {}, enrol {}, jobs {}",
+            listen.api, listen.enrol, listen.jobs
+        )?;
+        writeln!(f, "admin               {}", listen.admin)?;
+        writeln!(f, "names               {}", listen.names.join(", "))?;
+        writeln!(f, "administrators      {}", list(&access.administrators))?;
+        writeln!(f, "developers          {}", list(&access.developers))?;
+        writeln!(f, "auditors            {}", list(&access.auditors))?;
+        writeln!(
+            f,
+            "leases              {} s, renewed every {} s",
+            jobs.lease.as_secs(),
+            jobs.heartbeat.as_secs()
+        )?;
+        writeln!(
+            f,
+            "agent certificates  {} s",
+            self.certificate_life.duration().as_secs()
+        )?;
+        writeln!(f, "stack prefix        {}", self.stack_prefix)?;
+        writeln!(
+            f,
+            "development         {}",
+            if self.dev.is_some() { "yes" } else { "no" }
+        )
+    }
+}
+
+/// The configuration is wrong; every fault is listed.
+#[derive(Debug, thiserror::Error)]
+pub struct Invalid(pub Vec<Fault>);
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration is wrong")?;
+        self.0.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+    }
+}
+
+/// Reads and checks everything.
+///
+/// # Errors
+/// When the file cannot be read, or anything in it or in the overrides is wrong.
+pub fn load(file: Option<&Path>, overrides: Vec<Override>) -> Result<Config, Invalid> {
+    let mut source = read(file, overrides)?;
+    match build(&mut source) {
+        Some(config) if source.faults.is_empty() => Ok(config),
+        _ => Err(Invalid(source.faults)),
+    }
+}
+
+fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Source, Invalid> {
+    let mut source = Source::default();
+    if let Some(path) = file {
+        match std::fs::read_to_string(path) {
+            Ok(text) => source.read(path, &text),
+            Err(error) => {
+                let message = format!("cannot read the file {}: {error}", path.display());
+                return Err(Invalid(vec![Fault {
+                    origin: None,
+                    key: String::new(),
+                    message,
+                }]));
+            }
+        }
+    }
+    source.overlay(overrides);
+    Ok(source)
+}
+
+/// Checks what was given. `None` or a fault in `source`: it is wrong.
+fn build(source: &mut Source) -> Option<Config> {
+    // Each key is looked at before any `?`, so that all faults are found in one go.
+    let wants_dev = source.switch("dev");
+    let data_dir = match source.text("data_dir") {
+        Some(dir) if !dir.is_empty() => Some(PathBuf::from(dir)),
+        None if wants_dev => Some(PathBuf::from(".hadron-dev")),
+        _ => source.required("data_dir"),
+    };
+    let management = management(source, wants_dev);
+    let listen = listen(source, wants_dev);
+    let dev = if wants_dev {
+        listen.as_ref().and_then(|listen| dev(source, listen))
+    } else {
+        None
+    };
+    let sts = sts(source, wants_dev, dev);
+    let store = store(source, data_dir.as_deref());
+    let access = management
+        .as_ref()
+        .and_then(|management| access(source, management, wants_dev));
+    let jobs = jobs(source, wants_dev);
+    let certificate_life = certificate_life(source, dev, wants_dev);
+    let grant_check = Duration::from_secs(counted(source, "grants.check_seconds", 900, 1, 86_400));
+    let stack_prefix = source.parsed("stacks.prefix").unwrap_or_else(StackPrefix::proton);
+    Some(Config {
+        data_dir: data_dir?,
+        management: management?,
+        listen: listen?,
+        store: store?,
+        sts: sts?,
+        access: access?,
+        jobs,
+        certificate_life: certificate_life?,
+        grant_check,
+        stack_prefix,
+        dev,
+    })
+}
+
+fn management(source: &mut Source, dev: bool) -> Option<Management> {
+    let account: Option<AccountId> = or_dev(source, "management.account", dev, "111111111111");
+    let region: Option<Region> = or_dev(source, "management.region", dev, "us-east-1");
+    let name = source.text("management.agent_role_name");
+    if name.as_deref().is_some_and(|name| !is_role_name(name)) {
+        source.fault(
+            "management.agent_role_name",
+            "is no role name: 1 to 64 of letters, digits and +=,.@_-, without a path",
+        );
+    }
+    let arn = own_role(source, "management.agent_role_arn", account);
+    if let (Some(arn), Some(name)) = (&arn, &name)
+        && arn.name() != name
+    {
+        let message = format!(
+            "names role {}, but management.agent_role_name is {name}; give one of them",
+            arn.name()
+        );
+        source.fault("management.agent_role_arn", message);
+    }
+    let provisioning_role = own_role(source, "management.provisioning_role", account);
+    let pipeline_role = own_role(source, "management.pipeline_role", account);
+    let agent_role_name = arn
+        .map(|arn| arn.name().to_owned())
+        .or(name)
+        .unwrap_or_else(|| "hadron-agent".to_owned());
+    Some(Management {
+        account: account?,
+        region: region?,
+        agent_role_name,
+        provisioning_role,
+        pipeline_role,
+    })
+}
+
+fn is_role_name(name: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b);
+    (1..=64).contains(&name.len()) && name.bytes().all(word)
+}
+
+fn or_dev<T: std::str::FromStr<Err: fmt::Display>>(
+    source: &mut Source,
+    key: &str,
+    dev: bool,
+    text: &str,
+) -> Option<T> {
+    if dev && !source.has(key) {
+        text.parse().ok()
+    } else {
+        source.required(key)
+    }
+}
+
+fn own_role(source: &mut Source, key: &str, account: Option<AccountId>) -> Option<RoleArn> {
+    let role: RoleArn = source.parsed(key)?;
+    if let Some(own) = account.filter(|own| *own != role.account()) {
+        source.fault(
+            key,
+            format!(
+                "{role} belongs to account {}, not to the management account {own}",
+                role.account()
+            ),
+        );
+    }
+    Some(role)
+}
+
+fn listen(source: &mut Source, dev: bool) -> Option<Listen> {
+    let mut at = |key, port| {
+        let given = if source.has(key) {
+            source.parsed(key)
+        } else {
+            Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        };
+        if !dev && given.is_some_and(|address: SocketAddr| address.port() == 0) {
+            source.fault(key, "port 0 is for --dev: agents have to know the port");
+        }
+        given
+    };
+    let (enrol, jobs) = (at("listen.enrol", 8444), at("listen.jobs", 8445));
+    let (api, admin) = (at("listen.api", 8443), at("listen.admin", 9464));
+    let (enrol, jobs, api, admin) = (enrol?, jobs?, api?, admin?);
+    let names: Option<Vec<Name>> = source.list("listen.names");
+    let names = match names {
+        Some(names) if !names.is_empty() => names.into_iter().map(|name| name.0).collect(),
+        _ => {
+            let shown = [enrol, jobs, api];
+            if shown.iter().any(|address| address.ip().is_unspecified()) {
+                let message = "missing; a hub that listens on all addresses must be told the names that clients know it by";
+                source.fault("listen.names", message);
+            }
+            let mut names = vec!["localhost".to_owned()];
+            let mut ips: Vec<IpAddr> = shown.iter().map(SocketAddr::ip).collect();
+            ips.sort();
+            ips.dedup();
+            names.extend(ips.iter().map(ToString::to_string));
+            names
+        }
+    };
+    Some(Listen {
+        enrol,
+        jobs,
+        api,
+        admin,
+        names,
+    })
+}
+
+/// A DNS name or an IP address.
+struct Name(String);
+
+impl std::str::FromStr for Name {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let word = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        let label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(word);
+        let dns = text.len() <= 253 && text.strip_prefix("*.").unwrap_or(text).split('.').all(label);
+        if dns || text.parse::<IpAddr>().is_ok() {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!(
+                "'{text}' is neither a DNS name nor an IP address; leave scheme and port out"
+            ))
+        }
+    }
+}
+
+fn dev(source: &mut Source, listen: &Listen) -> Option<DevMode> {
+    let all = [listen.enrol, listen.jobs, listen.api, listen.admin];
+    match DevMode::on_loopback(&all) {
+        Ok(dev) => Some(dev),
+        Err(error) => {
+            source.fault("dev", error.to_string());
+            None
+        }
+    }
+}
+
+fn sts(source: &mut Source, wants_dev: bool, dev: Option<DevMode>) -> Option<StsEndpoint> {
+    let Some(url) = source.text("sts.endpoint") else {
+        return (!source.has("sts.endpoint")).then_some(StsEndpoint::Aws);
+    };
+    if !wants_dev {
+        source.fault(
+            "sts.endpoint",
+            "is for emulators: whoever answers there decides who everybody is. Take it out, or add --dev",
+        );
+        return None;
+    }
+    match StsEndpoint::emulator(dev?, &url) {
+        Ok(endpoint) => Some(endpoint),
+        Err(error) => {
+            source.fault("sts.endpoint", error.to_string());
+            None
+        }
+    }
+}
+
+fn store(source: &mut Source, data_dir: Option<&Path>) -> Option<StoreConfig> {
+    let ca = source.text("store.postgres_ca").map(PathBuf::from);
+    match (source.text("store.sqlite"), source.text("store.postgres")) {
+        (Some(_), Some(_)) => {
+            source.fault(
+                "store.postgres",
+                "store.sqlite is given as well; give only one of them",
+            );
+            None
+        }
+        (None, Some(url)) => {
+            if !(url.starts_with("postgres://") || url.starts_with("postgresql://") || url.contains("host="))
+            {
+                source.fault(
+                    "store.postgres",
+                    "is no address such as postgres://user@host/database",
+                );
+            }
+            Some(StoreConfig::Postgres { url, ca })
+        }
+        (file, None) => {
+            if ca.is_some() {
+                source.fault("store.postgres_ca", "is of no use without store.postgres");
+            }
+            match file {
+                Some(file) => Some(StoreConfig::Sqlite(PathBuf::from(file))),
+                None => data_dir.map(|dir| StoreConfig::Sqlite(dir.join("hub.db"))),
+            }
+        }
+    }
+}
+
+fn access(source: &mut Source, management: &Management, dev: bool) -> Option<Access> {
+    let mut people = |key| {
+        let list: Vec<ArnPattern> = source.list(key).unwrap_or_default();
+        for pattern in &list {
+            if pattern.account() != management.account.as_str() {
+                let message = format!(
+                    "{pattern} is not of the management account {}: people of other accounts own their account and nothing else",
+                    management.account
+                );
+                source.fault(key, message);
+            }
+        }
+        list
+    };
+    let mut administrators = people("access.administrators");
+    let (developers, auditors) = (people("access.developers"), people("access.auditors"));
+    let partition = management.region.partition();
+    if dev && !source.has("access.administrators") {
+        let everybody = format!("arn:{}:iam::{}:*", partition.as_str(), management.account);
+        administrators.push(everybody.parse().ok()?);
+    }
+    Some(Access {
+        account: management.account,
+        partition,
+        administrators,
+        developers,
+        auditors,
+    })
+}
+
+fn jobs(source: &mut Source, dev: bool) -> Jobs {
+    // Tests on emulators should not have to wait for leases to run out.
+    let least = if dev { 1 } else { 10 };
+    let lease = counted(source, "jobs.lease_seconds", 30, least, 600);
+    let heartbeat = counted(
+        source,
+        "jobs.heartbeat_seconds",
+        10.min(lease.div_ceil(3)),
+        1,
+        300,
+    );
+    if heartbeat * 2 > lease && lease > 1 {
+        let message = format!(
+            "must be at most half of jobs.lease_seconds ({lease}): one lost heartbeat must not cost a job"
+        );
+        source.fault("jobs.heartbeat_seconds", message);
+    }
+    Jobs {
+        lease: Duration::from_secs(lease),
+        heartbeat: Duration::from_secs(heartbeat),
+    }
+}
+
+fn certificate_life(source: &mut Source, dev: Option<DevMode>, wants_dev: bool) -> Option<LeafLife> {
+    let key = "agents.certificate_seconds";
+    if !source.has(key) {
+        return Some(LeafLife::default());
+    }
+    let life = Duration::from_secs(source.count(key)?);
+    match dev {
+        Some(dev) if life >= Duration::from_secs(10) => Some(LeafLife::short(dev, life)),
+        _ => {
+            let found = LeafLife::new(life);
+            if found.is_none() {
+                source.fault(
+                    key,
+                    if wants_dev {
+                        "give 10 to 86400"
+                    } else {
+                        "give 600 to 86400"
+                    },
+                );
+            }
+            found
+        }
+    }
+}
+
+fn counted(source: &mut Source, key: &str, default: u64, least: u64, most: u64) -> u64 {
+    let count = source.count(key).unwrap_or(default);
+    if !(least..=most).contains(&count) {
+        source.fault(key, format!("{count} is out of range; give {least} to {most}"));
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,277 @@
+//! Every key of the configuration, once: the file's reader, the flags, the environment variables and the tests of the
+//! example file all walk this table. A key that is not here does not exist.
+
+/// How the text of a flag or variable becomes a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// As it stands.
+    Text,
+    /// Comma-separated in flags and variables, an array in the file.
+    List,
+    /// A whole number, not negative.
+    Count,
+    /// true or false.
+    Switch,
+}
+
+impl Kind {
+    /// What a person is asked to give.
+    #[must_use]
+    pub const fn wanted(self) -> &'static str {
+        match self {
+            Self::Text => "a string",
+            Self::List => "an array of strings",
+            Self::Count => "a whole number, 0 or more",
+            Self::Switch => "true or false",
+        }
+    }
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its place in the file, tables separated by dots.
+    pub path: &'static str,
+    /// What its value looks like.
+    pub kind: Kind,
+    /// Placeholder in `--help`.
+    pub value: &'static str,
+    /// What it means, one sentence or two.
+    pub help: &'static str,
+}
+
+impl Key {
+    /// The flag without its dashes: `listen.api` is `--listen-api`.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        self.path.replace(['.', '_'], "-")
+    }
+
+    /// The variable: `listen.api` is `HADRON_HUB_LISTEN_API`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("HADRON_HUB_{}", self.path.replace('.', "_").to_uppercase())
+    }
+}
+
+const fn key(path: &'static str, kind: Kind, value: &'static str, help: &'static str) -> Key {
+    Key {
+        path,
+        kind,
+        value,
+        help,
+    }
+}
+
+/// All keys, in the order of the example file.
+pub const KEYS: &[Key] = &[
+    key(
+        "data_dir",
+        Kind::Text,
+        "DIR",
+        "Where the CA, the SQLite database and ready.json are kept [with --dev: .hadron-dev]",
+    ),
+    key(
+        "management.account",
+        Kind::Text,
+        "ID",
+        "The management account: the hub's own [with --dev: 111111111111]",
+    ),
+    key(
+        "management.region",
+        Kind::Text,
+        "REGION",
+        "The Region that the hub stands for [with --dev: us-east-1]",
+    ),
+    key(
+        "management.agent_role_name",
+        Kind::Text,
+        "NAME",
+        "The IAM role that agents run as, unless a connection says otherwise [default: hadron-agent]",
+    ),
+    key(
+        "management.agent_role_arn",
+        Kind::Text,
+        "ARN",
+        "The role of the management account's own agent, where its name is another one",
+    ),
+    key(
+        "management.provisioning_role",
+        Kind::Text,
+        "ARN",
+        "What CloudFormation provisions environments and instances of the management account with",
+    ),
+    key(
+        "management.pipeline_role",
+        Kind::Text,
+        "ARN",
+        "What CloudFormation provisions pipelines with",
+    ),
+    key(
+        "listen.enrol",
+        Kind::Text,
+        "ADDR:PORT",
+        "Where agents enrol [default: 127.0.0.1:8444]",
+    ),
+    key(
+        "listen.jobs",
+        Kind::Text,
+        "ADDR:PORT",
+        "Where agents with a certificate connect [default: 127.0.0.1:8445]",
+    ),
+    key(
+        "listen.api",
+        Kind::Text,
+        "ADDR:PORT",
+        "Where people and scripts connect [default: 127.0.0.1:8443]",
+    ),
+    key(
+        "listen.admin",
+        Kind::Text,
+        "ADDR:PORT",
+        "Health and metrics, plain HTTP, for machines [default: 127.0.0.1:9464]",
+    ),
+    key(
+        "listen.names",
+        Kind::List,
+        "NAME,...",
+        "DNS names and IP addresses that clients know the hub by, for its certificate [default: localhost and the addresses listened on]",
+    ),
+    key(
+        "store.sqlite",
+        Kind::Text,
+        "FILE",
+        "The SQLite database [default: hub.db in data_dir]",
+    ),
+    key(
+        "store.postgres",
+        Kind::Text,
+        "URL",
+        "A PostgreSQL database instead, for example postgres://hadron@db.internal/hadron",
+    ),
+    key(
+        "store.postgres_ca",
+        Kind::Text,
+        "FILE",
+        "The CA of the PostgreSQL server, as PEM [default: those of the operating system]",
+    ),
+    key(
+        "sts.endpoint",
+        Kind::Text,
+        "URL",
+        "An emulator to ask instead of AWS; only with --dev",
+    ),
+    key(
+        "access.administrators",
+        Kind::List,
+        "ARN,...",
+        "IAM identities of the management account that may do everything; * stands for any characters [with --dev: all]",
+    ),
+    key(
+        "access.developers",
+        Kind::List,
+        "ARN,...",
+        "IAM identities of the management account that deploy services",
+    ),
+    key(
+        "access.auditors",
+        Kind::List,
+        "ARN,...",
+        "IAM identities of the management account that may read",
+    ),
+    key(
+        "jobs.lease_seconds",
+        Kind::Count,
+        "N",
+        "How long an agent may be silent before its jobs go to another [default: 30]",
+    ),
+    key(
+        "jobs.heartbeat_seconds",
+        Kind::Count,
+        "N",
+        "How often agents say that they are alive [default: 10]",
+    ),
+    key(
+        "agents.certificate_seconds",
+        Kind::Count,
+        "N",
+        "How long the certificates of agents live [default: 3600]",
+    ),
+    key(
+        "grants.check_seconds",
+        Kind::Count,
+        "N",
+        "How often repository policies are compared with what is wanted [default: 900]",
+    ),
+    key(
+        "stacks.prefix",
+        Kind::Text,
+        "PREFIX",
+        "What the names of stacks begin with [default: AWSProton-]",
+    ),
+    key(
+        "dev",
+        Kind::Switch,
+        "BOOL",
+        "Development: on loopback only, an emulator as AWS, ports may be 0 [default: false]",
+    ),
+];
+
+/// The key with this path.
+#[must_use]
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// The known path that was probably meant, when one is near enough to be worth saying.
+#[must_use]
+pub(super) fn nearest(path: &str) -> Option<&'static str> {
+    let last = |text: &str| text.rsplit('.').next().unwrap_or_default().to_owned();
+    KEYS.iter()
+        .map(|key| {
+            // A key in the wrong table is a near miss as well, though its path differs a lot.
+            let moved = (last(key.path) == last(path)).then_some(1);
+            (moved.unwrap_or_else(|| distance(key.path, path)), key.path)
+        })
+        .min()
+        .filter(|(far, _)| *far <= 1 + path.len() / 4)
+        .map(|(_, path)| path)
+}
+
+/// Levenshtein distance, one row at a time.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_misses_are_named_and_far_ones_are_not() {
+        assert_eq!(nearest("listen.enrl"), Some("listen.enrol"));
+        assert_eq!(nearest("acount"), None);
+        assert_eq!(nearest("account"), Some("management.account"));
+        assert_eq!(nearest("favourite_colour"), None);
+    }
+
+    #[test]
+    fn flags_and_variables_follow_from_the_path() {
+        let api = find("listen.api").unwrap();
+        assert_eq!(
+            (api.flag().as_str(), api.variable().as_str()),
+            ("listen-api", "HADRON_HUB_LISTEN_API")
+        );
+    }
+}

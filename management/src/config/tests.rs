@@ -1,0 +1,193 @@
+use super::*;
+use crate::testing::overrides;
+
+const GOOD: &str = r#"
+data_dir = "/var/lib/hadron"
+
+[management]
+account = "111111111111"
+region = "eu-west-1"
+provisioning_role = "arn:aws:iam::111111111111:role/hadron-provisioning"
+
+[listen]
+enrol = "0.0.0.0:8444"
+jobs = "0.0.0.0:8445"
+api = "0.0.0.0:8443"
+names = ["hub.example.com", "10.0.0.7"]
+
+[access]
+administrators = ["arn:aws:iam::111111111111:role/AWSReservedSSO_Admin_*"]
+"#;
+
+fn given(text: &str, keys: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    let mut source = Source::default();
+    source.read(Path::new("hub.toml"), text);
+    source.overlay(overrides(keys));
+    let config = build(&mut source);
+    let faults: Vec<String> = source.faults.iter().map(ToString::to_string).collect();
+    if faults.is_empty() {
+        Ok(config.expect("a fault for whatever is missing"))
+    } else {
+        Err(faults)
+    }
+}
+
+fn faults(text: &str, keys: &[(&str, &str)]) -> String {
+    given(text, keys).unwrap_err().join("\n")
+}
+
+#[test]
+fn a_good_file_has_defaults_for_the_rest() {
+    let config = given(GOOD, &[]).unwrap();
+    assert_eq!(config.listen.admin, "127.0.0.1:9464".parse().unwrap());
+    assert_eq!(
+        (config.jobs.lease.as_secs(), config.jobs.heartbeat.as_secs()),
+        (30, 10)
+    );
+    assert_eq!(config.stack_prefix.as_str(), "AWSProton-");
+    assert_eq!(config.store, StoreConfig::Sqlite("/var/lib/hadron/hub.db".into()));
+    assert_eq!(config.management.agent_role_name, "hadron-agent");
+    assert_eq!(config.listen.names, ["hub.example.com", "10.0.0.7"]);
+    assert!(config.dev.is_none() && !config.sts.is_emulated());
+    assert!(config.to_string().contains("AWSReservedSSO_Admin_*"));
+}
+
+#[test]
+fn the_example_file_is_good_and_names_every_key() {
+    let text = include_str!("../../../deploy/hub/hub.example.toml");
+    given(text, &[]).unwrap();
+    // Keys that are commented out are read, too.
+    let keys: Vec<&str> = KEYS.iter().map(|key| key.path).collect();
+    let mut table = String::new();
+    let mut named = Vec::new();
+    for line in text.lines() {
+        let line = line.trim_start_matches("# ").trim_start_matches('#');
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            table = format!("{name}.");
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            named.push(format!("{table}{key}"));
+        }
+    }
+    let missing: Vec<_> = keys
+        .iter()
+        .filter(|key| **key != "dev" && !named.iter().any(|one| one == *key))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn unknown_keys_are_named_with_what_was_meant() {
+    let faults = faults(
+        &format!("{GOOD}\n[jobs]\nlease_second = 30\n[colours]\nred = 1\n"),
+        &[],
+    );
+    assert!(
+        faults.contains("hub.toml:19: jobs.lease_second: unknown key; did you mean jobs.lease_seconds?"),
+        "{faults}"
+    );
+    assert!(faults.contains("colours: unknown key"), "{faults}");
+}
+
+#[test]
+fn all_faults_are_told_at_once_with_their_places() {
+    let text = GOOD
+        .replace("111111111111\"\nregion", "1111\"\nregion")
+        .replace("eu-west-1", "Europe");
+    let faults = faults(&text, &[("listen.api", "here"), ("jobs.heartbeat_seconds", "20")]);
+    assert!(
+        faults.contains("hub.toml:5: management.account: '1111' is not an AWS account id"),
+        "{faults}"
+    );
+    assert!(faults.contains("management.region: 'Europe'"), "{faults}");
+    assert!(faults.contains("--listen-api: listen.api: "), "{faults}");
+    assert!(
+        faults.contains("--jobs-heartbeat-seconds: jobs.heartbeat_seconds: must be at most half"),
+        "{faults}"
+    );
+}
+
+#[test]
+fn what_is_missing_says_how_to_give_it() {
+    let faults = faults("", &[]);
+    for key in ["data_dir", "management.account", "management.region"] {
+        assert!(faults.contains(&format!("{key}: missing")), "{faults}");
+    }
+    assert!(
+        faults.contains("--management-account or as HADRON_HUB_MANAGEMENT_ACCOUNT"),
+        "{faults}"
+    );
+}
+
+#[test]
+fn development_is_for_loopback_and_only_it_has_emulators_and_port_0() {
+    let config = given(
+        "",
+        &[
+            ("dev", "true"),
+            ("sts.endpoint", "http://127.0.0.1:4566"),
+            ("listen.api", "127.0.0.1:0"),
+        ],
+    );
+    let config = config.unwrap();
+    assert!(config.dev.is_some() && config.sts.is_emulated());
+    assert_eq!(config.management.account.as_str(), "111111111111");
+    assert!(config.access.administrators[0].matches("arn:aws:iam::111111111111:root"));
+
+    let outside = faults(GOOD, &[("dev", "true")]);
+    assert!(
+        outside.contains("must be on loopback; 0.0.0.0:8444 is not"),
+        "{outside}"
+    );
+    let endpoint = faults(GOOD, &[("sts.endpoint", "http://127.0.0.1:4566")]);
+    assert!(endpoint.contains("is for emulators"), "{endpoint}");
+    let port = faults(GOOD, &[("listen.api", "10.0.0.7:0")]);
+    assert!(port.contains("port 0 is for --dev"), "{port}");
+    let url = faults("", &[("dev", "true"), ("sts.endpoint", "ftp://x")]);
+    assert!(url.contains("is not the address of an STS emulator"), "{url}");
+}
+
+#[test]
+fn a_hub_on_all_addresses_needs_a_name() {
+    let faults = faults(&GOOD.replace("names = [", "#names = ["), &[]);
+    assert!(faults.contains("listen.names: missing"), "{faults}");
+    let wrong = self::faults(GOOD, &[("listen.names", "https://hub.example.com")]);
+    assert!(wrong.contains("neither a DNS name nor an IP address"), "{wrong}");
+}
+
+#[test]
+fn roles_and_people_are_of_the_management_account() {
+    let other = "arn:aws:iam::222222222222:role/x";
+    let keys = [
+        ("management.pipeline_role", other),
+        ("access.developers", other),
+        ("access.auditors", "arn:aws:iam::111111111111:role/team/auditor"),
+        ("management.agent_role_name", "path/name"),
+    ];
+    let faults = faults(GOOD, &keys);
+    assert!(
+        faults.contains("belongs to account 222222222222, not to the management account 111111111111"),
+        "{faults}"
+    );
+    assert!(
+        faults.contains("people of other accounts own their account"),
+        "{faults}"
+    );
+    assert!(faults.contains("leave the path out"), "{faults}");
+    assert!(
+        faults.contains("management.agent_role_name: is no role name"),
+        "{faults}"
+    );
+}
+
+#[test]
+fn one_store_and_its_password_stays_secret() {
+    let url = "postgres://hadron:hunter2@db.internal/hadron";
+    let config = given(GOOD, &[("store.postgres", url)]).unwrap();
+    assert!(matches!(&config.store, StoreConfig::Postgres { url: kept, .. } if kept == url));
+    assert!(!format!("{config:?}{config}").contains("hunter2"));
+    let both = faults(GOOD, &[("store.postgres", url), ("store.sqlite", "x.db")]);
+    assert!(
+        both.contains("give only one of them") && !both.contains("hunter2"),
+        "{both}"
+    );
+}

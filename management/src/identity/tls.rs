@@ -1,0 +1,488 @@
+//! What the listeners demand, and how a connection becomes a peer with a name.
+//!
+//! * enrolment: no client certificate, TLS 1.3;
+//! * job: a client certificate of the hub's own CA that names an agent of this hub, TLS 1.3, no resumption and no early
+//!   data, so that every connection is checked anew;
+//! * API: TLS 1.2 and 1.3 without client certificates, HTTP/2 and 1.1, for unmodified AWS clients.
+//!
+//! All of them show the same leaf ([`ServerIdentity`]), which is renewed in memory.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hadron_proto::spiffe::{AgentName, HubId};
+use hadron_proto::tls::{ALPN_H2, only_uri, provider};
+use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, Timestamp};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, RootCertStore, ServerConfig,
+    SignatureScheme,
+};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::Connected;
+
+use super::ca::{Ca, CaError, Serial};
+use super::random;
+use crate::clock::Clock;
+
+/// How long the leaf of the hub's servers lives; renewed when a third of it has passed.
+const SERVER_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The longest chain of a client, in bytes and in certificates. Honest agents send one certificate of some 600 bytes.
+const MAX_CHAIN_BYTES: usize = 16 * 1024;
+const MAX_CHAIN: usize = 4;
+
+/// A listener cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsSetup {
+    /// No certificate for it.
+    #[error(transparent)]
+    Ca(#[from] CaError),
+    /// rustls refuses the settings.
+    #[error("cannot set up TLS")]
+    Rustls(#[from] rustls::Error),
+    /// No verifier of client certificates can be made of the roots.
+    #[error("cannot set up the check of client certificates")]
+    Verifier(#[from] rustls::server::VerifierBuilderError),
+}
+
+/// The certificate of the hub's own servers.
+pub struct ServerIdentity {
+    ca: Arc<Ca>,
+    names: Vec<String>,
+    current: RwLock<(Arc<CertifiedKey>, Timestamp)>,
+}
+
+impl std::fmt::Debug for ServerIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerIdentity")
+            .field("names", &self.names)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ServerIdentity {
+    /// Makes a first certificate for these DNS names and IP addresses.
+    ///
+    /// # Errors
+    /// When a name cannot stand in a certificate, or the CA cannot sign.
+    pub fn new(ca: Arc<Ca>, names: Vec<String>, now: Timestamp) -> Result<Arc<Self>, TlsSetup> {
+        let current = RwLock::new(make(&ca, &names, now)?);
+        Ok(Arc::new(Self { ca, names, current }))
+    }
+
+    /// Makes a new certificate when a third of the present one's life is over. Answers whether it did.
+    ///
+    /// # Errors
+    /// When the CA cannot sign; the present certificate stays.
+    pub fn renew_if_due(&self, now: Timestamp) -> Result<bool, TlsSetup> {
+        let not_after = self.current.read().unwrap_or_else(PoisonError::into_inner).1;
+        if not_after.since(now) > SERVER_LIFE * 2 / 3 {
+            return Ok(false);
+        }
+        let fresh = make(&self.ca, &self.names, now)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(true)
+    }
+
+    /// Looks every hour whether the certificate is due. Runs until dropped.
+    pub async fn keep_fresh(self: Arc<Self>, clock: Clock) {
+        let mut every = tokio::time::interval(Duration::from_secs(3600));
+        loop {
+            every.tick().await;
+            match self.renew_if_due(clock.now()) {
+                Ok(true) => tracing::info!("Renewed the certificate of the hub's servers"),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(error = %error, "Cannot renew the certificate of the hub's servers")
+                }
+            }
+        }
+    }
+}
+
+fn make(ca: &Ca, names: &[String], now: Timestamp) -> Result<(Arc<CertifiedKey>, Timestamp), TlsSetup> {
+    let serial = Serial::from_random(random().map_err(CaError::from)?);
+    let (leaf, key) = ca.server_leaf(names, serial, now, SERVER_LIFE)?;
+    // The root is shown, too: a client that knows it only by its hash finds it there.
+    let mut chain = vec![leaf.der];
+    chain.extend(ca.roots().first().cloned());
+    Ok((
+        Arc::new(CertifiedKey::from_der(chain, key, &provider())?),
+        leaf.not_after,
+    ))
+}
+
+impl ResolvesServerCert for ServerIdentity {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(
+            &self.current.read().unwrap_or_else(PoisonError::into_inner).0,
+        ))
+    }
+}
+
+/// The enrolment listener: anybody may connect, only with TLS 1.3.
+///
+/// # Errors
+/// When rustls refuses the settings.
+pub fn enrolment_config(identity: Arc<ServerIdentity>) -> Result<Arc<ServerConfig>, TlsSetup> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_no_client_auth()
+        .with_cert_resolver(identity);
+    config.alpn_protocols = vec![ALPN_H2.to_vec()];
+    forget_sessions(&mut config);
+    Ok(Arc::new(config))
+}
+
+/// The job listener: agents of this hub only.
+///
+/// # Errors
+/// When rustls refuses the settings.
+pub fn job_config(identity: Arc<ServerIdentity>) -> Result<Arc<ServerConfig>, TlsSetup> {
+    let verifier = AgentVerifier::new(&identity.ca)?;
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(Arc::new(verifier))
+        .with_cert_resolver(identity);
+    config.alpn_protocols = vec![ALPN_H2.to_vec()];
+    forget_sessions(&mut config);
+    Ok(Arc::new(config))
+}
+
+/// The API listener.
+///
+/// # Errors
+/// When rustls refuses the settings.
+pub fn api_config(identity: Arc<ServerIdentity>) -> Result<Arc<ServerConfig>, TlsSetup> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(identity);
+    config.alpn_protocols = vec![ALPN_H2.to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// No tickets, no session cache, no early data.
+fn forget_sessions(config: &mut ServerConfig) {
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config.max_early_data_size = 0;
+}
+
+/// Who is at the other end of a job connection, from its certificate alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PeerIdentity {
+    /// The account.
+    pub account: AccountId,
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The agent.
+    pub agent: AgentId,
+    /// When the certificate ends, and with it the session.
+    pub not_after: Timestamp,
+    /// The certificate's serial number in hexadecimal digits.
+    pub serial: String,
+}
+
+/// A certificate that is good for rustls but names no agent of this hub.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum InvalidPeer {
+    /// No one readable name.
+    #[error("the certificate names no agent: {reason}")]
+    Name {
+        /// What is wrong.
+        reason: String,
+    },
+    /// An agent of another hub.
+    #[error("the certificate is of hub {found}")]
+    OtherHub {
+        /// The hub that it names.
+        found: HubId,
+    },
+    /// Too many or too long certificates.
+    #[error("the chain has more than {MAX_CHAIN} certificates or {MAX_CHAIN_BYTES} bytes")]
+    Chain,
+}
+
+impl PeerIdentity {
+    /// Reads the name in a certificate whose chain was already checked: exactly one URI, of this hub, in its one
+    /// spelling.
+    ///
+    /// # Errors
+    /// When there is anything else.
+    pub fn read(certificate: &CertificateDer<'_>, hub: &HubId) -> Result<Self, InvalidPeer> {
+        let reason = |error: &dyn std::fmt::Display| InvalidPeer::Name {
+            reason: error.to_string(),
+        };
+        let uri = only_uri(certificate).map_err(|error| reason(&error))?;
+        let name: AgentName = uri.parse().map_err(|error| reason(&error))?;
+        if name.hub != *hub {
+            return Err(InvalidPeer::OtherHub { found: name.hub });
+        }
+        let (_, parsed) = x509_parser::parse_x509_certificate(certificate).map_err(|error| reason(&error))?;
+        let not_after = parsed.validity().not_after.timestamp().saturating_mul(1_000_000);
+        let AgentName {
+            account,
+            connection,
+            agent,
+            ..
+        } = name;
+        let serial = parsed.raw_serial().iter().skip_while(|byte| **byte == 0);
+        let serial = serial.map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self {
+            account,
+            connection,
+            agent,
+            not_after: Timestamp::from_micros(not_after),
+            serial,
+        })
+    }
+}
+
+/// webpki's checks, then the name: a certificate without one is refused in the handshake already.
+#[derive(Debug)]
+struct AgentVerifier {
+    inner: Arc<dyn ClientCertVerifier>,
+    hub: HubId,
+}
+
+impl AgentVerifier {
+    fn new(ca: &Ca) -> Result<Self, TlsSetup> {
+        let mut roots = RootCertStore::empty();
+        for root in ca.roots() {
+            roots.add(root.clone())?;
+        }
+        let inner = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build()?;
+        Ok(Self {
+            inner,
+            hub: ca.hub_id().clone(),
+        })
+    }
+}
+
+impl ClientCertVerifier for AgentVerifier {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.inner.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        let refuse = |fault: InvalidPeer| {
+            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(fault))))
+        };
+        let bytes = end_entity.len() + intermediates.iter().map(|one| one.len()).sum::<usize>();
+        if intermediates.len() >= MAX_CHAIN || bytes > MAX_CHAIN_BYTES {
+            return Err(refuse(InvalidPeer::Chain));
+        }
+        let verified = self.inner.verify_client_cert(end_entity, intermediates, now)?;
+        PeerIdentity::read(end_entity, &self.hub).map_err(refuse)?;
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+/// What handlers find in the extensions of each request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The address.
+    pub address: SocketAddr,
+    /// Who it is; always there on the job listener, never on the others.
+    pub identity: Option<PeerIdentity>,
+}
+
+/// A connection whose handshake is done.
+#[derive(Debug)]
+pub struct TlsConnection {
+    stream: TlsStream<TcpStream>,
+    peer: Peer,
+}
+
+impl TlsConnection {
+    /// Who is at the other end.
+    #[must_use]
+    pub const fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Whether HTTP/2 was agreed on.
+    #[must_use]
+    pub fn is_h2(&self) -> bool {
+        self.stream.get_ref().1.alpn_protocol() == Some(ALPN_H2)
+    }
+}
+
+impl Connected for TlsConnection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
+    }
+}
+
+impl AsyncRead for TlsConnection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for TlsConnection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// How handshakes are bounded.
+#[derive(Debug, Clone, Copy)]
+pub struct HandshakeLimits {
+    /// How long one may take.
+    pub timeout: Duration,
+    /// How many may be under way; further connections wait in the kernel's queue.
+    pub at_once: usize,
+}
+
+impl Default for HandshakeLimits {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            at_once: 256,
+        }
+    }
+}
+
+/// Accepts connections and shakes hands, several at a time. With `hub`, each peer must name itself as an agent of that
+/// hub (job listener). Handshakes that fail are logged and forgotten. Accepting stops when the stream is dropped.
+#[must_use]
+pub fn serve_tls(
+    listener: TcpListener,
+    config: Arc<ServerConfig>,
+    hub: Option<HubId>,
+    limits: HandshakeLimits,
+) -> ReceiverStream<io::Result<TlsConnection>> {
+    let (sender, receiver) = mpsc::channel(32);
+    tokio::spawn(accept(
+        listener,
+        TlsAcceptor::from(config),
+        hub.map(Arc::new),
+        limits,
+        sender,
+    ));
+    ReceiverStream::new(receiver)
+}
+
+async fn accept(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    hub: Option<Arc<HubId>>,
+    limits: HandshakeLimits,
+    sender: mpsc::Sender<io::Result<TlsConnection>>,
+) {
+    let slots = Arc::new(Semaphore::new(limits.at_once));
+    loop {
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            () = sender.closed() => return,
+            next = next => next,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, mostly: waiting is all that helps, and ending would end the service.
+                tracing::warn!(error = %error, "Cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let (acceptor, hub, sender) = (acceptor.clone(), hub.clone(), sender.clone());
+        tokio::spawn(async move {
+            let shaken =
+                tokio::time::timeout(limits.timeout, shake(stream, address, &acceptor, hub.as_deref())).await;
+            drop(slot);
+            match shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(connection) => {
+                    // Nobody listens any more: the connection closes.
+                    let _ = sender.send(Ok(connection)).await;
+                }
+                Err(error) => {
+                    tracing::debug!(peer.address = %address, error = %error, "A TLS handshake failed")
+                }
+            }
+        });
+    }
+}
+
+async fn shake(
+    stream: TcpStream,
+    address: SocketAddr,
+    acceptor: &TlsAcceptor,
+    hub: Option<&HubId>,
+) -> io::Result<TlsConnection> {
+    stream.set_nodelay(true)?;
+    let stream = acceptor.accept(stream).await?;
+    let identity = match hub {
+        None => None,
+        Some(hub) => {
+            let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            let certificate =
+                certificate.ok_or_else(|| io::Error::other("the peer showed no certificate"))?;
+            Some(PeerIdentity::read(certificate, hub).map_err(io::Error::other)?)
+        }
+    };
+    Ok(TlsConnection {
+        stream,
+        peer: Peer { address, identity },
+    })
+}
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;

@@ -1,0 +1,26 @@
+//! The hub of Hadron: templates, connections and every decision. It holds no cloud power: no credentials, no role to
+//! assume; the only AWS API that it calls is STS, with signatures that are not its own.
+//!
+//! * [`app`]: the use cases. [`api`] converts what comes in and goes out and decides nothing; [`reconcile`] acts on what
+//!   has drifted and on what transactions left to be done.
+//! * [`store`]: the only module with SQL. The rules themselves are in the crate `hadron-domain`.
+//! * [`identity`]: the certificate authority, proofs by STS, TLS.
+//! * [`wiring`] builds everything once; [`config`], [`args`], [`telemetry`], [`shutdown`], [`admin`] are the process
+//!   around it. [`clock`] is the only one that knows the time.
+//!
+//! Start reading at [`app`].
+
+pub mod admin;
+pub mod api;
+pub mod app;
+pub mod args;
+pub mod clock;
+pub mod config;
+pub mod identity;
+pub mod reconcile;
+pub mod shutdown;
+pub mod store;
+pub mod telemetry;
+#[cfg(test)]
+mod testing;
+pub mod wiring;

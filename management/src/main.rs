@@ -1,0 +1,36 @@
+//! The hub of Hadron. See the library for what it does.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use hadron_management::args::{Cli, Task};
+use hadron_management::config::{self, Invalid};
+use hadron_management::{admin, shutdown, telemetry, wiring};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            if error.is::<Invalid>() {
+                ExitCode::from(config::EXIT)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    hadron_proto::tls::install_provider();
+    telemetry::start(cli.log_format, &cli.log).map_err(anyhow::Error::from_boxed)?;
+    match cli.command {
+        Task::Serve(source) => wiring::serve(source.load()?, shutdown::on_signal()?).await?,
+        Task::Migrate(source) => wiring::migrate(&source.load()?).await?,
+        Task::CheckConfig(source) => print!("{}", source.load()?),
+        Task::Admin(task) => admin::run(task).await?,
+        Task::Version => println!("hadron-hub {}", env!("CARGO_PKG_VERSION")),
+    }
+    Ok(())
+}

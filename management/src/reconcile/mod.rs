@@ -1,0 +1,190 @@
+//! Reconcilers: they take no argument, read the whole wanted and the whole found state, and act on the difference. Woken by
+//! commits and by time; a wake-up says nothing but "look". Doubled ones are harmless.
+
+use std::time::Duration;
+
+use hadron_proto::vocab::Timestamp;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::app::effects::topic;
+use crate::app::{App, AppError, ErrorKind, grants};
+use crate::store::outbox::{self, OutboxRow};
+use crate::store::{Topic, agents, jobs, requests, services};
+
+/// How often the outbox is looked at although nobody woke us.
+const OUTBOX_EVERY: Duration = Duration::from_secs(2);
+/// How often expired leases are looked for.
+const EXPIRY_EVERY: Duration = Duration::from_secs(1);
+/// How often old rows are removed.
+const RETENTION_EVERY: Duration = Duration::from_secs(600);
+/// How long answered requests are remembered. Proton's tokens count for 24 hours or so; twice that does no harm.
+const REQUESTS_KEPT: Duration = Duration::from_secs(48 * 3600);
+/// How long ended jobs and silent agents are kept.
+const HISTORY_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Starts all reconcilers; they end when `shutdown` becomes true.
+#[must_use]
+pub fn start(app: &App, shutdown: &watch::Receiver<bool>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(outbox(app.clone(), shutdown.clone()));
+    tasks.spawn(periodic("job expiry", EXPIRY_EVERY, app.clone(), shutdown.clone(), |app| Box::pin(expire(app))));
+    let every = app.settings().grant_check;
+    tasks.spawn(periodic("grant check", every, app.clone(), shutdown.clone(), |app| Box::pin(check_grants(app))));
+    tasks.spawn(periodic("retention", RETENTION_EVERY, app.clone(), shutdown.clone(), |app| Box::pin(forget(app))));
+    tasks
+}
+
+type Round = fn(App) -> futures::future::BoxFuture<'static, Result<(), AppError>>;
+
+async fn periodic(name: &'static str, every: Duration, app: App, mut shutdown: watch::Receiver<bool>, round: Round) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = shutdown.wait_for(|stop| *stop) => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = round(app.clone()).await {
+            tracing::warn!(error = error.story(), "{name} could not finish its round and will look again");
+        }
+    }
+}
+
+/// Carries out what transactions left in the outbox.
+async fn outbox(app: App, mut shutdown: watch::Receiver<bool>) {
+    let mut woken = app.db().subscribe(Topic::Outbox);
+    if let Err(error) = ask_busy_services(&app).await {
+        tracing::warn!(error = error.story(), "services that were in the middle of something were not looked at");
+    }
+    loop {
+        let wait = match drain(&app).await {
+            Ok(wait) => wait,
+            Err(error) => {
+                tracing::warn!(error = error.story(), "the outbox could not be read");
+                OUTBOX_EVERY
+            }
+        };
+        tokio::select! {
+            _ = shutdown.wait_for(|stop| *stop) => return,
+            () = woken.woken() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Every service that is doing something is looked at once after a start: whoever was about to may have died.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn ask_busy_services(app: &App) -> Result<(), AppError> {
+    app.write("ask busy services", |unit| {
+        Box::pin(async move {
+            for name in services::busy(unit.tx).await? {
+                outbox::ask(unit.tx, topic::SERVICE, name.as_str(), unit.now).await?;
+            }
+            Ok(outbox::ask(unit.tx, topic::GRANTS, topic::ALL, unit.now).await?)
+        })
+    })
+    .await
+}
+
+/// Does everything in the outbox that is due; gives how long to wait for the next.
+///
+/// # Errors
+/// When the database does not answer. What one row asks for and cannot be done is tried again later.
+pub async fn drain(app: &App) -> Result<Duration, AppError> {
+    loop {
+        let now = app.db().now().await?;
+        let due = app.read("outbox", move |tx| Box::pin(async move { Ok(outbox::due(tx, now, 64).await?) })).await?;
+        if due.is_empty() {
+            break;
+        }
+        for row in due {
+            let done = carry_out(app, &row).await;
+            app.write("outbox row", move |unit| {
+                Box::pin(async move {
+                    Ok(match done {
+                        Ok(()) => outbox::done(unit.tx, &row).await?,
+                        Err(error) => {
+                            if error.kind != ErrorKind::Unavailable {
+                                tracing::error!(topic = row.topic, key = row.key, error = error.story(), "an effect failed");
+                            }
+                            outbox::later(unit.tx, &row, unit.now, &error.story()).await?;
+                        }
+                    })
+                })
+            })
+            .await?;
+        }
+    }
+    let next = app.read("outbox", |tx| Box::pin(async move { Ok(outbox::next_due(tx).await?) })).await?;
+    let now = app.db().now().await?;
+    Ok(next.map_or(OUTBOX_EVERY, |at: Timestamp| at.since(now).clamp(Duration::from_millis(20), OUTBOX_EVERY)))
+}
+
+async fn carry_out(app: &App, row: &OutboxRow) -> Result<(), AppError> {
+    match row.topic.as_str() {
+        topic::SERVICE => app.advance_service(&row.key.parse()?).await,
+        topic::GRANTS => app.write("revise grants", |unit| Box::pin(grants::revise(unit, false))).await,
+        other => Err(AppError::internal(format!("the outbox holds the unknown topic '{other}'"))),
+    }
+}
+
+/// Leases that ran out go back to the queue, and sessions that nobody has heard of are closed.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn expire(app: App) -> Result<(), AppError> {
+    let silent = app.settings().lease.saturating_mul(3);
+    let (expired, any_silent) = app
+        .read("expired leases", move |tx| {
+            Box::pin(async move {
+                let now = tx.now().await?;
+                Ok((jobs::expired(tx, now, 256).await?, agents::any_silent(tx, now.minus(silent)).await?))
+            })
+        })
+        .await?;
+    for id in expired {
+        // Each by itself: one that cannot be expired must not keep the others leased.
+        let done = app.write("job expiry", move |unit| Box::pin(async move { unit.expire(id).await })).await;
+        if let Err(error) = done {
+            tracing::error!(job.id = %id, error = error.story(), "a lease that has run out could not be taken back");
+        }
+    }
+    if any_silent {
+        app.write("silent sessions", move |unit| {
+            Box::pin(async move {
+                agents::close_silent(unit.tx, unit.now.minus(silent)).await?;
+                Ok(())
+            })
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Repository policies are compared with what is wanted although nothing has changed.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn check_grants(app: App) -> Result<(), AppError> {
+    app.write("grant check", |unit| Box::pin(grants::revise(unit, true))).await
+}
+
+/// Old rows are removed.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn forget(app: App) -> Result<(), AppError> {
+    app.write("retention", |unit| {
+        Box::pin(async move {
+            requests::forget(unit.tx, unit.now.minus(REQUESTS_KEPT)).await?;
+            requests::forget_tokens(unit.tx, unit.now.minus(REQUESTS_KEPT)).await?;
+            jobs::forget(unit.tx, unit.now.minus(HISTORY_KEPT)).await?;
+            agents::forget(unit.tx, unit.now.minus(HISTORY_KEPT)).await?;
+            Ok(())
+        })
+    })
+    .await
+}

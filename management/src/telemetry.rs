@@ -1,0 +1,52 @@
+//! Logs: one line per event on standard error, as JSON for machines or as text for people.
+//!
+//! The message reads alone; fields are for searching and are spelled the same everywhere: `job.id`, `deployment.id`,
+//! `session.id`, `agent.id`, `connection.id`, `account`, `region`, `duration_ms`. Specs, texts of templates, outputs,
+//! tokens and credentials are never logged.
+
+use std::io::{self, IsTerminal as _};
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Starts logging. Panics are logged as well. Without a format, a terminal gets text and everything else JSON.
+///
+/// # Errors
+/// When the filter is not one, or logging was started before.
+pub fn start(
+    format: Option<LogFormat>,
+    filter: &str,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let filter = EnvFilter::try_new(filter)?;
+    let terminal = io::stderr().is_terminal();
+    let format = format.unwrap_or(if terminal {
+        LogFormat::Text
+    } else {
+        LogFormat::Json
+    });
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    match format {
+        LogFormat::Json => builder.json().flatten_event(true).try_init()?,
+        LogFormat::Text => builder.with_target(false).with_ansi(terminal).try_init()?,
+    }
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(
+            place,
+            "Panicked: {}",
+            panic.payload_as_str().unwrap_or("no message")
+        );
+    }));
+    Ok(())
+}

@@ -1,0 +1,307 @@
+//! Builds everything once and passes it down: the only place that knows all parts.
+//!
+//! [`start`] opens the database, the CA and the listeners and gives a [`Running`] hub; [`serve`] is that until a signal.
+//! Order at the end: not ready any more, no new connections, sessions sent away, calls under way finished, reconcilers,
+//! the database.
+
+mod admin;
+mod listeners;
+mod ready;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use hadron_proto::wire;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+pub use ready::Ready;
+
+use crate::api::agent::{AgentApi, EnrolApi};
+use crate::api::operator;
+use crate::api::operator::auth::AuthApi;
+use crate::app::App;
+use crate::app::enrolment::Records;
+use crate::clock::Clock;
+use crate::config::{Config, StoreConfig};
+use crate::identity::ca::Ca;
+use crate::identity::enrolment::{self, Enrolment};
+use crate::identity::login::{self, Login, TokenIssuer};
+use crate::identity::sts::Sts;
+use crate::identity::tls::ServerIdentity;
+use crate::store::db::{PostgresOptions, SqliteOptions};
+use crate::store::{Db, meta, migrate};
+use crate::{reconcile, shutdown};
+
+use listeners::{Grpc, Sockets};
+
+/// Opens the database without looking at its schema.
+///
+/// # Errors
+/// When it cannot be opened.
+pub async fn open_db(config: &Config, clock: Clock) -> anyhow::Result<Db> {
+    match &config.store {
+        StoreConfig::Sqlite(path) => {
+            let opened = Db::open_sqlite(path, clock, SqliteOptions::default()).await;
+            opened.with_context(|| format!("cannot open the database {}", path.display()))
+        }
+        StoreConfig::Postgres { url, ca } => {
+            let options = PostgresOptions {
+                ca_file: ca.clone(),
+                ..PostgresOptions::default()
+            };
+            Db::open_postgres(url, clock, options)
+                .await
+                .context("cannot open the PostgreSQL database")
+        }
+    }
+}
+
+/// Brings the schema to this version, and says what was done.
+///
+/// # Errors
+/// When a step fails; steps before it remain.
+pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+    make_private(&config.data_dir)?;
+    let db = open_db(config, Clock::system()).await?;
+    let done = migrate::run(&db).await?;
+    db.close().await;
+    match done.as_slice() {
+        [] => eprintln!("the schema is that of this version already"),
+        done => eprintln!("migrated: {}", done.join(", ")),
+    }
+    Ok(())
+}
+
+/// The data directory, for nobody else.
+fn make_private(dir: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.with_context(|| format!("cannot make the data directory {}", dir.display()))
+}
+
+/// Serves until `stop` is cancelled, then ends in good order.
+///
+/// # Errors
+/// When the hub cannot start, or a part of it ends by itself.
+pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    let hub = start(config, Clock::system()).await?;
+    hub.until(stop).await
+}
+
+/// A hub that serves.
+pub struct Running {
+    ready: Ready,
+    app: App,
+    agents: AgentApi,
+    /// No new work from here on.
+    drain: CancellationToken,
+    /// Ends what has to outlive the drain.
+    end: CancellationToken,
+    reconcilers: JoinSet<()>,
+    stop_reconcilers: watch::Sender<bool>,
+    servers: JoinSet<anyhow::Result<()>>,
+    admin: JoinSet<anyhow::Result<()>>,
+    ready_file: ready::File,
+}
+
+/// Opens and starts everything; answers when all listeners are up.
+///
+/// # Errors
+/// Says what could not be started.
+pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
+    make_private(&config.data_dir)?;
+    let ready_file = ready::File::clear(&config.data_dir)?;
+    let ca = Arc::new(Ca::load_or_create(&config.data_dir, config.dev, clock.now())?);
+    let db = open_db(&config, clock.clone()).await?;
+    migrate::run(&db).await?;
+    check_hub_id(&db, &ca).await?;
+    let app = App::new(db, clock.clone(), config.settings(ca.hub_id()));
+    app.seed_management().await.map_err(|error| {
+        let help = error
+            .help
+            .as_ref()
+            .map(|help| format!("; {help}"))
+            .unwrap_or_default();
+        anyhow!("{}{help}", error.story())
+    })?;
+
+    let drain = CancellationToken::new();
+    let agents = AgentApi::new(app.clone(), ca.hub_id().clone(), drain.clone());
+    let services = services(&config, &app, &ca, &agents)?;
+    let identity = ServerIdentity::new(Arc::clone(&ca), config.listen.names.clone(), clock.now())?;
+    let sockets = Sockets::bind(&config.listen).await?;
+    let ready = Ready::new(&config, &ca, &sockets)?;
+    let mut servers = JoinSet::new();
+    services.spawn(sockets.grpc, &identity, ca.hub_id(), &drain, &mut servers)?;
+    servers.spawn({
+        let (drain, clock) = (drain.clone(), clock.clone());
+        async move {
+            drain.run_until_cancelled_owned(identity.keep_fresh(clock)).await;
+            Ok(())
+        }
+    });
+    let (stop_reconcilers, stopping) = watch::channel(false);
+    let reconcilers = reconcile::start(&app, &stopping);
+    let end = CancellationToken::new();
+    let mut admin = JoinSet::new();
+    admin.spawn(admin::serve(
+        sockets.admin,
+        app.clone(),
+        agents.live(),
+        drain.clone(),
+        end.clone(),
+    ));
+    ready_file.write(&ready)?;
+    ready.announce(&config);
+    Ok(Running {
+        ready,
+        app,
+        agents,
+        drain,
+        end,
+        reconcilers,
+        stop_reconcilers,
+        servers,
+        admin,
+        ready_file,
+    })
+}
+
+/// Replicas share one database and must share one CA: agents enrolled at one must be known at the others.
+async fn check_hub_id(db: &Db, ca: &Ca) -> anyhow::Result<()> {
+    let own = ca.hub_id().to_string();
+    let text = own.clone();
+    let stored = db
+        .write("hub id", move |tx| {
+            Box::pin(async move { meta::settle(tx, meta::HUB_ID, &text).await })
+        })
+        .await?;
+    if stored != own {
+        bail!(
+            "the database belongs to hub {stored}, the CA in the data directory to hub {own}\n  next: copy ca.pem from the \
+             data directory that this database was made with, or use another database"
+        );
+    }
+    Ok(())
+}
+
+/// All services, before they have sockets.
+fn services(config: &Config, app: &App, ca: &Arc<Ca>, agents: &AgentApi) -> anyhow::Result<Grpc> {
+    let access = Arc::new(config.access.clone());
+    let records = Records::new(app.clone(), Arc::clone(&access));
+    let clock = app.clock().clone();
+    let sts = Sts::new(config.sts.clone())?;
+    // An emulator signs nobody up: whoever calls is the root of its account.
+    let emulated = config.dev.filter(|_| sts.is_emulated());
+    let rules = emulated.map_or_else(enrolment::Rules::default, enrolment::Rules::root_agents);
+    let enrolment = Enrolment::new(
+        records.clone(),
+        Arc::clone(ca),
+        sts.clone(),
+        clock.clone(),
+        config.certificate_life,
+        rules,
+    );
+    let rules = emulated.map_or_else(login::Rules::default, login::Rules::root);
+    let login = Login::new(records.clone(), Arc::clone(ca), sts, clock.clone(), rules);
+    let auth = AuthApi::new(
+        app.clone(),
+        ca.hub_id().clone(),
+        access,
+        login,
+        TokenIssuer::new(records, clock),
+    );
+
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let mut api = operator::routes(app)
+        .add_service(wire::auth_service_server::AuthServiceServer::new(auth))
+        .add_service(health_service);
+    if config.dev.is_some() {
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(wire::DESCRIPTORS)
+            .build_v1()
+            .context("cannot set up server reflection")?;
+        api = api.add_service(reflection);
+    }
+    let enrol = EnrolApi::new(enrolment, app.clock().clone());
+    Ok(Grpc {
+        enrol: Routes::new(wire::enrolment_service_server::EnrolmentServiceServer::new(enrol)),
+        jobs: Routes::new(wire::agent_service_server::AgentServiceServer::new(
+            agents.clone(),
+        )),
+        api,
+        health,
+    })
+}
+
+impl Running {
+    /// Where the hub listens and how it is recognised.
+    #[must_use]
+    pub const fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// The use cases of this hub.
+    #[must_use]
+    pub const fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Serves until `stop` is cancelled or a part of the hub ends by itself, then ends the rest in good order.
+    ///
+    /// # Errors
+    /// When a part of the hub ended by itself.
+    pub async fn until(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let failed = tokio::select! {
+            () = stop.cancelled() => None,
+            Some(ended) = self.servers.join_next() => Some(why("a listener", ended)),
+            Some(ended) = self.admin.join_next() => Some(why("the admin listener", ended)),
+            Some(ended) = self.reconcilers.join_next() => Some(why("a reconciler", ended.map(Ok))),
+        };
+        self.stop().await;
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Ends in good order, within [`shutdown::DEADLINE`].
+    pub async fn stop(mut self) {
+        self.ready_file.remove();
+        self.drain.cancel();
+        let drained = async {
+            self.agents.drained().await;
+            while self.servers.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(shutdown::DEADLINE, drained).await.is_err() {
+            tracing::warn!("Calls were still under way at the deadline and are cut");
+        }
+        self.servers.shutdown().await;
+        self.stop_reconcilers.send_replace(true);
+        let reconciled = async { while self.reconcilers.join_next().await.is_some() {} };
+        if tokio::time::timeout(shutdown::DEADLINE, reconciled)
+            .await
+            .is_err()
+        {
+            tracing::warn!("A reconciler was still busy at the deadline and is cut");
+        }
+        self.reconcilers.shutdown().await;
+        self.end.cancel();
+        self.admin.shutdown().await;
+        self.app.db().close().await;
+        tracing::info!("Stopped");
+    }
+}
+
+/// Why a part that should never end has ended.
+fn why(part: &'static str, ended: Result<anyhow::Result<()>, JoinError>) -> anyhow::Error {
+    match ended {
+        Ok(Ok(())) => anyhow!("{part} ended by itself"),
+        Ok(Err(error)) => error.context(format!("{part} ended")),
+        Err(error) => anyhow::Error::new(error).context(format!("{part} crashed")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
