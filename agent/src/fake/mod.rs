@@ -100,6 +100,11 @@ impl FakeAws {
         self.state().stacks.lag = reads;
     }
 
+    /// How many reads of events still miss those of a new operation.
+    pub fn lag_events(&self, reads: u32) {
+        self.state().stacks.event_lag = reads;
+    }
+
     /// Puts a stack there, in any state, as if others or earlier deployments had made it. `resources` are logical ids.
     pub fn arrange(
         &self,

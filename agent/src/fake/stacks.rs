@@ -91,6 +91,8 @@ pub(super) struct Row {
     tokens: BTreeSet<String>,
     stale: Option<(Box<Stack>, u32)>,
     hidden: u32,
+    /// Events that can be seen, and for how many reads still no more than these.
+    quiet: (usize, u32),
 }
 
 #[derive(Clone, Debug)]
@@ -107,6 +109,7 @@ pub(super) struct Stacks {
     failing: Vec<Failing>,
     pub(super) speed: usize,
     pub(super) lag: u32,
+    pub(super) event_lag: u32,
     pub(super) executed: Vec<Executed>,
     /// Tokens of cancellations and continued rollbacks, and how many executions there were before.
     pub(super) taken_back: Vec<(usize, String)>,
@@ -119,6 +122,7 @@ impl Default for Stacks {
             failing: Vec::new(),
             speed: 2,
             lag: 0,
+            event_lag: 0,
             executed: Vec::new(),
             taken_back: Vec::new(),
         }
@@ -449,13 +453,18 @@ impl aws::Stacks for FakeAws {
 
     async fn events(&self, stack: &StackArn, page: Option<&str>) -> Answer<EventPage> {
         let ticket = self.line.enter(Call::Events).await?;
-        let answer = match self.state().stacks.row(stack.as_str()) {
+        let answer = match self.state().stacks.row_mut(stack.as_str()) {
             None => Err(missing(stack.as_str())),
             Some(row) => {
+                let mut known = row.events.len();
+                if row.quiet.1 > 0 {
+                    row.quiet.1 -= 1;
+                    known = row.quiet.0;
+                }
                 // The page's token counts events from the oldest, so that new ones do not shift it.
                 let end = page
                     .and_then(|page| page.parse().ok())
-                    .unwrap_or(row.events.len());
+                    .map_or(known, |page: usize| page.min(known));
                 let start = end.saturating_sub(PAGE);
                 let events = row.events[start..end].iter().rev().cloned().collect();
                 Ok(EventPage {

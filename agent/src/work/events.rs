@@ -147,6 +147,14 @@ impl Events {
             .is_some_and(|(found, token)| found == status && names.verb(token).is_some())
     }
 
+    /// The stack's state by its newest event, if that event is of this deployment's doing.
+    pub(super) fn own_status(&self, names: &super::names::Names) -> Option<&str> {
+        self.newest
+            .as_ref()
+            .filter(|(_, token)| names.verb(token).is_some())
+            .map(|(status, _)| status.as_str())
+    }
+
     /// The newest operation was begun by Hadron, for whatever deployment.
     pub(super) fn hadron_operates(&self) -> bool {
         self.newest

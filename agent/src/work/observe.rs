@@ -68,8 +68,38 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Deletes what could still change the stack, then looks.
+    /// Deletes what could still change the stack, then looks - again, while AWS describes a state that is older than
+    /// what the events already tell.
     pub(super) async fn observe<A: Account, H: Hub, J: StepLog>(
+        &mut self,
+        at: &Attempt<'_, A, H, J>,
+    ) -> Result<Seen, Halt> {
+        let began = Instant::now();
+        let mut wait = at.settings.poll.first;
+        loop {
+            let seen = self.observe_once(at).await?;
+            if !self.is_stale(at, &seen) || began.elapsed() > at.settings.settle {
+                return Ok(seen);
+            }
+            at.wait(wait).await?;
+            wait = at.settings.poll.after(wait);
+        }
+    }
+
+    /// AWS describes a resting stack while the newest event, of our own doing, tells of something else. Reads of AWS
+    /// are not in step; taking an old state for the end of what was just begun would be a false report.
+    fn is_stale<A: Account, H: Hub, J: StepLog>(&self, at: &Attempt<'_, A, H, J>, seen: &Seen) -> bool {
+        let (Some(stack), Some(events)) = (&seen.stack, &self.events) else {
+            return false;
+        };
+        let own = events.own_status(&at.names);
+        *events.stack() == stack.arn
+            && stack.status != StackStatus::DeleteComplete
+            && !stack.status.is_moving()
+            && own.is_some_and(|own| own != stack.status.as_str())
+    }
+
+    async fn observe_once<A: Account, H: Hub, J: StepLog>(
         &mut self,
         at: &Attempt<'_, A, H, J>,
     ) -> Result<Seen, Halt> {
@@ -263,7 +293,7 @@ impl<'a> Watch<'a> {
                 }
                 Err(halt) => return Err(halt),
             };
-            if done(&seen, self.events.as_ref()) {
+            if !self.is_stale(at, &seen) && done(&seen, self.events.as_ref()) {
                 return Ok(Some(seen));
             }
             let over = match patience {

@@ -36,6 +36,7 @@ impl State {
             tokens: BTreeSet::new(),
             stale: None,
             hidden: self.stacks.lag,
+            quiet: (0, 0),
         };
         self.stacks.rows.push(row);
         self.stacks.rows.len() - 1
@@ -115,11 +116,12 @@ impl State {
 
     /// Begins an operation: the first event happens at once, the rest by and by.
     fn begin(&mut self, index: usize, ticks: Vec<Tick>) {
-        let lag = self.stacks.lag;
+        let (lag, quiet) = (self.stacks.lag, self.stacks.event_lag);
         let row = &mut self.stacks.rows[index];
         if lag > 0 {
             row.stale = Some((Box::new(row.view()), lag));
         }
+        row.quiet = (row.events.len(), quiet);
         row.queue = ticks.into();
         let mut serial = self.serial;
         if let Some(tick) = self.stacks.rows[index].queue.pop_front() {

@@ -174,8 +174,86 @@ async fn aws_may_show_late_what_it_accepted() {
             .into_iter()
             .filter(|step| matches!(step, Step::CreateChangeSet { .. }));
         assert_eq!(made.count(), 2, "an old state is not taken for the end");
+        assert_eq!(
+            world.status(&stack),
+            StackStatus::UpdateComplete,
+            "told only when it was true"
+        );
         let outcome = world.run(&world.lease(3, 1, World::destroy(Some(&stack)))).await;
         assert_eq!(outcome, Outcome::Gone { stack: Some(stack) });
+    }
+}
+
+/// A world in which deployment 2 was executed by an attempt that died, and AWS shows nothing of it yet.
+async fn executed_a_moment_ago(describe: u32, events: u32) -> (World, StackArn, Work) {
+    let world = World::new();
+    let stack = world.made(1, &["A"]).await;
+    let work = Work::ApplyStack(world.update(2, &template(&["A=2"]), &stack));
+    world.aws.lag(describe);
+    world.aws.lag_events(events);
+    world.aws.speed(1);
+    let line = Line::default();
+    let (_brake, stop) = Stop::new();
+    let job = world.lease(2, 1, work.clone());
+    let dies = async {
+        while line.count(Call::ExecuteChangeSet) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        end = world.over(&line, &job, &stop) => panic!("{end:?}"),
+        () = dies => {}
+    }
+    assert_eq!(world.executions(2), 1);
+    (world, stack, work)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_attempt_is_not_misled_by_late_answers() {
+    for describe in [0, 1, 4, 9] {
+        for events in [0, 1, 3] {
+            let name = format!("{describe} {events}");
+            let (world, stack, work) = executed_a_moment_ago(describe, events).await;
+            let outcome = world.run(&world.lease(2, 2, work)).await;
+            assert!(matches!(outcome, Outcome::Applied { .. }), "{name}: {outcome:?}");
+            assert_eq!(
+                world.status(&stack),
+                StackStatus::UpdateComplete,
+                "{name}: told only when it was true"
+            );
+            assert_eq!(world.executions(2), 1, "{name}");
+            assert!(world.aws.live_change_sets().is_empty(), "{name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_is_not_misled_by_late_answers() {
+    for (describe, events) in [(0, 0), (1, 0), (1, 1), (4, 1)] {
+        let name = format!("{describe} {events}");
+        let (world, stack, _) = executed_a_moment_ago(describe, events).await;
+        world.aws.speed(0);
+        world.hub.refuse(job_id(2));
+        let job = world.lease_as(52, 2, 1, World::revoke(Some(&stack), false));
+        let line = Line::default();
+        let (_brake, stop) = Stop::new();
+        let go_on = async {
+            while line.count(Call::CancelUpdate) == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            world.aws.speed(1);
+            std::future::pending::<()>().await;
+        };
+        let end = tokio::select! {
+            end = world.over(&line, &job, &stop) => end.unwrap().unwrap(),
+            () = go_on => unreachable!(),
+        };
+        assert_eq!(failure(end).kind, FailureKind::StackFailed, "{name}");
+        assert_eq!(
+            world.status(&stack),
+            StackStatus::UpdateRollbackComplete,
+            "{name}"
+        );
     }
 }
 

@@ -53,6 +53,8 @@ async fn walk(seed: u64) -> bool {
     ];
     let dice = RefCell::new(Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1));
     let roll = |sides| dice.borrow_mut().roll(sides);
+    world.aws.lag(u32::try_from(roll(3)).unwrap());
+    world.aws.lag_events(u32::try_from(roll(2)).unwrap());
     let lane = RefCell::new(Lane {
         first: Life::Waiting,
         second: None,
