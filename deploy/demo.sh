@@ -6,5 +6,8 @@ need() { command -v "$1" >/dev/null 2>&1 || { echo "error: $1 is missing: $2" >&
 need cargo "install Rust from your distribution or with rustup"
 need cc "install a C compiler (Debian: apt-get install build-essential)"
 need python3 "install Python 3.11 or later with venv (Debian: apt-get install python3 python3-venv)"
-cargo build --quiet --locked --bins -p hadron-management -p hadron-agent -p hadron-cli -p hadron-tests
-exec cargo run --quiet --locked -p hadron-tests --bin xtask -- demo "$@"
+xtask="${CARGO_TARGET_DIR:-target}/debug/xtask"
+quiet=--quiet
+[ -x "$xtask" ] || { echo "building; the first time takes some minutes" >&2; quiet=; }
+cargo build $quiet --locked --workspace --bins
+exec "$xtask" demo "$@"
