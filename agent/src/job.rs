@@ -93,7 +93,7 @@ pub struct DestroyStack {
     pub role_kind: RoleKind,
     /// The role that the hub asks for.
     pub role: Option<RoleArn>,
-    /// Logical ids to leave behind; only for stacks in DELETE_FAILED.
+    /// Logical ids to leave behind; only for stacks in `DELETE_FAILED`.
     pub retain_resources: Vec<String>,
 }
 

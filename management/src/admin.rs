@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 
 use crate::app::App;
 use crate::app::enrolment::Records;
-use crate::args::{Admin, CaPin, NewToken, OldToken, TokenTask};
+use crate::args::{Admin, Backup, CaPin, NewToken, OldToken, TokenTask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::identity::ca::{CA_CERTIFICATE_FILE, CA_FILE, Ca};
@@ -30,6 +30,7 @@ pub async fn run(task: Admin) -> anyhow::Result<()> {
         }
         Admin::Token(TokenTask::Disable(old)) => disable(old).await,
         Admin::CaPin(pin) => ca_pin(pin),
+        Admin::Backup(backup) => self::backup(backup).await,
         Admin::TrustAgentRole(source) => {
             let (app, _) = open(&source.load()?).await?;
             let role = app.trust_management_role().await.map_err(told)?;
@@ -39,6 +40,21 @@ pub async fn run(task: Admin) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+async fn backup(backup: Backup) -> anyhow::Result<()> {
+    let config = backup.source.load()?;
+    let db = wiring::open_db(&config, Clock::system()).await?;
+    if backup.file.exists() {
+        bail!("{} exists already: name a file that does not", backup.file.display());
+    }
+    db.backup(&backup.file).await.context("the database could not be copied")?;
+    eprintln!(
+        "{} is a copy of the database; keep {} with it",
+        backup.file.display(),
+        config.data_dir.join(CA_FILE).display()
+    );
+    Ok(())
 }
 
 /// The public text of an error with the way to go on; the cause goes with it, since this is the machine's own person.

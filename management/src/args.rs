@@ -93,6 +93,21 @@ pub enum Admin {
     CaPin(CaPin),
     /// Trust the management account's agent role again after it was deleted and made anew
     TrustAgentRole(Source),
+    /// Copy the SQLite database to a file, also while a hub is running
+    ///
+    /// Keep the hub's ca.pem with it: without that key the agents do not know the hub again. PostgreSQL has tools of its
+    /// own (pg_dump, base backups).
+    Backup(Backup),
+}
+
+/// See [`Admin::Backup`].
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// Where the copy goes; must not exist yet
+    pub file: PathBuf,
+    /// Where the database is.
+    #[command(flatten)]
+    pub source: Source,
 }
 
 /// See [`Admin::CaPin`].

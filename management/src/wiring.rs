@@ -131,7 +131,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
 
     let drain = CancellationToken::new();
     let agents = AgentApi::new(app.clone(), ca.hub_id().clone(), drain.clone());
-    let services = services(&config, &app, &ca, &agents)?;
+    let services = services(&config, &app, &ca, &agents, &drain)?;
     let identity = ServerIdentity::new(Arc::clone(&ca), config.listen.names.clone(), clock.now())?;
     let sockets = Sockets::bind(&config.listen).await?;
     let ready = Ready::new(&config, &ca, &sockets)?;
@@ -190,7 +190,13 @@ async fn check_hub_id(db: &Db, ca: &Ca) -> anyhow::Result<()> {
 }
 
 /// All services, before they have sockets.
-fn services(config: &Config, app: &App, ca: &Arc<Ca>, agents: &AgentApi) -> anyhow::Result<Grpc> {
+fn services(
+    config: &Config,
+    app: &App,
+    ca: &Arc<Ca>,
+    agents: &AgentApi,
+    drain: &CancellationToken,
+) -> anyhow::Result<Grpc> {
     let access = Arc::new(config.access.clone());
     let records = Records::new(app.clone(), Arc::clone(&access));
     let clock = app.clock().clone();
@@ -217,7 +223,7 @@ fn services(config: &Config, app: &App, ca: &Arc<Ca>, agents: &AgentApi) -> anyh
     );
 
     let (health, health_service) = tonic_health::server::health_reporter();
-    let mut api = operator::routes(app)
+    let mut api = operator::routes(app, drain)
         .add_service(wire::auth_service_server::AuthServiceServer::new(auth))
         .add_service(health_service);
     if config.dev.is_some() {

@@ -23,6 +23,8 @@ enum Task {
     Demo(xtask::demo::Demo),
     /// Run all tests
     Test(xtask::develop::Test),
+    /// Measure which lines of the rules and of the templates crate their tests reach
+    Coverage(xtask::develop::Coverage),
     /// Write generated code and reference pages anew
     Gen,
 }
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     let done = match cli.task {
         Task::Demo(demo) => demo.run(),
         Task::Test(test) => test.run(),
+        Task::Coverage(coverage) => coverage.run(),
         Task::Gen => xtask::develop::generate(),
     };
     match done {

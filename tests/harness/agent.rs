@@ -108,6 +108,47 @@ pipeline = [{pipeline}]
         &self.folder
     }
 
+    /// Starts another agent of the same account, with the same configuration and a disk of its own.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn twin(&self) -> Result<Self> {
+        let folder = self.folder.with_file_name(format!("agent-{}-twin", self.account));
+        std::fs::create_dir_all(&folder).context("a folder for the second agent")?;
+        let text = std::fs::read_to_string(self.folder.join("agent.toml")).context("agent.toml")?;
+        let (own, other) = (self.folder.display().to_string(), folder.display().to_string());
+        std::fs::write(folder.join("agent.toml"), text.replace(&own, &other)).context("agent.toml of the second agent")?;
+        let process = spawn(&folder, &self.credentials)?;
+        Ok(Self { process, account: self.account.clone(), folder, credentials: self.credentials.clone() })
+    }
+
+    /// What the journal holds at this moment, all jobs in one text.
+    #[must_use]
+    pub fn journal(&self) -> String {
+        let jobs = std::fs::read_dir(self.folder.join("state/jobs")).into_iter().flatten().flatten();
+        jobs.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect()
+    }
+
+    /// Takes away everything that it keeps on disk: key, certificate, journal.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn lose_disk(&self) -> Result<()> {
+        std::fs::remove_dir_all(self.folder.join("state")).context("the agent's state")
+    }
+
+    /// Starts it again with these lines in place of its tables of limits and what follows them.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn restart_with(&mut self, limits: &str) -> Result<()> {
+        let file = self.folder.join("agent.toml");
+        let text = std::fs::read_to_string(&file).context("agent.toml")?;
+        let kept = text.split("[limits]").next().unwrap_or_default();
+        std::fs::write(&file, format!("{kept}[limits]\n{limits}\n")).context("agent.toml")?;
+        self.restart()
+    }
+
     /// Starts it again with what it had on disk.
     ///
     /// # Errors

@@ -127,12 +127,16 @@ impl Cli {
         }
     }
 
-    /// Starts a command whose output this process shows, and waits for it.
+    /// Starts a command whose output this process shows, and waits for it; it ends when nobody waits any more.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn show(&self, args: &[&str]) -> Result<i32> {
-        let status = self.command(args)?.status().context("hadron cannot be started")?;
+    pub async fn show(&self, args: &[&str]) -> Result<i32> {
+        let mut child = tokio::process::Command::from(self.command(args)?)
+            .kill_on_drop(true)
+            .spawn()
+            .context("hadron cannot be started")?;
+        let status = child.wait().await.context("waiting for hadron")?;
         Ok(status.code().unwrap_or(-1))
     }
 }

@@ -170,6 +170,16 @@ impl Emulator {
         if answer.status().is_success() { Ok(()) } else { bail!("the emulator refuses the faults: {}", answer.text().await?) }
     }
 
+    /// Forgets all faults that were planted and not met yet.
+    ///
+    /// # Errors
+    /// When the emulator does not answer.
+    pub async fn heal(&self) -> Result<()> {
+        let url = format!("{}/_hadron/faults", self.url);
+        let answer = self.http.delete(url).send().await.context("forgetting faults")?;
+        if answer.status().is_success() { Ok(()) } else { bail!("the emulator forgets no faults: {}", answer.text().await?) }
+    }
+
     /// Waits until an API call that `fits` was made after `since`; gives it.
     ///
     /// # Errors

@@ -118,13 +118,33 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
         self.wait_ready().await
     }
 
+    /// A number that the hub tells about itself on its admin address.
+    ///
+    /// # Errors
+    /// When it does not answer, or knows no such number.
+    pub async fn gauge(&self, name: &str) -> Result<u64> {
+        let client = reqwest::Client::builder().no_proxy().build().context("an HTTP client")?;
+        let url = format!("http://{}/metrics", self.ready.admin.trim_start_matches("http://"));
+        let text = client.get(url).send().await.context("asking for metrics")?.text().await.context("the metrics")?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|number| number.parse().ok()).with_context(|| format!("no number {name} in:\n{text}"))
+    }
+
     /// Mints a token by the hub's own command.
     ///
     /// # Errors
     /// When the command fails.
     pub fn token(&self, name: &str, role: &str) -> Result<String> {
+        self.token_for(name, role, "1d")
+    }
+
+    /// The same with the time after which it ends, such as `12h`.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn token_for(&self, name: &str, role: &str, time: &str) -> Result<String> {
         let output = Command::new(paths::binary("hadron-hub")?)
-            .args(["admin", "token", "create", "--name", name, "--role", role, "--config"])
+            .args(["admin", "token", "create", "--name", name, "--role", role, "--expires", time, "--config"])
             .arg(self.folder.join("hub.toml"))
             .output()
             .context("hadron-hub admin token create")?;

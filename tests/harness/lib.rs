@@ -9,8 +9,10 @@ pub mod aws;
 pub mod cli;
 pub mod emulator;
 pub mod hub;
+pub mod invariants;
 pub mod paths;
 pub mod process;
+pub mod scenario;
 pub mod wait;
 pub mod world;
 

@@ -310,6 +310,9 @@ async fn fetch(mut client: Client, token: Token, most: u64) -> Result<String, St
     String::from_utf8(content).map_err(|_| Status::invalid_argument("the template is no UTF-8 text"))
 }
 
+/// How many stack events go into one call; the hub takes 500.
+const EVENTS_A_CALL: usize = 250;
+
 impl EventPost {
     /// Sends what comes, until the job lets go of its [`JobHub`] and everything is sent, or the lease is over.
     pub async fn run(mut self) {
@@ -320,15 +323,18 @@ impl EventPost {
                 while let Ok(more) = self.events.try_recv() {
                     batch.extend(more);
                 }
-                let request = convert::events(self.lease.token(), batch);
-                let call = |mut client: Client| {
-                    let request = request.clone();
-                    async move { client.post_events(request).await }
-                };
-                if let Err(status) = self.link.call("PostEvents", call).await {
-                    debug!(code = ?status.code(), message = status.message(), "The hub refuses stack events");
-                    if status.code() == Code::Aborted {
-                        return;
+                // The hub takes a bounded number of events in one call.
+                for part in batch.chunks(EVENTS_A_CALL) {
+                    let request = convert::events(self.lease.token(), part.to_vec());
+                    let call = |mut client: Client| {
+                        let request = request.clone();
+                        async move { client.post_events(request).await }
+                    };
+                    if let Err(status) = self.link.call("PostEvents", call).await {
+                        debug!(code = ?status.code(), message = status.message(), "The hub refuses stack events");
+                        if status.code() == Code::Aborted {
+                            return;
+                        }
                     }
                 }
             }

@@ -199,7 +199,8 @@ impl App {
         Ok(views)
     }
 
-    /// Accepts a connection; `confirmed` is the account id that the administrator typed.
+    /// Accepts a connection; `confirmed` is the account id that the administrator typed. Accepting one that is connected
+    /// already is the way to trust an agent's role that was deleted and made anew: the next enrolment pins its new id.
     ///
     /// # Errors
     /// When the account id is not the connection's, the connection was rejected or deleted, or another one already serves
@@ -222,6 +223,9 @@ impl App {
                             format!("the request comes from account {}, not from {confirmed}", row.connection.account),
                         )
                         .help("accept it only if you know that account; confirm with its id"));
+                    }
+                    if matches!(row.connection.approval, Approval::Connected(_)) && row.pinned_role_id.take().is_some() {
+                        connections::put(unit.tx, &row).await?;
                     }
                     let environment = row.connection.environment.clone();
                     let input = ConnectionInput::Accept(unit.signed(&request.caller));

@@ -91,8 +91,15 @@ pub fn ways_out(target: &Target, intent: Intent, kind: FailureKind, resources: &
     let noun = target.kind();
     let name = target.name();
     let update = format!("hadron {noun} update {name} --spec SPEC");
-    let again = format!("hadron {noun} update {name}");
+    let again = format!("hadron {noun} update {name} --redeploy");
     let delete = format!("hadron {noun} delete {name}");
+    let remove = match target {
+        // A service has at least one instance, so the last one cannot be removed alone.
+        Target::Instance(service, _) => {
+            format!("or remove it: {delete} (its service's last instance: hadron service delete {service})")
+        }
+        Target::Environment(_) | Target::Pipeline(_) | Target::Component(_) => format!("or remove it: {delete}"),
+    };
     match (intent, kind) {
         (Intent::Destroy, FailureKind::DeleteFailed) => {
             let stuck: Vec<&str> = resources
@@ -102,7 +109,7 @@ pub fn ways_out(target: &Target, intent: Intent, kind: FailureKind, resources: &
                 .collect();
             let mut ways = vec![format!("remove what holds the resource, then: {delete}")];
             if !stuck.is_empty() {
-                ways.push(format!("leave it behind: {delete} --retain {}", stuck.join(",")));
+                ways.push(format!("leave it behind: {delete} --retain {}", stuck.join(" --retain ")));
             }
             ways
         }
@@ -120,7 +127,7 @@ pub fn ways_out(target: &Target, intent: Intent, kind: FailureKind, resources: &
             "in the CloudFormation console of the account: continue the update rollback, skipping the resource that failed"
                 .to_owned(),
             format!("then: {again}"),
-            format!("or give it up: {delete}"),
+            remove,
         ],
         (Intent::Apply, FailureKind::StackVanished) => {
             vec![format!("the stack was deleted outside Hadron; remove what is left of it here: {delete}")]
@@ -129,7 +136,7 @@ pub fn ways_out(target: &Target, intent: Intent, kind: FailureKind, resources: &
             vec![format!("wait until the other operation on the stack has ended, then: {again}")]
         }
         (Intent::Apply, _) => {
-            vec![format!("with another spec: {update}"), format!("the same again: {again}"), format!("or remove it: {delete}")]
+            vec![format!("with another spec: {update}"), format!("the same again: {again}"), remove]
         }
     }
 }

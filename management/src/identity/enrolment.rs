@@ -281,7 +281,7 @@ pub enum EnrolmentError {
     },
     /// A role of the same name, made anew.
     #[error(
-        "role {role} was made anew since the connection was accepted (its id was {pinned}, now is {found}): an administrator must accept the connection again"
+        "role {role} was made anew since the connection was accepted (its id was {pinned}, now is {found}): an administrator must accept the connection again (`hadron connection accept`; for the management account's own agent: `hadron-hub admin trust-agent-role`)"
     )]
     RoleReplaced {
         /// The role's name.

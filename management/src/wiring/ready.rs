@@ -1,6 +1,7 @@
 //! Where a started hub listens, for people, scripts and tests: `ready.json` in the data directory.
 
 use std::fs;
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -69,7 +70,8 @@ impl Ready {
                 "access.administrators is empty: only tokens of `hadron-hub admin token create` can administer this hub"
             );
         }
-        if config.dev.is_some() {
+        // Its log lines say the same to machines, which expect nothing else in between.
+        if config.dev.is_some() && std::io::stderr().is_terminal() {
             eprintln!(
                 "\n  Hadron hub for development, {}\n    api    {}\n    enrol  {}\n    jobs   {}\n    admin  {}\n    CA     {}\n    \
                  pin    {}\n  It believes an emulator as if it were AWS. Never let other machines reach it.\n",

@@ -101,7 +101,7 @@ pub enum Partition {
     /// China, `aws-cn`.
     #[serde(rename = "aws-cn")]
     China,
-    /// GovCloud (US), `aws-us-gov`.
+    /// `GovCloud` (US), `aws-us-gov`.
     #[serde(rename = "aws-us-gov")]
     GovCloud,
 }

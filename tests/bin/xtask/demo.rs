@@ -1,6 +1,7 @@
 //! The main job, end to end, on an emulated AWS with three accounts: real processes, real gRPC over mutual TLS, real state.
 
 use std::fmt::Write as _;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ impl Demo {
             if self.stop {
                 return stop();
             }
+            // Two demos in one checkout would take one another's folder away.
+            let _alone = alone()?;
             // Whatever an earlier run left behind would be in the way.
             let _ = stop();
             process::own_groups();
@@ -72,13 +75,13 @@ impl Demo {
         title("1. An administrator publishes an environment template and a service template");
         let bundle = |name: &str| examples.join(name).join("v1").display().to_string();
         let (env, svc) = (bundle("minimal-env"), bundle("minimal-svc"));
-        step(&cast.admin, "administrator", &["template", "create", "minimal-env", "--kind", "environment", &env, "--publish"])?;
+        step(&cast.admin, "administrator", &["template", "create", "minimal-env", "--kind", "environment", &env, "--publish"]).await?;
         step(
             &cast.admin,
             "administrator",
             &["template", "create", "minimal-svc", "--kind", "service", &svc, "--compatible-with", "minimal-env:1", "--publish"],
-        )?;
-        step(&cast.admin, "administrator", &["template", "list"])?;
+        ).await?;
+        step(&cast.admin, "administrator", &["template", "list"]).await?;
 
         title("2. The production account asks for a connection; nobody else can ask in its name");
         let role = format!("arn:aws:iam::{PROD}:role/hadron-provisioning");
@@ -86,22 +89,22 @@ impl Demo {
             &cast.prod,
             "owner of 333333333333",
             &["connection", "request", "--environment", "prd", "--management-account", MANAGEMENT, "--role-arn", &role],
-        )?;
+        ).await?;
         world.start_agent(PROD, "").await?;
         world.start_agent(DEV, "").await?;
         tell("the agents of 222222222222 and 333333333333 are started; they wait until their accounts are connected");
 
         title("3. The management account accepts it");
-        step(&cast.admin, "administrator", &["connection", "list", "--status", "PENDING"])?;
+        step(&cast.admin, "administrator", &["connection", "list", "--status", "PENDING"]).await?;
         let id = only_connection(&cast.admin).await?;
-        step(&cast.admin, "administrator", &["connection", "accept", &id, "--account", PROD])?;
+        step(&cast.admin, "administrator", &["connection", "accept", &id, "--account", PROD]).await?;
         wait::until("the production agent to connect", Duration::from_secs(60), || async {
             let list = cast.admin.json(&["agent", "list"]).await?;
             let online = |item: &Value| item["accountId"] == PROD && item["online"] == true;
             Ok(list["items"].as_array().into_iter().flatten().any(online).then_some(()))
         })
         .await?;
-        step(&cast.admin, "administrator", &["agent", "list"])?;
+        step(&cast.admin, "administrator", &["agent", "list"]).await?;
 
         title("4. The environment is deployed by the agent of the production account, in that account");
         let spec = examples.join("minimal-env/spec.yaml").display().to_string();
@@ -109,7 +112,7 @@ impl Demo {
             &cast.admin,
             "administrator",
             &["environment", "create", "prd", "--template", "minimal-env", "--connection", &id, "--spec", &spec, "--wait"],
-        )?;
+        ).await?;
 
         title("5. A developer deploys a service: an instance in production, the pipeline with its ECR repository in management");
         let planted = tokio::spawn(plant_foreign_statement(world.emulator.url().to_owned(), "shop"));
@@ -122,7 +125,7 @@ impl Demo {
                 "example/shop", "--repository-connection",
                 "arn:aws:codeconnections:us-east-1:111111111111:connection/0b7a3c1e-6a55-4e0f-9a53-0c8f4f5a1d11", "--wait",
             ],
-        )?;
+        ).await?;
 
         planted.await.context("planting")??;
         title("6. The management agent has let the production account pull the image, and touched nothing else");
@@ -132,7 +135,7 @@ impl Demo {
             Ok((!items.is_empty() && items.iter().all(|item| item["state"] == "APPLIED")).then_some(()))
         })
         .await?;
-        step(&cast.admin, "administrator", &["grant", "list"])?;
+        step(&cast.admin, "administrator", &["grant", "list"]).await?;
 
         title("What is true, read from the emulated AWS itself");
         let state = world.emulator.state().await?;
@@ -190,6 +193,17 @@ fn folder() -> PathBuf {
     paths::root().join(".hadron-demo")
 }
 
+/// Keeps a second demo of this checkout from starting while this one runs; the lock goes with the process.
+fn alone() -> Result<File> {
+    let path = paths::root().join(".hadron-demo.lock");
+    let file = File::create(&path).with_context(|| path.display().to_string())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!("another demo of this checkout is running; wait until it has ended"),
+        Err(TryLockError::Error(error)) => Err(error).context("locking the demo's folder"),
+    }
+}
+
 fn shown(path: &Path) -> String {
     path.strip_prefix(paths::root()).unwrap_or(path).display().to_string()
 }
@@ -203,7 +217,7 @@ fn tell(text: &str) {
 }
 
 /// Prints a command, runs it, and shows what it says.
-fn step(who: &Cli, name: &str, args: &[&str]) -> Result<()> {
+async fn step(who: &Cli, name: &str, args: &[&str]) -> Result<()> {
     let words: Vec<String> = args
         .iter()
         .map(|arg| {
@@ -218,7 +232,7 @@ fn step(who: &Cli, name: &str, args: &[&str]) -> Result<()> {
         line.cyan(),
         whom.dimmed()
     );
-    match tokio::task::block_in_place(|| who.show(args))? {
+    match who.show(args).await? {
         0 => Ok(()),
         code => bail!("`hadron {}` ended with {code}; the logs are in {}", words.join(" "), shown(&folder())),
     }
@@ -346,6 +360,7 @@ fn write_env(world: &World, cast: &Cast) -> Result<PathBuf> {
         ("NODE_EXTRA_CA_CERTS", ready.ca_file.display().to_string()),
         ("AWS_ENDPOINT_URL", world.emulator.url().to_owned()),
         ("AWS_REGION", REGION.to_owned()),
+        ("AWS_DEFAULT_REGION", REGION.to_owned()),
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
     ] {
         let _ = writeln!(text, "export {name}='{value}'");

@@ -209,7 +209,8 @@ async fn request(args: Request, cx: &Context) -> Result<()> {
 async fn decision(cx: &Context, id: &str) -> Result<wire::Connection> {
     loop {
         let connection = get(cx, id).await?;
-        if connection.status != "PENDING" {
+        // Accepting a connected one again is how a role of the agent that was made anew is trusted.
+    if !matches!(connection.status.as_str(), "PENDING" | "CONNECTED") {
             return Ok(connection);
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -266,11 +267,12 @@ async fn accept(args: Accept, cx: &Context) -> Result<()> {
     } = args;
     let connection = get(cx, &id).await?;
     let expected = connection.environment_account_id.clone();
-    if connection.status != "PENDING" {
+    // Accepting a connected one again is how a role of the agent that was made anew is trusted.
+    if !matches!(connection.status.as_str(), "PENDING" | "CONNECTED") {
         return Err(
             Failure::new(Exit::Conflict, format!("connection {id} cannot be accepted"))
-                .why(format!("it is {} already", connection.status))
-                .next(format!("hadron connection get {id}")),
+                .why(format!("it is {}, for good", connection.status))
+                .next("from the environment account: hadron connection request"),
         );
     }
     let confirmed = match account {
@@ -308,10 +310,20 @@ async fn accept(args: Accept, cx: &Context) -> Result<()> {
         })
         .await?;
     cx.brief(&accepted)?;
-    say(format!(
-        "Next: hadron environment create {} --connection {id} --template TEMPLATE --spec FILE",
-        accepted.environment_name
-    ));
+    let name = &accepted.environment_name;
+    let exists = hub
+        .call("cannot get the environment", wire::GetEnvironmentRequest { name: name.clone() }, async |q| {
+            hub.environments().get_environment(q).await
+        })
+        .await;
+    say(match exists {
+        // Its old connection is gone, or this one would not have been free to be accepted.
+        Ok(environment) if environment.connection_id != id => {
+            format!("Next: hadron environment update {name} --connection {id} --redeploy")
+        }
+        Ok(_) => "The agent's role is trusted anew: the next enrolment decides which one that is.".to_owned(),
+        Err(_) => format!("Next: hadron environment create {name} --connection {id} --template TEMPLATE --spec FILE"),
+    });
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! AgentsService.
+//! `AgentsService`: converts, asks the use cases, converts back.
 
 use hadron_proto::wire;
 use tonic::{Request, Response, Status};
@@ -41,6 +41,6 @@ impl wire::agents_service_server::AgentsService for Operator {
         };
         let changed = |item| wire::AgentChange { change: Some(Change::Agent(item)) };
         let removed = |id| wire::AgentChange { change: Some(Change::RemovedId(id)) };
-        Ok(Response::new(watch::stream(&self.app, look, changed, removed)))
+        Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 }

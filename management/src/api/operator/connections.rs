@@ -1,4 +1,4 @@
-//! ConnectionService.
+//! `ConnectionService`: converts, asks the use cases, converts back.
 
 use hadron_proto::wire;
 use tonic::{Request, Response, Status};
@@ -90,7 +90,7 @@ impl wire::connection_service_server::ConnectionService for Operator {
         };
         let changed = |item| wire::ConnectionChange { change: Some(Change::Connection(item)) };
         let removed = |id| wire::ConnectionChange { change: Some(Change::RemovedId(id)) };
-        Ok(Response::new(watch::stream(&self.app, look, changed, removed)))
+        Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 
     async fn accept_connection(

@@ -1,4 +1,4 @@
-//! DeploymentService.
+//! `DeploymentService`: converts, asks the use cases, converts back.
 
 use hadron_proto::wire;
 use tokio::sync::mpsc;
@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::convert::{self, word};
 use super::page::Page;
-use super::watch::{EVERY, Stream};
+use super::watch::{EVERY, Stream, draining};
 use super::{Operator, answer};
 use crate::api::status::status;
 use crate::store::Topic;
@@ -81,6 +81,7 @@ impl wire::deployment_service_server::DeploymentService for Operator {
         let (sender, receiver) = mpsc::channel(64);
         let app = self.app.clone();
         let mut woken = app.db().subscribe(Topic::Changes);
+        let drain = self.drain.clone();
         tokio::spawn(async move {
             let mut after = message.after;
             let mut last = None;
@@ -120,6 +121,10 @@ impl wire::deployment_service_server::DeploymentService for Operator {
                 }
                 tokio::select! {
                     () = sender.closed() => return,
+                    () = drain.cancelled() => {
+                        let _ = sender.send(Err(draining())).await;
+                        return;
+                    }
                     () = woken.woken() => {}
                     () = tokio::time::sleep(EVERY) => {}
                 }

@@ -1,4 +1,4 @@
-//! EnvironmentService.
+//! `EnvironmentService`: converts, asks the use cases, converts back.
 
 use hadron_domain::template::Wanted;
 use hadron_proto::wire;
@@ -104,6 +104,6 @@ impl wire::environment_service_server::EnvironmentService for Operator {
         };
         let changed = |item| wire::EnvironmentChange { change: Some(Change::Environment(item)) };
         let removed = |name| wire::EnvironmentChange { change: Some(Change::RemovedName(name)) };
-        Ok(Response::new(watch::stream(&self.app, look, changed, removed)))
+        Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 }

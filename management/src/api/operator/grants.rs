@@ -1,4 +1,4 @@
-//! GrantService.
+//! `GrantService`: converts, asks the use cases, converts back.
 
 use hadron_proto::wire;
 use tonic::{Request, Response, Status};
@@ -51,6 +51,6 @@ impl wire::grant_service_server::GrantService for Operator {
         };
         let changed = |item| wire::GrantChange { change: Some(Change::Grant(item)) };
         let removed = |key| wire::GrantChange { change: Some(Change::Removed(key)) };
-        Ok(Response::new(watch::stream(&self.app, look, changed, removed)))
+        Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 }

@@ -1,4 +1,4 @@
-//! InstanceService.
+//! `InstanceService`: converts, asks the use cases, converts back.
 
 use hadron_proto::wire;
 use tonic::{Request, Response, Status};
@@ -96,6 +96,6 @@ impl wire::instance_service_server::InstanceService for Operator {
         };
         let changed = |item| wire::InstanceChange { change: Some(Change::Instance(item)) };
         let removed = |name| wire::InstanceChange { change: Some(Change::Removed(name)) };
-        Ok(Response::new(watch::stream(&self.app, look, changed, removed)))
+        Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 }

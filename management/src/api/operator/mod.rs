@@ -20,6 +20,7 @@ mod watch;
 
 use hadron_domain::authority::Caller;
 use hadron_proto::wire;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Status};
 
@@ -33,6 +34,8 @@ const LARGEST_REQUEST: usize = 8 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Operator {
     app: App,
+    /// Cancelled when this hub is stopping: streams end then, so that nobody has to be cut off.
+    drain: CancellationToken,
 }
 
 impl Operator {
@@ -48,10 +51,10 @@ fn answer<T>(result: Result<T, AppError>) -> Result<T, Status> {
     result.map_err(|error| status(&error))
 }
 
-/// All services that need a token.
+/// All services that need a token; their streams end when `drain` is cancelled.
 #[must_use]
-pub fn routes(app: &App) -> Routes {
-    let operator = Operator { app: app.clone() };
+pub fn routes(app: &App, drain: &CancellationToken) -> Routes {
+    let operator = Operator { app: app.clone(), drain: drain.clone() };
     let mut routes = Routes::builder();
     routes
         .add_service(wire::connection_service_server::ConnectionServiceServer::new(operator.clone()))

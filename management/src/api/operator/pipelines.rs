@@ -1,4 +1,4 @@
-//! PipelineService.
+//! `PipelineService`: converts, asks the use cases, converts back.
 
 use hadron_proto::wire;
 use tonic::{Request, Response, Status};
@@ -86,6 +86,6 @@ impl wire::pipeline_service_server::PipelineService for Operator {
         };
         let changed = |item| wire::PipelineChange { change: Some(Change::Pipeline(item)) };
         let removed = |name| wire::PipelineChange { change: Some(Change::RemovedServiceName(name)) };
-        Ok(Response::new(watch::stream(&self.app, look, changed, removed)))
+        Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 }

@@ -1,4 +1,4 @@
-//! ServiceService.
+//! `ServiceService`: converts, asks the use cases, converts back.
 
 use hadron_domain::template::Wanted;
 use hadron_proto::wire;
@@ -95,6 +95,6 @@ impl wire::service_service_server::ServiceService for Operator {
         };
         let changed = |item| wire::ServiceChange { change: Some(Change::Service(item)) };
         let removed = |name| wire::ServiceChange { change: Some(Change::RemovedName(name)) };
-        Ok(Response::new(watch::stream(&self.app, look, changed, removed)))
+        Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 }

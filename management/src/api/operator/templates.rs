@@ -1,4 +1,4 @@
-//! TemplateService.
+//! `TemplateService`: converts, asks the use cases, converts back.
 
 use hadron_proto::wire;
 use tonic::{Request, Response, Status};
@@ -149,6 +149,6 @@ impl wire::template_service_server::TemplateService for Operator {
         };
         let changed = |item| wire::TemplateChange { change: Some(Change::Template(item)) };
         let removed = |key| wire::TemplateChange { change: Some(Change::Removed(key)) };
-        Ok(Response::new(watch::stream(&self.app, look, changed, removed)))
+        Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
+use tonic::{Code, Status};
 
-use crate::api::status::status;
-use crate::app::{App, AppError};
+use super::Operator;
+use crate::api::status::{status, with_info};
+use crate::app::AppError;
 use crate::store::Topic;
 
 /// How often a stream looks although nobody woke it.
@@ -22,9 +23,14 @@ pub(super) type Stream<T> = ReceiverStream<Result<T, Status>>;
 /// Items by key, as a look found them.
 type Found<T> = BTreeMap<String, T>;
 
+/// What a stream ends with when this hub stops: the client asks again, and another hub answers.
+pub(super) fn draining() -> Status {
+    with_info(Code::Unavailable, "DRAINING", "this hub is stopping", Some("ask again; nothing is lost"))
+}
+
 /// Looks again and again with `look` and sends what is new or different through `changed`, what is gone through `removed`.
 pub(super) fn stream<T, C, L, F>(
-    app: &App,
+    operator: &Operator,
     look: L,
     changed: fn(T) -> C,
     removed: fn(String) -> C,
@@ -36,7 +42,8 @@ where
     F: Future<Output = Result<Found<T>, AppError>> + Send,
 {
     let (sender, receiver) = mpsc::channel(64);
-    let mut woken = app.db().subscribe(Topic::Changes);
+    let mut woken = operator.app.db().subscribe(Topic::Changes);
+    let drain = operator.drain.clone();
     tokio::spawn(async move {
         let mut known: Found<T> = Found::new();
         loop {
@@ -59,6 +66,10 @@ where
             known = found;
             tokio::select! {
                 () = sender.closed() => return,
+                () = drain.cancelled() => {
+                    let _ = sender.send(Err(draining())).await;
+                    return;
+                }
                 () = woken.woken() => {}
                 () = tokio::time::sleep(EVERY) => {}
             }
