@@ -3,17 +3,15 @@
 use hadron_domain::authority::{Action, Caller, Reach};
 use hadron_domain::connection::Approval;
 use hadron_domain::deployment::Intent;
-use hadron_domain::service::Part;
 use hadron_domain::target::Target;
 use hadron_domain::template::{TemplateKind, Wanted};
 use hadron_proto::vocab::{ConnectionId, EnvironmentName, TemplateName, TemplateVersion};
 use hadron_templates::BundleKind;
-use indexmap::IndexMap;
 
 use super::effects::Planned;
 use super::{App, AppError, ErrorKind, Request, Unit, inputs};
 use crate::store::connections::{self, ConnectionKind, ConnectionRow};
-use crate::store::targets::{Filter, TargetRow};
+use crate::store::targets::{Filter, Fresh, TargetRow};
 use crate::store::templates::VersionRow;
 use crate::store::{deployments, targets};
 
@@ -199,7 +197,7 @@ impl App {
                     Some(id) => usable(unit, id, &new.name).await?.connection,
                     None => connection,
                 };
-                let mut target = TargetRow {
+                let fresh = Fresh {
                     id: unit.fresh_id(),
                     target: Target::Environment(new.name.clone()),
                     environment: Some(new.name.clone()),
@@ -209,23 +207,9 @@ impl App {
                     template: new.template,
                     version,
                     spec: spec.clone(),
-                    description: new.description,
-                    stack_name: String::new(),
-                    stack_arn: None,
-                    condemned: false,
-                    ever_succeeded: false,
-                    part: Part::Untouched,
-                    status: "IN_PROGRESS".to_owned(),
-                    message: String::new(),
-                    ways_out: Vec::new(),
                     warnings: draft.warnings.clone(),
-                    outputs: IndexMap::new(),
-                    resources: Vec::new(),
-                    attempted: None,
-                    succeeded: None,
-                    created_at: unit.now,
-                    generation: 0,
                 };
+                let mut target = TargetRow { description: new.description, ..TargetRow::fresh(fresh, unit.now) };
                 targets::insert(unit.tx, &target).await.map_err(|error| match error.unique() {
                     Some(_) => AppError::new(
                         ErrorKind::AlreadyExists,

@@ -9,14 +9,13 @@ use hadron_domain::target::Target;
 use hadron_domain::template::{CompatibleTemplate, TemplateKind, Wanted};
 use hadron_proto::vocab::{EnvironmentName, InstanceName, ServiceName, TemplateName, TemplateVersion};
 use hadron_templates::{BundleKind, InstanceSpec, ServiceSpec};
-use indexmap::IndexMap;
 
 use super::effects::{Planned, topic};
 use super::inputs::{self, Draft, PipelinePart};
 use super::{App, AppError, ErrorKind, Request, Unit, grants};
 use crate::store::deployments::Source;
 use crate::store::services::ServiceRow;
-use crate::store::targets::TargetRow;
+use crate::store::targets::{Fresh, TargetRow};
 use crate::store::{deployments, outbox, services, targets};
 
 /// What a new service shall be.
@@ -674,15 +673,19 @@ impl Unit<'_> {
         spec: &str,
         warnings: Vec<String>,
     ) -> TargetRow {
-        TargetRow {
+        let fresh = Fresh {
+            id: self.fresh_id(),
             target: Target::Instance(service.name.clone(), name.clone()),
             environment: environment.environment.clone(),
             account: environment.account,
             region: environment.region.clone(),
             connection: environment.connection,
+            template: service.template.clone(),
+            version: service.version,
+            spec: spec.to_owned(),
             warnings,
-            ..self.untouched(service, spec, environment)
-        }
+        };
+        TargetRow::fresh(fresh, self.now)
     }
 
     fn new_pipeline(
@@ -691,7 +694,7 @@ impl Unit<'_> {
         connection: &hadron_domain::connection::Connection,
         spec: &str,
     ) -> TargetRow {
-        TargetRow {
+        let fresh = Fresh {
             id: self.fresh_id(),
             target: Target::Pipeline(service.name.clone()),
             environment: None,
@@ -701,49 +704,9 @@ impl Unit<'_> {
             template: service.template.clone(),
             version: service.version,
             spec: spec.to_owned(),
-            description: String::new(),
-            stack_name: String::new(),
-            stack_arn: None,
-            condemned: false,
-            ever_succeeded: false,
-            part: Part::Untouched,
-            status: "IN_PROGRESS".to_owned(),
-            message: String::new(),
-            ways_out: Vec::new(),
             warnings: Vec::new(),
-            outputs: IndexMap::new(),
-            resources: Vec::new(),
-            attempted: None,
-            succeeded: None,
-            created_at: self.now,
-            generation: 0,
-        }
-    }
-
-    fn untouched(&self, service: &ServiceRow, spec: &str, environment: &TargetRow) -> TargetRow {
-        TargetRow {
-            id: self.fresh_id(),
-            template: service.template.clone(),
-            version: service.version,
-            spec: spec.to_owned(),
-            description: String::new(),
-            stack_name: String::new(),
-            stack_arn: None,
-            condemned: false,
-            ever_succeeded: false,
-            part: Part::Untouched,
-            status: "IN_PROGRESS".to_owned(),
-            message: String::new(),
-            ways_out: Vec::new(),
-            warnings: Vec::new(),
-            outputs: IndexMap::new(),
-            resources: Vec::new(),
-            attempted: None,
-            succeeded: None,
-            created_at: self.now,
-            generation: 0,
-            ..environment.clone()
-        }
+        };
+        TargetRow::fresh(fresh, self.now)
     }
 
     /// Carries out a plan for a service, all of it in this transaction.

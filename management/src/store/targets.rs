@@ -73,6 +73,65 @@ pub struct TargetRow {
     pub generation: u64,
 }
 
+/// What is known about a target before anything has been deployed for it.
+#[derive(Clone, Debug)]
+pub struct Fresh {
+    /// Its id.
+    pub id: TargetId,
+    /// What it is.
+    pub target: Target,
+    /// The environment that it is or lives in.
+    pub environment: Option<EnvironmentName>,
+    /// The account that its stack will be in.
+    pub account: AccountId,
+    /// The Region that its stack will be in.
+    pub region: Region,
+    /// The connection that it will be deployed through.
+    pub connection: ConnectionId,
+    /// Its template.
+    pub template: TemplateName,
+    /// The version asked for.
+    pub version: TemplateVersion,
+    /// The spec asked for.
+    pub spec: String,
+    /// What was accepted with a warning.
+    pub warnings: Vec<String>,
+}
+
+impl TargetRow {
+    /// A target for which nothing has been deployed yet. It gets a stack name with its first deployment.
+    #[must_use]
+    pub fn fresh(fresh: Fresh, now: Timestamp) -> Self {
+        Self {
+            id: fresh.id,
+            target: fresh.target,
+            environment: fresh.environment,
+            account: fresh.account,
+            region: fresh.region,
+            connection: fresh.connection,
+            template: fresh.template,
+            version: fresh.version,
+            spec: fresh.spec,
+            description: String::new(),
+            stack_name: String::new(),
+            stack_arn: None,
+            condemned: false,
+            ever_succeeded: false,
+            part: Part::Untouched,
+            status: "IN_PROGRESS".to_owned(),
+            message: String::new(),
+            ways_out: Vec::new(),
+            warnings: fresh.warnings,
+            outputs: IndexMap::new(),
+            resources: Vec::new(),
+            attempted: None,
+            succeeded: None,
+            created_at: now,
+            generation: 0,
+        }
+    }
+}
+
 /// A resource of a stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resource {
