@@ -25,7 +25,7 @@ fn a_good_configuration_is_explained() {
     let out = String::from_utf8_lossy(&output.stdout);
     assert_eq!(code(&output), Some(0), "{output:?}");
     assert!(
-        out.contains("up to 7 jobs at once") && out.contains("https://hub.example.com:7444"),
+        out.contains("up to 7 jobs at once") && out.contains("https://hub.example.com:8445"),
         "{out}"
     );
 }

@@ -91,22 +91,6 @@ impl StackStatus {
                 | Self::Unknown(_)
         )
     }
-
-    /// An update was or is being taken back: tags are those of before the update.
-    #[must_use]
-    pub const fn is_taken_back(&self) -> bool {
-        matches!(
-            self,
-            Self::UpdateFailed
-                | Self::UpdateRollbackInProgress
-                | Self::UpdateRollbackFailed
-                | Self::UpdateRollbackCompleteCleanupInProgress
-                | Self::UpdateRollbackComplete
-                | Self::ImportRollbackInProgress
-                | Self::ImportRollbackFailed
-                | Self::ImportRollbackComplete
-        )
-    }
 }
 
 impl fmt::Display for StackStatus {

@@ -151,6 +151,16 @@ impl FakeAws {
             .unwrap_or_default()
     }
 
+    /// The name of the change set whose content a stack has.
+    #[must_use]
+    pub fn author(&self, stack: &str) -> String {
+        self.state()
+            .stacks
+            .row(stack)
+            .map(|row| row.change_set().to_owned())
+            .unwrap_or_default()
+    }
+
     /// Logical ids of what a stack has.
     #[must_use]
     pub fn content(&self, stack: &str) -> Vec<String> {

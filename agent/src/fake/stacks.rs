@@ -46,6 +46,8 @@ pub struct Executed {
 /// Tags and what the template said.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Content {
+    /// The change set that brought it.
+    change_set: String,
     tags: Vec<(String, String)>,
     resources: BTreeMap<String, Value>,
     outputs: Vec<(String, String)>,
@@ -223,6 +225,10 @@ impl Stacks {
 impl Row {
     pub(super) fn tags(&self) -> &[(String, String)] {
         &self.content.tags
+    }
+
+    pub(super) fn change_set(&self) -> &str {
+        &self.content.change_set
     }
 
     pub(super) fn content(&self) -> Vec<String> {

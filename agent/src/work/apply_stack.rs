@@ -7,7 +7,7 @@ use super::change_set::{self, Planned};
 use super::decide::{Action, Intent, Standing, decide};
 use super::destroy_stack;
 use super::events::Events;
-use super::names::{DEPLOYMENT_TAG, Names, TARGET_TAG, Verb};
+use super::names::{Names, TARGET_TAG, Verb};
 use super::observe::{Patience, Seen, Target, Watch};
 use super::{Step, StepLog};
 use crate::aws::{
@@ -39,6 +39,7 @@ pub(super) async fn run<A: Account, H: Hub, J: StepLog>(
         arn: work.stack_arn.as_ref(),
         replaceable: work.never_succeeded,
         tag,
+        fresh: work.stack_arn.is_none() && work.never_succeeded && at.job.attempt == 1,
         intent,
     });
     let mut template: Option<TemplateSource> = None;
@@ -145,11 +146,9 @@ pub(super) async fn settle<A: Account, H: Hub, J: StepLog>(
         }
         Action::WaitForeign => {
             let patience = Patience::AtMost(at.settings.foreign_wait);
-            if watch
-                .until(at, &arn, patience, |seen, _| !is_moving(seen))
-                .await?
-                .is_none()
-            {
+            // The events may show later than the state whose doing it is.
+            let done = |seen: &Seen, _: Option<&Events>| !is_moving(seen) || seen.standing != standing;
+            if watch.until(at, &arn, patience, done).await?.is_none() {
                 let message = format!("stack {arn} is still {} by somebody else's doing", stack.status);
                 if foreign {
                     return Err(Halt::failed(FailureKind::ForeignOperation, message));
@@ -245,6 +244,12 @@ pub(super) async fn settle<A: Account, H: Hub, J: StepLog>(
             let message = match (kind, why) {
                 (FailureKind::StackFailed, Some(why)) => why.to_owned(),
                 (FailureKind::StackFailed, None) if !stack.reason.is_empty() => stack.reason.clone(),
+                (FailureKind::ForeignOperation, _) if standing == Standing::Overtaken => {
+                    format!(
+                        "somebody else changed the stack after this deployment was executed; it is {}",
+                        stack.status
+                    )
+                }
                 (FailureKind::ForeignOperation, _) => {
                     format!(
                         "the stack exists ({}) though no deployment has reported it",
@@ -412,7 +417,7 @@ async fn execute<A: Account, H: Hub, J: StepLog>(
             Err(error) => return Err(failed("cannot describe the stack", &error, FailureKind::Other)),
         };
         let seen = watch.seen(at, found).await?;
-        if seen.standing == Standing::Mine {
+        if matches!(seen.standing, Standing::Mine | Standing::Overtaken) {
             at.spent();
             return Ok(true);
         }
@@ -462,7 +467,5 @@ fn has_ended(seen: &Seen, events: Option<&Events>, names: &Names) -> bool {
     if stack.status.is_moving() || stack.status == StackStatus::ReviewInProgress {
         return false;
     }
-    let tagged = stack.tag(DEPLOYMENT_TAG) == Some(names.deployment_tag().as_str());
-    let told = events.is_some_and(|events| events.newest_is(stack.status.as_str(), names));
-    told || (tagged && stack.status.is_complete())
+    events.is_some_and(|events| events.newest_is(stack.status.as_str(), names))
 }

@@ -3,11 +3,11 @@
 use hadron_proto::vocab::{Digest, RoleArn, StackArn};
 
 use super::attempt::{Attempt, Halt, failed};
-use super::names::{DEPLOYMENT_TAG, TEMPLATE_TAG, bucket, object_key};
+use super::names::{bucket, object_key};
 use super::{Step, StepLog};
 use crate::aws::{
-    Account, ChangeSet, ChangeSetLine, ChangeSetStatus, ChangeSetType, Kind, NewChangeSet, Stacks as _,
-    TemplateBucket as _, TemplateSource,
+    Account, AwsError, ChangeSet, ChangeSetLine, ChangeSetStatus, ChangeSetType, Kind, NewChangeSet,
+    Stacks as _, TemplateBucket as _, TemplateSource,
 };
 use crate::job::{ApplyStack, FailureKind, Hub, ResourceChange};
 
@@ -90,7 +90,9 @@ pub(super) async fn make<A: Account, H: Hub, J: StepLog>(
         },
         template: template.clone(),
         role: role.clone(),
-        tags: tags(at, work),
+        // Nothing of this deployment: CloudFormation hands a stack's tags on to its resources, so a tag that differs from
+        // deployment to deployment would be a change of every one of them.
+        tags: work.tags.clone(),
         capabilities: work.capabilities.clone(),
     };
     let step = Step::CreateChangeSet {
@@ -107,6 +109,7 @@ pub(super) async fn make<A: Account, H: Hub, J: StepLog>(
         // The answer to an earlier try was lost. The name says deployment and attempt, so it is this very one.
         Err(error) if error.kind == Kind::AlreadyExists => name,
         Err(error) if matches!(error.kind, Kind::InvalidState | Kind::NotFound) => return Ok(Planned::Again),
+        Err(error) if new.kind == ChangeSetType::Create && says_taken(&error) => return Ok(Planned::Again),
         Err(error) => {
             at.spent();
             return Err(failed(
@@ -183,19 +186,11 @@ pub(super) async fn remove<A: Account, H: Hub, J: StepLog>(
     Ok(())
 }
 
-fn tags<A: Account, H: Hub, J: StepLog>(
-    at: &Attempt<'_, A, H, J>,
-    work: &ApplyStack,
-) -> Vec<(String, String)> {
-    let own = [
-        (DEPLOYMENT_TAG.to_owned(), at.names.deployment_tag()),
-        (TEMPLATE_TAG.to_owned(), work.template_digest.to_string()),
-    ];
-    let others = work
-        .tags
-        .iter()
-        .filter(|(key, _)| own.iter().all(|(name, _)| name != key));
-    others.cloned().chain(own.clone()).collect()
+/// There is a stack of that name after all.
+fn says_taken(error: &AwsError) -> bool {
+    error.kind == Kind::Validation
+        && error.message.starts_with("Stack")
+        && error.message.contains("already exists")
 }
 
 /// `CloudFormation` has no code for this, only sentences.
@@ -260,6 +255,14 @@ mod tests {
         assert_eq!(digest(&[a.clone(), b.clone()]), digest(&[b.clone(), a.clone()]));
         assert_ne!(digest(&[a.clone(), b]), digest(std::slice::from_ref(&a)));
         assert_ne!(digest(&[a]), digest(&[change("A", "Remove")]));
+    }
+
+    #[test]
+    fn sentences_for_a_name_that_is_taken() {
+        let refused = |text: &str| says_taken(&AwsError::coded("ValidationError", text));
+        assert!(refused("Stack [hadron-env-prod] already exists"));
+        assert!(!refused("Template error: output Stack already exists"));
+        assert!(!refused("Stack name is too long"));
     }
 
     #[test]

@@ -24,8 +24,11 @@ pub enum Intent {
 /// Whose doing the state is that the stack is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// This deployment's: its tag is on the stack, or its token on the events. It must never be executed again.
+    /// This deployment's: its execution is the newest operation on the stack. It must never be executed again.
     Mine,
+    /// Somebody else's operation came after this deployment's execution. It must never be executed again either, and what
+    /// the stack has now is not its content.
+    Overtaken,
     /// Hadron's stack, but this deployment has not changed it.
     Ours,
     /// Somebody else's stack under our name.
@@ -35,13 +38,15 @@ pub enum Standing {
 /// What is known about a stack besides its status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// The stack carries the tag of this deployment.
-    pub tag: bool,
-    /// An event carries a token with which this deployment put its content (or its deletion) in motion.
-    pub token: bool,
+    /// The newest operation on the stack carries a token with which this deployment put its content in motion, or took
+    /// it back. For a deletion: as [`Evidence::executed`].
+    pub newest: bool,
+    /// Any event carries such a token (or that of this deployment's deletion), or a change set of this deployment is
+    /// listed as executed.
+    pub executed: bool,
     /// The newest operation on the stack carries a token of Hadron, of whatever deployment.
     pub hadron_operates: bool,
-    /// The stack is known by ARN, or carries the tag of some deployment of the same target.
+    /// The stack is known by ARN, or carries the tag of the same target.
     pub known: bool,
     /// There are change sets on the stack that Hadron did not make.
     pub foreign_change_sets: bool,
@@ -50,13 +55,6 @@ pub struct Evidence {
 /// Whose doing the state is.
 #[must_use]
 pub fn standing(intent: Intent, status: &StackStatus, seen: Evidence) -> Standing {
-    let mine = match intent {
-        // A deletion leaves no tag. An update that Hadron began may be cancelled in favour of the deletion.
-        Intent::Destroy => seen.token || (*status == StackStatus::UpdateInProgress && seen.hadron_operates),
-        // What was taken back has the tags of before, so a tag there tells of an older success and not of this failure.
-        _ if status.is_taken_back() => seen.token,
-        Intent::Create | Intent::Update | Intent::Revoke => seen.token || seen.tag,
-    };
     if *status == StackStatus::ReviewInProgress {
         // Nothing was ever executed. An empty husk under our own name is nobody's; others' change sets make it theirs.
         return if seen.foreign_change_sets {
@@ -65,10 +63,17 @@ pub fn standing(intent: Intent, status: &StackStatus, seen: Evidence) -> Standin
             Standing::Ours
         };
     }
-    match (mine, seen.known || seen.tag) {
-        (true, _) => Standing::Mine,
-        (false, true) => Standing::Ours,
-        (false, false) => Standing::Foreign,
+    // An update that Hadron began may be cancelled in favour of the deletion.
+    let cancellable =
+        intent == Intent::Destroy && *status == StackStatus::UpdateInProgress && seen.hadron_operates;
+    if seen.newest || cancellable {
+        Standing::Mine
+    } else if seen.executed {
+        Standing::Overtaken
+    } else if seen.known {
+        Standing::Ours
+    } else {
+        Standing::Foreign
     }
 }
 
@@ -132,14 +137,14 @@ pub fn decide(
 fn create(status: &StackStatus, standing: Standing, never_succeeded: bool) -> Action {
     use FailureKind::{DeleteFailed, ForeignOperation, RollbackFailed, StackFailed};
     use StackStatus as S;
-    use Standing::{Foreign, Mine, Ours};
+    use Standing::{Foreign, Mine, Ours, Overtaken};
     match (status, standing) {
         (S::DeleteComplete, _) => Action::Create,
-        (S::ReviewInProgress, Mine | Ours) => Action::Create,
+        (S::ReviewInProgress, Mine | Overtaken | Ours) => Action::Create,
         (S::ReviewInProgress, Foreign) => Action::Fail(ForeignOperation),
         (S::CreateComplete | S::UpdateComplete | S::ImportComplete, Mine) => Action::Applied,
         // A stack that nobody told us about: updating it could destroy what somebody relies on.
-        (S::CreateComplete | S::UpdateComplete | S::ImportComplete, Ours | Foreign) => {
+        (S::CreateComplete | S::UpdateComplete | S::ImportComplete, Overtaken | Ours | Foreign) => {
             Action::Fail(ForeignOperation)
         }
         (
@@ -162,10 +167,12 @@ fn create(status: &StackStatus, standing: Standing, never_succeeded: bool) -> Ac
             | S::UpdateRollbackCompleteCleanupInProgress
             | S::ImportInProgress
             | S::ImportRollbackInProgress,
-            Ours | Foreign,
+            Overtaken | Ours | Foreign,
         ) => Action::WaitForeign,
         (S::DeleteInProgress | S::Unknown(_), _) => Action::WaitForeign,
-        (S::RollbackComplete | S::RollbackFailed | S::CreateFailed, Mine) => Action::Fail(StackFailed),
+        (S::RollbackComplete | S::RollbackFailed | S::CreateFailed, Mine | Overtaken) => {
+            Action::Fail(StackFailed)
+        }
         (S::RollbackComplete | S::RollbackFailed | S::CreateFailed, Ours) if never_succeeded => {
             Action::Replace
         }
@@ -173,7 +180,7 @@ fn create(status: &StackStatus, standing: Standing, never_succeeded: bool) -> Ac
         (S::RollbackComplete | S::RollbackFailed | S::CreateFailed, Foreign) => {
             Action::Fail(ForeignOperation)
         }
-        (S::DeleteFailed, Mine | Ours) => Action::Fail(DeleteFailed),
+        (S::DeleteFailed, Mine | Overtaken | Ours) => Action::Fail(DeleteFailed),
         (S::DeleteFailed, Foreign) => Action::Fail(ForeignOperation),
         (S::UpdateFailed, Mine) => Action::RollBack,
         (S::UpdateRollbackFailed, Mine) => Action::ContinueRollback,
@@ -185,7 +192,7 @@ fn create(status: &StackStatus, standing: Standing, never_succeeded: bool) -> Ac
             | S::UpdateRollbackComplete
             | S::ImportRollbackComplete
             | S::ImportRollbackFailed,
-            Ours | Foreign,
+            Overtaken | Ours | Foreign,
         ) => Action::Fail(ForeignOperation),
     }
 }
@@ -193,14 +200,17 @@ fn create(status: &StackStatus, standing: Standing, never_succeeded: bool) -> Ac
 fn update(status: &StackStatus, standing: Standing, never_succeeded: bool) -> Action {
     use FailureKind::{DeleteFailed, ForeignOperation, RollbackFailed, StackFailed, StackVanished};
     use StackStatus as S;
-    use Standing::{Foreign, Mine, Ours};
+    use Standing::{Foreign, Mine, Ours, Overtaken};
     match (status, standing) {
         // An earlier attempt may have deleted it in order to replace it.
         (S::DeleteComplete, _) if never_succeeded => Action::Create,
         (S::DeleteComplete, _) => Action::Fail(StackVanished),
-        (S::ReviewInProgress, Mine | Ours) => Action::Create,
+        (S::ReviewInProgress, Mine | Overtaken | Ours) => Action::Create,
         (S::ReviewInProgress, Foreign) => Action::Fail(ForeignOperation),
         (S::CreateComplete | S::UpdateComplete | S::ImportComplete, Mine) => Action::Applied,
+        (S::CreateComplete | S::UpdateComplete | S::ImportComplete, Overtaken) => {
+            Action::Fail(ForeignOperation)
+        }
         (S::CreateComplete | S::UpdateComplete | S::ImportComplete, Ours) => Action::Update,
         (
             S::CreateInProgress
@@ -222,20 +232,25 @@ fn update(status: &StackStatus, standing: Standing, never_succeeded: bool) -> Ac
             | S::UpdateRollbackCompleteCleanupInProgress
             | S::ImportInProgress
             | S::ImportRollbackInProgress,
-            Ours | Foreign,
+            Overtaken | Ours | Foreign,
         ) => Action::WaitForeign,
         (S::DeleteInProgress | S::Unknown(_), _) => Action::WaitForeign,
-        (S::RollbackComplete | S::RollbackFailed | S::CreateFailed, Mine) => Action::Fail(StackFailed),
+        (S::RollbackComplete | S::RollbackFailed | S::CreateFailed, Mine | Overtaken) => {
+            Action::Fail(StackFailed)
+        }
         (S::RollbackComplete | S::RollbackFailed | S::CreateFailed, Ours) if never_succeeded => {
             Action::Replace
         }
         (S::RollbackComplete | S::RollbackFailed | S::CreateFailed, Ours) => Action::Fail(RollbackFailed),
-        (S::UpdateFailed, Mine | Ours) => Action::RollBack,
-        (S::UpdateRollbackFailed, Mine | Ours) => Action::ContinueRollback,
-        (S::UpdateRollbackComplete | S::ImportRollbackComplete, Mine) => Action::Fail(StackFailed),
+        (S::UpdateFailed, Mine | Overtaken | Ours) => Action::RollBack,
+        (S::UpdateRollbackFailed, Mine | Overtaken | Ours) => Action::ContinueRollback,
+        // Overtaken: a cancellation that stalled took it back.
+        (S::UpdateRollbackComplete | S::ImportRollbackComplete, Mine | Overtaken) => {
+            Action::Fail(StackFailed)
+        }
         (S::UpdateRollbackComplete | S::ImportRollbackComplete, Ours) => Action::Update,
-        (S::ImportRollbackFailed, Mine | Ours) => Action::Fail(RollbackFailed),
-        (S::DeleteFailed, Mine | Ours) => Action::Fail(DeleteFailed),
+        (S::ImportRollbackFailed, Mine | Overtaken | Ours) => Action::Fail(RollbackFailed),
+        (S::DeleteFailed, Mine | Overtaken | Ours) => Action::Fail(DeleteFailed),
         // After the known stack was found to be gone, somebody else's bears its name.
         (
             S::CreateComplete
@@ -257,13 +272,13 @@ fn update(status: &StackStatus, standing: Standing, never_succeeded: bool) -> Ac
 
 fn destroy(status: &StackStatus, standing: Standing) -> Action {
     use StackStatus as S;
-    use Standing::{Foreign, Mine, Ours};
+    use Standing::{Foreign, Mine, Ours, Overtaken};
     match (status, standing) {
         (S::DeleteComplete, _) => Action::Gone,
         // Found by name, and nothing on it says that it is ours: there is no stack of ours.
         (_, Foreign) => Action::Gone,
         (S::UpdateInProgress, Mine) => Action::CancelUpdate,
-        (S::DeleteInProgress, Mine | Ours) => Action::WaitOwn,
+        (S::DeleteInProgress, Mine | Overtaken | Ours) => Action::WaitOwn,
         (
             S::CreateInProgress
             | S::RollbackInProgress
@@ -274,7 +289,7 @@ fn destroy(status: &StackStatus, standing: Standing) -> Action {
             | S::ImportInProgress
             | S::ImportRollbackInProgress
             | S::Unknown(_),
-            Mine | Ours,
+            Mine | Overtaken | Ours,
         ) => Action::WaitForeign,
         (S::DeleteFailed, Mine) => Action::Fail(FailureKind::DeleteFailed),
         (
@@ -290,21 +305,25 @@ fn destroy(status: &StackStatus, standing: Standing) -> Action {
             | S::UpdateRollbackFailed
             | S::ImportRollbackComplete
             | S::ImportRollbackFailed,
-            Mine | Ours,
+            Mine | Overtaken | Ours,
         )
-        | (S::DeleteFailed, Ours) => Action::Delete,
+        | (S::DeleteFailed, Overtaken | Ours) => Action::Delete,
     }
 }
 
 fn revoke(status: &StackStatus, standing: Standing, never_succeeded: bool) -> Action {
-    use FailureKind::{DeleteFailed, RollbackFailed, StackFailed};
+    use FailureKind::{DeleteFailed, ForeignOperation, RollbackFailed, StackFailed};
     use StackStatus as S;
-    use Standing::{Foreign, Mine, Ours};
+    use Standing::{Foreign, Mine, Ours, Overtaken};
     match (status, standing) {
         (S::DeleteComplete, _) => Action::Revoked,
-        (S::ReviewInProgress, Mine | Ours) if never_succeeded => Action::Delete,
+        (S::ReviewInProgress, Mine | Overtaken | Ours) if never_succeeded => Action::Delete,
         (S::ReviewInProgress, _) => Action::Revoked,
         (S::CreateComplete | S::UpdateComplete | S::ImportComplete, Mine) => Action::Applied,
+        // It had an effect, so it is not as if it had never been; but what the stack has now is not its content.
+        (S::CreateComplete | S::UpdateComplete | S::ImportComplete | S::UpdateFailed, Overtaken) => {
+            Action::Fail(ForeignOperation)
+        }
         (S::UpdateInProgress, Mine) => Action::CancelUpdate,
         (
             S::CreateInProgress
@@ -328,7 +347,7 @@ fn revoke(status: &StackStatus, standing: Standing, never_succeeded: bool) -> Ac
             | S::ImportInProgress
             | S::ImportRollbackInProgress
             | S::DeleteInProgress,
-            Ours | Foreign,
+            Overtaken | Ours | Foreign,
         )
         | (S::Unknown(_), _) => Action::WaitForeign,
         (
@@ -337,12 +356,14 @@ fn revoke(status: &StackStatus, standing: Standing, never_succeeded: bool) -> Ac
             | S::CreateFailed
             | S::UpdateRollbackComplete
             | S::ImportRollbackComplete,
-            Mine,
+            Mine | Overtaken,
         ) => Action::Fail(StackFailed),
         (S::UpdateFailed, Mine) => Action::RollBack,
         (S::UpdateRollbackFailed, Mine) => Action::ContinueRollback,
-        (S::ImportRollbackFailed, Mine) => Action::Fail(RollbackFailed),
-        (S::DeleteFailed, Mine) => Action::Fail(DeleteFailed),
+        (S::UpdateRollbackFailed, Overtaken) | (S::ImportRollbackFailed, Mine | Overtaken) => {
+            Action::Fail(RollbackFailed)
+        }
+        (S::DeleteFailed, Mine | Overtaken) => Action::Fail(DeleteFailed),
         (
             S::CreateComplete
             | S::UpdateComplete
@@ -370,12 +391,15 @@ mod tests {
     fn table() -> String {
         let mut text = String::from(
             "What the agent does with a stack that it finds in a state.\n\
-             mine: this deployment's doing; ours: Hadron's stack, not this deployment's doing; other: somebody else's.\n\
+             mine: this deployment's doing; over: this deployment was executed, and somebody else's operation came after;\n\
+             ours: Hadron's stack, not this deployment's doing; other: somebody else's.\n\
              +: no deployment of this stack ever succeeded.\n",
         );
         let columns = [
             ("mine", Standing::Mine, false),
             ("mine+", Standing::Mine, true),
+            ("over", Standing::Overtaken, false),
+            ("over+", Standing::Overtaken, true),
             ("ours", Standing::Ours, false),
             ("ours+", Standing::Ours, true),
             ("other", Standing::Foreign, false),
@@ -439,11 +463,13 @@ mod tests {
         }) {
             for intent in [Intent::Create, Intent::Update] {
                 for never in [false, true] {
-                    let action = decide(intent, Some(status), Standing::Mine, never);
-                    assert!(
-                        !matches!(action, Action::Create | Action::Update | Action::Replace),
-                        "{intent:?} {status}: {action}"
-                    );
+                    for standing in [Standing::Mine, Standing::Overtaken] {
+                        let action = decide(intent, Some(status), standing, never);
+                        assert!(
+                            !matches!(action, Action::Create | Action::Update | Action::Replace),
+                            "{intent:?} {status} {standing:?}: {action}"
+                        );
+                    }
                 }
             }
         }
@@ -471,27 +497,32 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_on_what_was_taken_back_is_of_an_older_success() {
-        let tag = Evidence {
-            tag: true,
-            known: true,
-            ..Evidence::default()
+    fn only_the_newest_operation_tells_whose_the_content_is() {
+        let none = Evidence::default();
+        let known = Evidence { known: true, ..none };
+        let before = Evidence {
+            executed: true,
+            ..known
         };
-        let token = Evidence {
-            token: true,
-            known: true,
-            ..Evidence::default()
+        let last = Evidence {
+            newest: true,
+            ..before
         };
-        let taken_back = StackStatus::UpdateRollbackComplete;
-        assert_eq!(standing(Intent::Update, &taken_back, tag), Standing::Ours);
-        assert_eq!(standing(Intent::Update, &taken_back, token), Standing::Mine);
+        for intent in [Intent::Create, Intent::Update, Intent::Revoke] {
+            for status in [StackStatus::UpdateComplete, StackStatus::UpdateRollbackComplete] {
+                let of = |seen| standing(intent, &status, seen);
+                assert_eq!(of(last), Standing::Mine);
+                assert_eq!(of(before), Standing::Overtaken);
+                assert_eq!(of(known), Standing::Ours);
+                assert_eq!(of(none), Standing::Foreign);
+            }
+        }
+        // Nobody's operation is taken back but the deployment's own.
+        let running = StackStatus::UpdateInProgress;
+        let overtaken = standing(Intent::Revoke, &running, before);
         assert_eq!(
-            standing(Intent::Update, &StackStatus::UpdateComplete, tag),
-            Standing::Mine
-        );
-        assert_eq!(
-            standing(Intent::Create, &StackStatus::RollbackComplete, tag),
-            Standing::Mine
+            decide(Intent::Revoke, Some(&running), overtaken, false),
+            Action::WaitForeign
         );
     }
 }

@@ -26,6 +26,7 @@ pub(super) async fn run<A: Account, H: Hub, J: StepLog>(
         arn: work.stack_arn.as_ref(),
         replaceable: false,
         tag: None,
+        fresh: false,
         intent: Intent::Destroy,
     });
     let mut seen = watch.observe(at).await?;

@@ -8,7 +8,7 @@ use super::StepLog;
 use super::attempt::{Attempt, Halt};
 use super::names::{PREFIX, Verb};
 use crate::aws::{Account, Answer, Stacks as _, TokenedEvent};
-use crate::job::{Hub, StackEvent};
+use crate::job::{Hub, StackEvent, Work};
 
 /// Pages that a later attempt looks back for traces of an earlier one, 100 events each.
 const PAGES_BACK: usize = 5;
@@ -27,6 +27,8 @@ pub(super) struct Events {
     tokens: BTreeSet<String>,
     /// Status and token of the newest event of the stack itself.
     newest: Option<(String, String)>,
+    /// The token of the newest event of all. A flood of resources' events may leave none of the stack itself in sight.
+    newest_token: Option<String>,
     /// The first failure of this deployment's doing.
     first_failure: Option<String>,
     /// Resources that could not be deleted, in this deployment's doing.
@@ -41,6 +43,7 @@ impl Events {
             begun: false,
             tokens: BTreeSet::new(),
             newest: None,
+            newest_token: None,
             first_failure: None,
             undeleted: Vec::new(),
         }
@@ -82,7 +85,9 @@ impl Events {
                     .filter(|found| !self.seen.contains(&found.event.event_id)),
             );
             older = answer.older;
-            let look_back = at.job.attempt > 1 && page < PAGES_BACK;
+            // A cancellation is a job of its own: even its first attempt comes after one of the deployment.
+            let comes_later = at.job.attempt > 1 || matches!(at.job.work, Work::RevokeStack(_));
+            let look_back = comes_later && page < PAGES_BACK;
             if known || older.is_none() || (first && !runs_on && !look_back) {
                 break;
             }
@@ -107,6 +112,7 @@ impl Events {
     }
 
     fn take(&mut self, event: &StackEvent, token: &str, verb: Option<Verb>) {
+        self.newest_token = Some(token.to_owned());
         let of_stack = event.physical_id == self.stack.as_str();
         if of_stack {
             self.newest = Some((event.status.clone(), token.to_owned()));
@@ -128,7 +134,20 @@ impl Events {
         }
     }
 
-    /// This deployment's content was put in motion.
+    /// The token of the newest operation on the stack.
+    fn operation(&self) -> Option<&str> {
+        let of_stack = self.newest.as_ref().map(|(_, token)| token);
+        of_stack.or(self.newest_token.as_ref()).map(String::as_str)
+    }
+
+    /// The newest operation on the stack is this deployment's execution, or takes that back.
+    pub(super) fn executed_last(&self, names: &super::names::Names) -> bool {
+        self.operation()
+            .and_then(|token| names.verb(token))
+            .is_some_and(Verb::is_execution)
+    }
+
+    /// This deployment's content was put in motion, whatever came after that.
     pub(super) fn executed(&self, names: &super::names::Names) -> bool {
         self.tokens
             .iter()
@@ -155,11 +174,14 @@ impl Events {
             .map(|(status, _)| status.as_str())
     }
 
+    /// The stack's state by its newest event, whoever's doing it is.
+    pub(super) fn status(&self) -> Option<&str> {
+        self.newest.as_ref().map(|(status, _)| status.as_str())
+    }
+
     /// The newest operation was begun by Hadron, for whatever deployment.
     pub(super) fn hadron_operates(&self) -> bool {
-        self.newest
-            .as_ref()
-            .is_some_and(|(_, token)| token.starts_with(PREFIX))
+        self.operation().is_some_and(|token| token.starts_with(PREFIX))
     }
 
     /// What failed first, for people.

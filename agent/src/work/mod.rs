@@ -5,12 +5,22 @@
 //!
 //! 1. Stacks change only by change sets, made, shown to the hub, executed by ARN. An unexecuted change set is a
 //!    capability that can be taken away: executing one deletes the others, and one that was deleted cannot be executed.
-//! 2. Every attempt begins by deleting the change sets that Hadron left on the stack, whoever made them, and only then
-//!    looks at the stack. After that no earlier attempt can change it any more, and what is seen stays true.
+//! 2. Every attempt, of a cancellation too, begins by deleting the change sets that Hadron left on the stack, whoever made
+//!    them, and only then looks at the stack. After that no earlier attempt can change it any more, and what is seen stays
+//!    true. A name counts as free after two looks; the very first attempt at a first creation takes one, since `CREATE`
+//!    is refused where a stack exists, and where two change sets of one empty stack meet, executing one deletes the other.
 //! 3. The hub gives leave for the one irrevocable call ([`Hub::authorise`]) only to the present holder of the lease.
-//! 4. What was executed is found again by the deployment's tag on the stack and by the deployment's token on its events,
-//!    never by memory: a second attempt of the same deployment reports what the first one did, good or bad.
+//! 4. What was executed is found again by the deployment's token on the stack's events, never by memory: a second attempt
+//!    of the same deployment reports what the first one did, good or bad. The content is a deployment's if its token is on
+//!    the newest operation. Tags tell only whose stack it is, and never change: every resource inherits them.
 //! 5. A deletion cannot be taken back, so leave for it condemns the stack in the hub; it is always by ARN.
+//!
+//! Events can be late, and a stack that was changed and is at rest again may look untouched. Where the described state and
+//! the newest event differ, or this deployment's change set is listed as executed, looks are repeated for
+//! [`Settings::settle`]. What is left is an execution that ended in the state in which the stack was before, with no event
+//! in sight: a second attempt's change set then has no changes, which is success; if the first was rolled back, AWS refuses
+//! the token's second use; and a cancellation, which looks twice [`Settings::missing_gap`] apart, could call a deployment
+//! without effect that had one. The same goes for traces that lie under 500 newer events of others.
 //!
 //! One call has no fence: taking back an update that runs. An agent that stalls between looking and asking can take back
 //! the update of a newer deployment. So it is asked for only right after a look that showed this deployment's operation,

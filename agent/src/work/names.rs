@@ -11,11 +11,8 @@ use crate::job::Job;
 
 /// What the names of Hadron's change sets and the tokens begin with.
 pub const PREFIX: &str = "hadron-";
-/// Tag: the deployment whose content the stack has or is to have.
-pub const DEPLOYMENT_TAG: &str = "hadron:deployment";
-/// Tag: digest of the template text.
-pub const TEMPLATE_TAG: &str = "hadron:template-digest";
-/// Tag: what owns the stack. The hub puts it among the job's tags.
+/// Tag: what owns the stack. The hub puts it among the job's tags; like all of them it stays the same for the stack's
+/// life.
 pub const TARGET_TAG: &str = "hadron:target";
 
 /// What an operation is for.
@@ -114,12 +111,6 @@ impl Names {
             .strip_prefix('-')?;
         let word = rest.split('-').next()?;
         Verb::ALL.into_iter().find(|verb| verb.as_str() == word)
-    }
-
-    /// The value of [`DEPLOYMENT_TAG`].
-    #[must_use]
-    pub fn deployment_tag(&self) -> String {
-        self.uuid.to_string()
     }
 }
 

@@ -12,10 +12,13 @@ use super::StepLog;
 use super::attempt::{Attempt, Halt, failed};
 use super::decide::{Evidence, Intent, Standing, standing};
 use super::events::Events;
-use super::names::{DEPLOYMENT_TAG, TARGET_TAG, is_ours};
+use super::names::{TARGET_TAG, Verb, is_ours};
 use super::{Step, change_set};
 use crate::aws::{Account, Kind, Stack, StackStatus, Stacks as _};
 use crate::job::{FailureKind, Hub};
+
+/// Looks at what does not fit together before it is taken as it is, however long each of them takes.
+const LOOKS: u32 = 5;
 
 /// Which stack, and what for.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,9 @@ pub(super) struct Target<'a> {
     pub(super) replaceable: bool,
     /// The value of the target tag that our stacks have; `None` when the job does not tell.
     pub(super) tag: Option<&'a str>,
+    /// Nothing of ours can have taken the name yet, so one look is enough to count it as free: whoever makes a stack of
+    /// that name is told when it was not.
+    pub(super) fresh: bool,
     pub(super) intent: Intent,
 }
 
@@ -57,6 +63,10 @@ pub(super) struct Watch<'a> {
     pub(super) target: Target<'a>,
     pub(super) events: Option<Events>,
     foreign_change_sets: bool,
+    /// A change set of this deployment is listed that was executed.
+    spent_change_set: bool,
+    /// The first look at the name is still to come.
+    first: bool,
 }
 
 impl<'a> Watch<'a> {
@@ -65,6 +75,8 @@ impl<'a> Watch<'a> {
             target,
             events: None,
             foreign_change_sets: false,
+            spent_change_set: false,
+            first: true,
         }
     }
 
@@ -76,9 +88,13 @@ impl<'a> Watch<'a> {
     ) -> Result<Seen, Halt> {
         let began = Instant::now();
         let mut wait = at.settings.poll.first;
+        let mut looks = 0;
         loop {
             let seen = self.observe_once(at).await?;
-            if !self.is_stale(at, &seen) || began.elapsed() > at.settings.settle {
+            looks += 1;
+            // One look may take long by itself; that is no patience.
+            let patient = looks < LOOKS || began.elapsed() <= at.settings.settle;
+            if !patient || !(self.is_stale(at, &seen) || self.disagrees(at, &seen)) {
                 return Ok(seen);
             }
             at.wait(wait).await?;
@@ -99,6 +115,19 @@ impl<'a> Watch<'a> {
             && own.is_some_and(|own| own != stack.status.as_str())
     }
 
+    /// What AWS shows of a resting stack does not fit together, so some of it is old: the state is not that of the newest
+    /// event, or a change set of this deployment was executed and no event tells of it.
+    fn disagrees<A: Account, H: Hub, J: StepLog>(&self, at: &Attempt<'_, A, H, J>, seen: &Seen) -> bool {
+        let (Some(stack), Some(events)) = (&seen.stack, &self.events) else {
+            return false;
+        };
+        *events.stack() == stack.arn
+            && stack.status != StackStatus::DeleteComplete
+            && !stack.status.is_moving()
+            && (events.status().is_some_and(|told| told != stack.status.as_str())
+                || (self.spent_change_set && !events.executed(&at.names)))
+    }
+
     async fn observe_once<A: Account, H: Hub, J: StepLog>(
         &mut self,
         at: &Attempt<'_, A, H, J>,
@@ -107,6 +136,7 @@ impl<'a> Watch<'a> {
             name,
             arn,
             replaceable,
+            fresh,
             ..
         } = self.target;
         if let Some(arn) = arn {
@@ -118,8 +148,9 @@ impl<'a> Watch<'a> {
                 return self.seen(at, stack).await;
             }
         }
+        let trusted = fresh && std::mem::take(&mut self.first);
         let mut stack = self.look(at, name).await?;
-        if stack.is_none() {
+        if stack.is_none() && !trusted {
             // A name that was taken a moment ago may still look free.
             at.wait(at.settings.missing_gap).await?;
             stack = self.look(at, name).await?;
@@ -161,14 +192,14 @@ impl<'a> Watch<'a> {
                 }
             };
             self.foreign_change_sets = lines.iter().any(|line| !is_ours(&line.name));
+            self.spent_change_set = lines
+                .iter()
+                .any(|line| at.names.is_change_set(&line.name) && line.execution.is_spent());
+            // Whatever the job is for, and whichever deployment made them. A cancellation too: leave for an older, failed
+            // deployment's change set may still be out, and no newer deployment runs besides a cancellation.
             let left: Vec<_> = lines
                 .iter()
-                .filter(|line| match self.target.intent {
-                    // Of another deployment, a cancellation takes nothing away.
-                    Intent::Revoke => at.names.is_change_set(&line.name),
-                    Intent::Create | Intent::Update | Intent::Destroy => is_ours(&line.name),
-                })
-                .filter(|line| change_set::is_live(line))
+                .filter(|line| is_ours(&line.name) && change_set::is_live(line))
                 .collect();
             let Some(line) = left.first() else { return Ok(()) };
             if began.elapsed() > at.settings.settle.saturating_mul(10) {
@@ -242,21 +273,29 @@ impl<'a> Watch<'a> {
 
     fn standing<A: Account, H: Hub, J: StepLog>(&self, at: &Attempt<'_, A, H, J>, stack: &Stack) -> Standing {
         let Target { arn, tag, intent, .. } = self.target;
-        let deployment = stack.tag(DEPLOYMENT_TAG);
-        let same_target = match (tag, stack.tag(TARGET_TAG)) {
-            (Some(wanted), Some(found)) => wanted == found,
-            _ => true,
+        let same_target = match (intent, stack.tag(TARGET_TAG)) {
+            (_, None) => false,
+            // These jobs have no tags; the name alone says which target it must be.
+            (Intent::Destroy | Intent::Revoke, Some(_)) => true,
+            (Intent::Create | Intent::Update, found) => found == tag,
         };
         let events = self.events.as_ref().filter(|events| *events.stack() == stack.arn);
-        let token = events.is_some_and(|events| match intent {
-            Intent::Destroy => events.has(&at.names.token(super::names::Verb::Delete, 0)),
-            Intent::Create | Intent::Update | Intent::Revoke => events.executed(&at.names),
-        });
+        let (newest, executed) = match intent {
+            Intent::Destroy => {
+                let token = at.names.token(Verb::Delete, 0);
+                let begun = events.is_some_and(|events| events.has(&token));
+                (begun, begun)
+            }
+            Intent::Create | Intent::Update | Intent::Revoke => (
+                events.is_some_and(|events| events.executed_last(&at.names)),
+                self.spent_change_set || events.is_some_and(|events| events.executed(&at.names)),
+            ),
+        };
         let evidence = Evidence {
-            tag: deployment == Some(at.names.deployment_tag().as_str()),
-            token,
+            newest,
+            executed,
             hadron_operates: events.is_some_and(Events::hadron_operates),
-            known: arn == Some(&stack.arn) || (deployment.is_some() && same_target),
+            known: arn == Some(&stack.arn) || same_target,
             foreign_change_sets: self.foreign_change_sets,
         };
         standing(intent, &stack.status, evidence)

@@ -1,7 +1,7 @@
 //! Make sure that a cancelled deployment can never take effect any more, then tell what is true.
 //!
-//! "Cancelled" is a promise, so it is given only when the change sets are gone and nothing on the stack shows this
-//! deployment. Whatever was executed before is reported as what it became, or taken back where AWS can do that.
+//! "Cancelled" is a promise, so it is given only when the change sets are gone - older deployments' too, which could
+//! otherwise run on a stack that is deleted for being empty - and nothing on the stack shows this deployment. Whatever was executed before is reported as what it became, or taken back where AWS can do that.
 
 use super::apply_stack::settle;
 use super::attempt::{Attempt, Halt};
@@ -22,6 +22,7 @@ pub(super) async fn run<A: Account, H: Hub, J: StepLog>(
         arn: work.stack_arn.as_ref(),
         replaceable: work.never_succeeded,
         tag: None,
+        fresh: false,
         intent: Intent::Revoke,
     });
     let mut seen = watch.observe(at).await?;

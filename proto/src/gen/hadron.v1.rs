@@ -388,7 +388,8 @@ pub struct DestroyStack {
     #[prost(string, repeated, tag = "5")]
     pub retain_resources: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-/// Second phase of a cancellation: make sure that the deployment's change set can never be executed, then tell what is true.
+/// Second phase of a cancellation: delete every change set of Hadron's on the stack, so that none can be executed any more,
+/// then tell what is true.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RevokeStack {
     #[prost(string, tag = "1")]

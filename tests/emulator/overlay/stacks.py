@@ -7,7 +7,8 @@ What changes:
 * a stack in REVIEW_IN_PROGRESS keeps its id when it gets another CREATE change set;
 * a stack that AWS would not touch in its state is refused (a change set while it changes, a second create);
 * a deleted stack stays readable by its ARN after its name was taken again;
-* change sets are found by the ARN of their stack wherever they are found by its name.
+* change sets are found by the ARN of their stack wherever they are found by its name;
+* a change set that changes nothing but outputs can be executed.
 """
 
 import asyncio
@@ -239,7 +240,9 @@ def _create_change_set(action, params: dict):
         if stack is not None and not _is_gone(stack) and stack["StackStatus"] not in UPDATABLE:
             return _error("ValidationError",
                           f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be updated.")
-        return action(params)
+        answer = action(params)
+        _allow_other_outputs(stack, _one(params, "ChangeSetName"))
+        return answer
 
     name = _one(params, "StackName")
     before = cfn._stacks.get(name)
@@ -251,6 +254,15 @@ def _create_change_set(action, params: dict):
     answer = action(params)
     _keep_deleted(name, before)
     return _same_stack(name, before, events, answer) if in_review else answer
+
+
+def _allow_other_outputs(stack: dict | None, name: str) -> None:
+    """Other outputs are a change, too: no resource changes, and the change set can be executed."""
+    _, change_set = changesets._find_change_set(name, stack["StackName"] if stack else "")
+    if change_set is None or stack is None or "didn't contain changes" not in change_set["StatusReason"]:
+        return
+    if change_set["_template"].get("Outputs") != (stack.get("_template") or {}).get("Outputs"):
+        change_set.update(Status="CREATE_COMPLETE", ExecutionStatus="AVAILABLE", StatusReason="")
 
 
 def _same_stack(name: str, before: dict, events: list, answer: tuple) -> tuple:

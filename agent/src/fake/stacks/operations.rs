@@ -85,6 +85,7 @@ impl State {
         );
         let row = self.stacks.row_mut(stack.as_str()).expect("the stack exists");
         let mut content = row.content.clone();
+        name.clone_into(&mut content.change_set);
         content.resources.insert(
             "Smuggled".to_owned(),
             serde_json::json!({ "Type": "AWS::SNS::Topic" }),
@@ -148,6 +149,7 @@ impl State {
         let resources = value["Resources"].as_object().ok_or_else(invalid)?;
         let outputs = value["Outputs"].as_object().into_iter().flatten();
         Ok(Content {
+            change_set: String::new(),
             tags: Vec::new(),
             resources: resources
                 .iter()
@@ -228,7 +230,9 @@ impl State {
                 format!("ChangeSet {} already exists", new.name),
             ));
         }
-        let changes = changes(&row.content.resources, &resources);
+        // Resources inherit the stack's tags: other tags are a change of every one.
+        let retagged = new.kind == ChangeSetType::Update && row.content.tags != new.tags;
+        let changes = changes(&row.content.resources, &resources, retagged);
         let nothing =
             new.kind == ChangeSetType::Update && changes.is_empty() && row.content.outputs == outputs;
         let (end, reason) = if nothing {
@@ -240,6 +244,7 @@ impl State {
             (ChangeSetStatus::Created, "")
         };
         let content = Content {
+            change_set: new.name.clone(),
             tags: new.tags.clone(),
             resources,
             outputs,
@@ -479,7 +484,11 @@ impl State {
     }
 }
 
-fn changes(now: &BTreeMap<String, Value>, wanted: &BTreeMap<String, Value>) -> Vec<ResourceChange> {
+fn changes(
+    now: &BTreeMap<String, Value>,
+    wanted: &BTreeMap<String, Value>,
+    retagged: bool,
+) -> Vec<ResourceChange> {
     let change = |action: &str, id: &String, resource: &Value| ResourceChange {
         action: action.to_owned(),
         logical_id: id.clone(),
@@ -489,7 +498,7 @@ fn changes(now: &BTreeMap<String, Value>, wanted: &BTreeMap<String, Value>) -> V
     };
     let added = wanted.iter().filter_map(|(id, resource)| match now.get(id) {
         None => Some(change("Add", id, resource)),
-        Some(old) if old != resource => Some(change("Modify", id, resource)),
+        Some(old) if retagged || old != resource => Some(change("Modify", id, resource)),
         Some(_) => None,
     });
     let removed = now.iter().filter(|(id, _)| !wanted.contains_key(*id));

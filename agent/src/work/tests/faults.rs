@@ -145,6 +145,93 @@ async fn a_name_that_looks_free_is_read_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_attempt_at_a_first_creation_does_not_wait_for_a_second_look() {
+    let world = World::new();
+    let fast = world.settings.missing_gap;
+    let began = tokio::time::Instant::now();
+    let line = Line::default();
+    let (_brake, stop) = Stop::new();
+    let job = world.lease(1, 1, Work::ApplyStack(world.apply(1, &template(&["A"]))));
+    world.over(&line, &job, &stop).await.unwrap().unwrap();
+    assert!(began.elapsed() < fast, "{:?}", began.elapsed());
+    assert_eq!(line.count(Call::ChangeSets), 1);
+    // Everybody else takes two looks.
+    let world = World::new();
+    let again = world.apply(1, &template(&["A"]));
+    let known = ApplyStack {
+        stack_arn: Some(world.aws.arrange("gone", StackStatus::DeleteComplete, &[], &[])),
+        ..again.clone()
+    };
+    let succeeded = ApplyStack {
+        never_succeeded: false,
+        ..again.clone()
+    };
+    for (attempt, work) in [
+        (2, Work::ApplyStack(again)),
+        (1, Work::ApplyStack(known)),
+        (1, Work::ApplyStack(succeeded)),
+        (1, World::destroy(None)),
+        (1, World::revoke(None, true)),
+    ] {
+        let name = format!("{attempt} {work:?}");
+        let world = World::new();
+        world.hub.template_of(job_id(1), &template(&["A"]));
+        let line = Line::default();
+        let began = tokio::time::Instant::now();
+        let job = world.lease(1, attempt, work);
+        world.over(&line, &job, &stop).await.unwrap().unwrap();
+        assert!(began.elapsed() >= fast, "{name}");
+        assert!(line.count(Call::ChangeSets) >= 2, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_only_looked_free_is_looked_at_again() {
+    let target = [("hadron:target", "tgt_1")];
+    for text in [
+        None,
+        Some(("AlreadyExistsException", "Stack [x] already exists")),
+        Some(("ValidationError", "Stack [x] already exists")),
+    ] {
+        let name = format!("{text:?}");
+        // What failed a moment ago is replaced, and what somebody else made is left alone.
+        for (tags, ends_well) in [(&target[..], true), (&[][..], false)] {
+            let world = World::new();
+            let stack = world
+                .aws
+                .arrange(NAME, StackStatus::RollbackComplete, tags, &["A"]);
+            let line = Line::default();
+            let gone = crate::aws::AwsError::coded(
+                "ValidationError",
+                format!("Stack with id {NAME} does not exist"),
+            );
+            // The second look is the first of the next two.
+            line.fault(Some(Call::ChangeSets), 0, 2, Effect::Error(gone.clone()));
+            line.fault(Some(Call::Describe), 0, 2, Effect::Error(gone));
+            if let Some((code, message)) = text {
+                line.refuse(Some(Call::CreateChangeSet), 1, code, message);
+            }
+            let (_brake, stop) = Stop::new();
+            let job = world.lease(1, 1, Work::ApplyStack(world.apply(1, &template(&["A"]))));
+            let outcome = world.over(&line, &job, &stop).await.unwrap().unwrap();
+            if ends_well {
+                assert!(matches!(outcome, Outcome::Applied { .. }), "{name}: {outcome:?}");
+                assert_eq!(world.status(&stack), StackStatus::DeleteComplete, "{name}");
+            } else {
+                assert_eq!(failure(outcome).kind, FailureKind::ForeignOperation, "{name}");
+                assert_eq!(world.status(&stack), StackStatus::RollbackComplete, "{name}");
+            }
+            assert_eq!(world.aws.stack_arns().len(), 1, "{name}");
+            assert_eq!(
+                line.count(Call::CreateChangeSet),
+                1 + usize::from(ends_well),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn aws_may_show_late_what_it_accepted() {
     for lag in [1, 3, 8] {
         let world = World::new();
@@ -229,7 +316,7 @@ async fn a_later_attempt_is_not_misled_by_late_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cancellation_is_not_misled_by_late_answers() {
-    for (describe, events) in [(0, 0), (1, 0), (1, 1), (4, 1)] {
+    for (describe, events) in [(0, 0), (0, 3), (1, 0), (1, 1), (4, 1)] {
         let name = format!("{describe} {events}");
         let (world, stack, _) = executed_a_moment_ago(describe, events).await;
         world.aws.speed(0);

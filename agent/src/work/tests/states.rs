@@ -4,7 +4,6 @@ use super::*;
 use crate::fake::{Call, Happening};
 use crate::work::Step;
 
-const T: &str = "hadron:deployment";
 const TARGET: (&str, &str) = ("hadron:target", "tgt_1");
 
 fn applied(outcome: &Outcome) -> &StackArn {
@@ -32,11 +31,11 @@ async fn creates_what_is_not_there() {
     };
     assert_eq!((outputs.len(), resources.len(), no_changes), (1, 2, &false));
     assert_eq!(stack.name(), NAME);
-    let tags = world.aws.tags(stack.as_str());
-    assert!(
-        tags.contains(&(T.to_owned(), tag(1))) && tags.iter().any(|(key, _)| key == "hadron:template-digest")
+    // Exactly the job's.
+    assert_eq!(
+        world.aws.tags(stack.as_str()),
+        [("hadron:target".to_owned(), "tgt_1".to_owned())]
     );
-    assert!(tags.contains(&("hadron:target".to_owned(), "tgt_1".to_owned())));
     assert_eq!(
         world.aws.executed()[0].change_set,
         format!("hadron-{}-a1", tag(1))
@@ -63,7 +62,7 @@ async fn creates_what_is_not_there() {
     // Calls besides looking while something runs.
     let looking = [Call::Describe, Call::Events, Call::ChangeSet, Call::PostEvents];
     let rest = line.calls().iter().filter(|call| !looking.contains(call)).count();
-    assert_eq!(rest, 2 + 1 + 1 + 1 + 1 + 1, "{:?}", line.calls());
+    assert_eq!(rest, 1 + 1 + 1 + 1 + 1 + 1, "{:?}", line.calls());
     assert!(line.calls().len() <= 24, "{:?}", line.calls());
 }
 
@@ -163,13 +162,127 @@ async fn a_foreign_change_set_under_review_is_left_alone() {
 async fn what_an_earlier_attempt_applied_is_reported_and_not_repeated() {
     for status in [StackStatus::CreateComplete, StackStatus::UpdateComplete] {
         let world = World::new();
-        let stack = world
-            .aws
-            .arrange(NAME, status.clone(), &[(T, &tag(1)), TARGET], &["A"]);
+        let stack = world.aws.arrange(NAME, status.clone(), &[TARGET], &["A"]);
+        world.aws.arrange_event(&stack, status.as_str(), &exec_token(1));
         let job = world.lease(1, 2, Work::ApplyStack(world.apply(1, &template(&["A"]))));
         assert_eq!(applied(&world.run(&job).await), &stack, "{status}");
         assert!(world.aws.executed().is_empty() && world.hub.granted().is_empty());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_did_after_an_execution_is_neither_reported_as_ours_nor_undone() {
+    use FailureKind::{ForeignOperation, StackFailed};
+    for (status, token, kind) in [
+        (
+            StackStatus::UpdateComplete,
+            "by-hand".to_owned(),
+            ForeignOperation,
+        ),
+        (StackStatus::UpdateComplete, String::new(), ForeignOperation),
+        // A cancellation that stalled.
+        (
+            StackStatus::UpdateRollbackComplete,
+            format!("hadron-{}-cancel", tag(1)),
+            StackFailed,
+        ),
+    ] {
+        for revokes in [false, true] {
+            let name = format!("{status} {token} {revokes}");
+            let world = World::new();
+            let stack = world.aws.arrange(NAME, status.clone(), &[TARGET], &["A"]);
+            world.aws.arrange_event(&stack, "UPDATE_COMPLETE", &exec_token(2));
+            world.aws.arrange_event(&stack, status.as_str(), &token);
+            let job = if revokes {
+                world.lease_as(52, 2, 1, World::revoke(Some(&stack), false))
+            } else {
+                let work = world.update(2, &template(&["A=2"]), &stack);
+                world.lease(2, 2, Work::ApplyStack(work))
+            };
+            let found = failure(world.run(&job).await);
+            assert_eq!(found.kind, kind, "{name}: {}", found.message);
+            assert_eq!(found.stack, Some(stack), "{name}");
+            assert!(
+                world.aws.executed().is_empty() && world.hub.granted().is_empty(),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_leaves_a_newer_operation_alone() {
+    let world = World::new();
+    let stack = world.made(1, &["A"]).await;
+    world
+        .aws
+        .arrange_event(&stack, "UPDATE_IN_PROGRESS", &exec_token(2));
+    world.aws.speed(0);
+    let line = Line::default();
+    let (_brake, stop) = Stop::new();
+    let job = world.lease_as(51, 1, 1, World::revoke(Some(&stack), false));
+    let found = failure(world.over(&line, &job, &stop).await.unwrap().unwrap());
+    assert_eq!(found.kind, FailureKind::ForeignOperation);
+    assert_eq!(line.count(Call::CancelUpdate), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_operation_shows_under_a_flood_of_events() {
+    let topics: Vec<String> = (0..600).map(|n| format!("T{n}")).collect();
+    let all: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let world = World::new();
+    let stack = world.made(1, &["A"]).await;
+    world.aws.speed(1);
+    let job = world.lease(4, 1, Work::ApplyStack(world.update(4, &template(&all), &stack)));
+    let line = Line::default();
+    let (brake, stop) = Stop::new();
+    let drain = async {
+        while line.count(Call::ExecuteChangeSet) == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+        brake.drain();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        end = world.over(&line, &job, &stop) => assert_eq!(end, Some(Err(Stopped::Draining))),
+        () = drain => unreachable!(),
+    }
+    assert_eq!(world.status(&stack), StackStatus::UpdateInProgress);
+    let line = Line::default();
+    let (_brake, stop) = Stop::new();
+    let job = world.lease(5, 1, World::destroy(Some(&stack)));
+    let outcome = world.over(&line, &job, &stop).await.unwrap().unwrap();
+    assert_eq!(outcome, Outcome::Gone { stack: Some(stack) });
+    assert_eq!(line.count(Call::CancelUpdate), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_proton_made_is_known_by_its_arn() {
+    let world = World::new();
+    let tags = [("proton:environment", "arn:aws:proton:x")];
+    let stack = world
+        .aws
+        .arrange(NAME, StackStatus::UpdateComplete, &tags, &["A"]);
+    // By name nothing says that it is ours.
+    assert_eq!(
+        world.run(&world.lease(1, 1, World::destroy(None))).await,
+        Outcome::Gone { stack: None }
+    );
+    let text = template(&["A", "B"]);
+    for (n, unchanged) in [(2, false), (3, true)] {
+        let job = world.lease(n, 1, Work::ApplyStack(world.update(n, &text, &stack)));
+        let outcome = world.run(&job).await;
+        assert!(
+            matches!(outcome, Outcome::Applied { no_changes, .. } if no_changes == unchanged),
+            "{n}: {outcome:?}"
+        );
+    }
+    // Only now it has the job's tags.
+    assert_eq!(
+        world.run(&world.lease(4, 1, World::destroy(None))).await,
+        Outcome::Gone { stack: Some(stack) }
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,7 +316,7 @@ async fn a_stack_of_this_name_that_nobody_told_us_of_is_a_conflict() {
 #[tokio::test(start_paused = true)]
 async fn the_stack_of_another_target_is_not_ours() {
     let world = World::new();
-    let tags = [(T, &*tag(9)), ("hadron:target", "tgt_2")];
+    let tags = [("hadron:target", "tgt_2")];
     let stack = world.aws.arrange(NAME, StackStatus::RollbackComplete, &tags, &[]);
     let job = world.lease(1, 1, Work::ApplyStack(world.apply(1, &template(&["A"]))));
     assert_eq!(failure(world.run(&job).await).kind, FailureKind::ForeignOperation);
@@ -271,7 +384,7 @@ async fn a_stuck_stack_that_once_worked_is_not_replaced() {
         StackStatus::CreateFailed,
     ] {
         let world = World::new();
-        let stack = world.aws.arrange(NAME, status.clone(), &[(T, &tag(9))], &["A"]);
+        let stack = world.aws.arrange(NAME, status.clone(), &[TARGET], &["A"]);
         let job = world.lease(1, 1, Work::ApplyStack(world.update(1, &template(&["A"]), &stack)));
         assert_eq!(
             failure(world.run(&job).await).kind,
@@ -354,7 +467,7 @@ async fn a_rollback_that_fails_is_continued_twice_at_most() {
 async fn what_an_earlier_deployment_left_half_rolled_back_is_brought_in_order_first() {
     for status in [StackStatus::UpdateRollbackFailed, StackStatus::UpdateFailed] {
         let world = World::new();
-        let stack = world.aws.arrange(NAME, status.clone(), &[(T, &tag(9))], &["A"]);
+        let stack = world.aws.arrange(NAME, status.clone(), &[TARGET], &["A"]);
         let job = world.lease(
             1,
             1,
@@ -370,7 +483,7 @@ async fn a_failed_deletion_blocks_deployments() {
     let world = World::new();
     let stack = world
         .aws
-        .arrange(NAME, StackStatus::DeleteFailed, &[(T, &tag(9))], &["A"]);
+        .arrange(NAME, StackStatus::DeleteFailed, &[TARGET], &["A"]);
     let job = world.lease(1, 1, Work::ApplyStack(world.update(1, &template(&["A"]), &stack)));
     assert_eq!(failure(world.run(&job).await).kind, FailureKind::DeleteFailed);
 }
@@ -421,7 +534,7 @@ async fn a_foreign_operation_is_waited_for_until_the_deadline() {
         StackStatus::Unknown("REFACTOR_IN_PROGRESS".to_owned()),
     ] {
         let world = World::new();
-        let stack = world.aws.arrange(NAME, status.clone(), &[(T, &tag(9))], &["A"]);
+        let stack = world.aws.arrange(NAME, status.clone(), &[TARGET], &["A"]);
         world.aws.speed(0);
         let job = world.lease(
             1,
@@ -441,7 +554,7 @@ async fn a_foreign_operation_is_waited_for_until_the_deadline() {
     let world = World::new();
     let stack = world
         .aws
-        .arrange(NAME, StackStatus::UpdateInProgress, &[(T, &tag(9))], &["A"]);
+        .arrange(NAME, StackStatus::UpdateInProgress, &[TARGET], &["A"]);
     let job = world.lease(
         1,
         1,
@@ -465,7 +578,7 @@ async fn destroys_by_arn_and_only_after_leave() {
         .filter(|status| !status.is_moving() && !matches!(status, StackStatus::DeleteComplete))
     {
         let world = World::new();
-        let stack = world.aws.arrange(NAME, status.clone(), &[(T, &tag(9))], &["A"]);
+        let stack = world.aws.arrange(NAME, status.clone(), &[TARGET], &["A"]);
         let outcome = world.run(&world.lease(1, 1, World::destroy(Some(&stack)))).await;
         assert_eq!(
             outcome,
@@ -501,7 +614,7 @@ async fn destroying_what_is_not_there_or_not_ours_does_nothing() {
     let world = World::new();
     let ours = world
         .aws
-        .arrange(NAME, StackStatus::CreateComplete, &[(T, &tag(9))], &["A"]);
+        .arrange(NAME, StackStatus::CreateComplete, &[TARGET], &["A"]);
     let outcome = world.run(&world.lease(1, 1, World::destroy(None))).await;
     assert_eq!(outcome, Outcome::Gone { stack: Some(ours) });
 }
@@ -581,7 +694,7 @@ async fn revoking_what_was_not_executed() {
         .run(&world.lease_as(51, 1, 1, World::revoke(None, true)))
         .await;
     assert_eq!(outcome, Outcome::Revoked { stack: Some(stack) });
-    // A prepared update: the stack stays, and another deployment's change set too.
+    // A prepared update: the stack stays, and whoever's change set is on it goes.
     let world = World::new();
     let stack = world.made(1, &["A"]).await;
     world
@@ -599,8 +712,48 @@ async fn revoking_what_was_not_executed() {
             stack: Some(stack.clone())
         }
     );
-    assert_eq!(world.aws.live_change_sets(), [format!("hadron-{}-a1", tag(3))]);
+    assert!(world.aws.live_change_sets().is_empty());
     assert_eq!(world.aws.content(stack.as_str()), ["A"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_runs_on_an_empty_stack_that_is_being_deleted() {
+    // An older deployment failed; its agent got leave, stalled, and wakes up after the cancellation of the newer one got
+    // leave to delete the empty stack.
+    let prepare = |world: &World| {
+        let stack = world.aws.arrange(NAME, StackStatus::ReviewInProgress, &[], &[]);
+        let old = world
+            .aws
+            .arrange_change_set(&stack, &format!("hadron-{}-a1", tag(1)));
+        (stack, old)
+    };
+    let world = World::new();
+    prepare(&world);
+    let line = Line::default();
+    let (_brake, stop) = Stop::new();
+    let job = world.lease_as(52, 2, 1, World::revoke(None, true));
+    world.over(&line, &job, &stop).await.unwrap().unwrap();
+    let delete = line
+        .calls()
+        .iter()
+        .position(|call| *call == Call::DeleteStack)
+        .unwrap();
+
+    let world = World::new();
+    let (stack, old) = prepare(&world);
+    let line = Line::default();
+    line.die_at(delete + 1, crate::fake::When::Before);
+    let job = world.lease_as(52, 2, 1, World::revoke(None, true));
+    assert!(world.over(&line, &job, &stop).await.is_none());
+    assert!(matches!(&world.hub.granted()[..], [(_, Act::Delete { .. })]));
+    let late = crate::aws::Stacks::execute_change_set(&world.aws, &old, &exec_token(1)).await;
+    assert_eq!(late.unwrap_err().kind, crate::aws::Kind::NotFound);
+    let outcome = world
+        .run(&world.lease_as(52, 2, 2, World::revoke(None, true)))
+        .await;
+    assert_eq!(outcome, Outcome::Revoked { stack: None });
+    assert!(world.aws.executed().is_empty());
+    assert_eq!(world.status(&stack), StackStatus::DeleteComplete);
 }
 
 #[tokio::test(start_paused = true)]
@@ -666,16 +819,7 @@ async fn revoking_cancels_an_update_that_runs() {
         (FailureKind::StackFailed, 1)
     );
     assert_eq!(found.stack_status.as_deref(), Some("UPDATE_ROLLBACK_COMPLETE"));
-    assert_eq!(
-        world
-            .aws
-            .tags(stack.as_str())
-            .iter()
-            .find(|(key, _)| key == T)
-            .unwrap()
-            .1,
-        tag(1)
-    );
+    assert_eq!(world.aws.author(stack.as_str()), format!("hadron-{}-a1", tag(1)));
 }
 
 #[tokio::test(start_paused = true)]

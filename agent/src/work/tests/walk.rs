@@ -190,8 +190,7 @@ async fn walk(seed: u64) -> bool {
         "reported but not applied: {story}"
     );
     assert!(order.contains(&2), "reported but not applied: {story}");
-    let tags = world.aws.tags(stack.as_str());
-    let is_second = tags.contains(&("hadron:deployment".to_owned(), tag(2)));
+    let is_second = world.aws.author(stack.as_str()).contains(&tag(2));
     // A stale process that died may leave a change set behind, but none for which leave was ever given.
     let allowed: Vec<String> = world
         .hub
@@ -225,9 +224,22 @@ async fn walk(seed: u64) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn two_agents_and_a_cancellation_keep_their_promises() {
+    walks(400).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "takes half a minute; run it after a change of a rule"]
+async fn two_agents_and_a_cancellation_keep_their_promises_for_long() {
+    walks(5_000).await;
+}
+
+async fn walks(seeds: u64) {
     let mut struck = 0;
-    for seed in 1..=400 {
-        struck += u32::from(Box::pin(walk(seed)).await);
+    for seed in 1..=seeds {
+        struck += u64::from(Box::pin(walk(seed)).await);
     }
-    assert!(struck <= 1, "rare even where every lease is lost: {struck}");
+    assert!(
+        struck <= seeds / 400,
+        "rare even where every lease is lost: {struck}"
+    );
 }

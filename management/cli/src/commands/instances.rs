@@ -214,15 +214,36 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
     }
 }
 
+/// A service spec as it is; an instance's inputs as the only instance of one, in this environment.
+fn whole_spec(text: String, instance: &str, environment: &str) -> String {
+    let names_its_kind = |line: &str| {
+        let line = line.trim_start_matches(['{', ' ', '"', '\'']);
+        line.strip_prefix("proton")
+            .is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
+    };
+    if environment.is_empty() || text.lines().any(names_its_kind) {
+        return text;
+    }
+    let inputs: String = text
+        .lines()
+        .filter(|line| !line.starts_with("---"))
+        .map(|line| format!("      {line}\n"))
+        .collect();
+    format!(
+        "proton: ServiceSpec\ninstances:\n  - name: \"{instance}\"\n    environment: \"{environment}\"\n    spec:\n{inputs}"
+    )
+}
+
 async fn create(args: Create, cx: &Context) -> Result<()> {
     let hub = cx.hub()?;
     let (service, instance) = args.one.split()?;
+    let environment = args.environment.map(String::from).unwrap_or_default();
     let request = wire::CreateInstanceRequest {
         request_id: cx.request_id(&args.write),
         service_name: service.clone(),
         name: instance.clone(),
-        spec: read_spec(&args.spec)?,
-        environment_name: args.environment.map(String::from).unwrap_or_default(),
+        spec: whole_spec(read_spec(&args.spec)?, &instance, &environment),
+        environment_name: environment,
         template_version: args.template_version.unwrap_or_default(),
     };
     let what = format!("cannot create instance '{service}/{instance}'");
@@ -411,7 +432,21 @@ impl Show for wire::ServiceInstance {
 
 #[cfg(test)]
 mod tests {
-    use super::One;
+    use super::{One, whole_spec};
+
+    #[test]
+    fn inputs_become_a_spec_with_one_instance() {
+        let whole = "proton: ServiceSpec\ninstances: []\n";
+        assert_eq!(whole_spec(whole.to_owned(), "prd", "live"), whole);
+        let json = "{\n  \"proton\": \"ServiceSpec\"\n}";
+        assert_eq!(whole_spec(json.to_owned(), "prd", "live"), json);
+        assert_eq!(whole_spec("port: 80\n".to_owned(), "prd", ""), "port: 80\n");
+        assert_eq!(
+            whole_spec("---\nport: 80\nprotons: 2\n".to_owned(), "prd", "live"),
+            "proton: ServiceSpec\ninstances:\n  - name: \"prd\"\n    environment: \"live\"\n    spec:\n      \
+             port: 80\n      protons: 2\n"
+        );
+    }
 
     #[test]
     fn an_instance_is_one_word_or_two() {

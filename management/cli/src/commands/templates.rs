@@ -293,7 +293,15 @@ async fn create(args: Create, cx: &Context) -> Result<()> {
         .call(&what, request, async |q| {
             hub.templates().create_template_version(q).await
         })
-        .await?;
+        .await;
+    let version = match version {
+        Ok(version) => version,
+        // A request id of the caller's own is for trying again, which goes on from there.
+        Err(failure) if known.is_none() && args.write.request_id.is_none() => {
+            return Err(without_template(cx, kind, &name, failure).await);
+        }
+        Err(failure) => return Err(failure),
+    };
     let version = registered(cx, kind, version).await?;
     warn(&version.warnings);
     if !args.publish {
@@ -306,6 +314,29 @@ async fn create(args: Create, cx: &Context) -> Result<()> {
     }
     let id = format!("{request_id}-publish");
     cx.brief(&publish_version(cx, kind, &name, &version.version, id).await?)
+}
+
+/// The hub refused the first version of a template that was made for it: the template goes again. Where nobody knows what
+/// became of the version it stays; the hub deletes no template that has one.
+async fn without_template(cx: &Context, kind: Kind, name: &str, failure: Failure) -> Failure {
+    if matches!(failure.exit, Exit::Unreachable | Exit::TimedOut) {
+        return failure;
+    }
+    let request = wire::DeleteTemplateRequest {
+        request_id: crate::clock::request_id(),
+        kind: kind.wire().into(),
+        name: name.to_owned(),
+    };
+    let Ok(hub) = cx.hub() else { return failure };
+    let what = format!("cannot remove template '{name}', which has no version");
+    match hub
+        .call(&what, request, async |q| hub.templates().delete_template(q).await)
+        .await
+    {
+        Ok(_) => say(format!("Removed {} template {name} again.", kind.word())),
+        Err(left) => say(format!("{left}")),
+    }
+    failure
 }
 
 /// Waits until the hub has looked at the bundle.

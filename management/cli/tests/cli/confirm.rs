@@ -59,8 +59,17 @@ async fn the_account_or_yes_accepts() {
             calls.len() == 1 && calls[0].contains("confirm_account_id: \"333333333333\""),
             "{calls:?}"
         );
+        // Once more is how an agent's role that was made anew is trusted.
         let again = world.run("conn accept conn_1 --yes").await;
-        assert_eq!(again.code, 5, "{}", again.err);
+        assert_eq!(again.code, 0, "{}", again.err);
+        assert_eq!(world.calls("accept_connection").len(), 2);
+        // A rejected one stays rejected, and the hub is not even asked.
+        let rejected = world.run("conn reject conn_1 --yes").await;
+        assert_eq!(rejected.code, 0, "{}", rejected.err);
+        let late = world.run("conn accept conn_1 --yes").await;
+        assert_eq!(late.code, 5, "{}", late.err);
+        assert!(late.err.contains("next: from the environment account"), "{}", late.err);
+        assert_eq!(world.calls("accept_connection").len(), 2);
     }
 }
 

@@ -231,8 +231,19 @@ impl connections::ConnectionService for Hub {
         one.status = "CONNECTED".to_owned();
         Ok(Response::new(one.clone()))
     }
-    async fn reject_connection(&self, _: Request<wire::RejectConnectionRequest>) -> Answer<wire::Connection> {
-        absent()
+    async fn reject_connection(
+        &self,
+        request: Request<wire::RejectConnectionRequest>,
+    ) -> Answer<wire::Connection> {
+        let mut state = self.enter("reject_connection", &request)?;
+        let asked = request.into_inner();
+        let one = state
+            .connections
+            .iter_mut()
+            .find(|one| one.id == asked.id)
+            .ok_or_else(|| missing("connection"))?;
+        one.status = "REJECTED".to_owned();
+        Ok(Response::new(one.clone()))
     }
     async fn delete_connection(&self, _: Request<wire::DeleteConnectionRequest>) -> Answer<wire::Connection> {
         absent()

@@ -87,10 +87,14 @@ pub(super) fn check(path: &Path, kind: Option<Kind>) -> Result<(Bundle, BundleKi
     Ok((checked.bundle().clone(), checked.kind))
 }
 
+/// A number with its word, in the plural where it is one.
+fn count(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+}
+
 fn refused(what: String, faults: &Faults) -> Failure {
     let errors = faults.errors().count();
     let warnings = faults.warnings().count();
-    let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     let counts = if warnings == 0 {
         count(errors, "error")
     } else {
@@ -122,10 +126,10 @@ pub(super) fn lint(args: &Lint, cx: &Context) -> Result<()> {
     if report.kind.is_none() || errors > 0 {
         return Err(Failure::new(
             Exit::Failure,
-            format!("{path}: {errors} errors, {warnings} warnings"),
+            format!("{path}: {}, {}", count(errors, "error"), count(warnings, "warning")),
         ));
     }
-    say(format!("{path}: no errors, {warnings} warnings"));
+    say(format!("{path}: no errors, {}", count(warnings, "warning")));
     Ok(())
 }
 
