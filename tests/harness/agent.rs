@@ -26,7 +26,16 @@ pub struct Agent {
 pub async fn roles(emulator: &str, account: &str) -> Result<Variables> {
     let mut command = Command::new(paths::binary("hadron-agent")?);
     command
-        .args(["role", "--create", "--yes", "--dev", "--region", REGION, "--endpoint-url", emulator])
+        .args([
+            "role",
+            "--create",
+            "--yes",
+            "--dev",
+            "--region",
+            REGION,
+            "--endpoint-url",
+            emulator,
+        ])
         .env_clear()
         .env("PATH", crate::emulator::path())
         .envs(aws::root_variables(emulator, account));
@@ -61,7 +70,11 @@ impl Agent {
         let folder = folder.join(format!("agent-{account}"));
         std::fs::create_dir_all(&folder).context("a folder for the agent")?;
         let role = format!("arn:aws:iam::{account}:role/hadron-provisioning");
-        let pipeline = if account == MANAGEMENT { format!("\"{role}\"") } else { String::new() };
+        let pipeline = if account == MANAGEMENT {
+            format!("\"{role}\"")
+        } else {
+            String::new()
+        };
         let text = format!(
             r#"account = "{account}"
 region = "{REGION}"
@@ -88,7 +101,12 @@ pipeline = [{pipeline}]
         );
         std::fs::write(folder.join("agent.toml"), text).context("agent.toml")?;
         let process = spawn(&folder, credentials)?;
-        Ok(Self { process, account: account.to_owned(), folder, credentials: credentials.clone() })
+        Ok(Self {
+            process,
+            account: account.to_owned(),
+            folder,
+            credentials: credentials.clone(),
+        })
     }
 
     /// The account that it works in.
@@ -117,16 +135,26 @@ pipeline = [{pipeline}]
         std::fs::create_dir_all(&folder).context("a folder for the second agent")?;
         let text = std::fs::read_to_string(self.folder.join("agent.toml")).context("agent.toml")?;
         let (own, other) = (self.folder.display().to_string(), folder.display().to_string());
-        std::fs::write(folder.join("agent.toml"), text.replace(&own, &other)).context("agent.toml of the second agent")?;
+        std::fs::write(folder.join("agent.toml"), text.replace(&own, &other))
+            .context("agent.toml of the second agent")?;
         let process = spawn(&folder, &self.credentials)?;
-        Ok(Self { process, account: self.account.clone(), folder, credentials: self.credentials.clone() })
+        Ok(Self {
+            process,
+            account: self.account.clone(),
+            folder,
+            credentials: self.credentials.clone(),
+        })
     }
 
     /// What the journal holds at this moment, all jobs in one text.
     #[must_use]
     pub fn journal(&self) -> String {
-        let jobs = std::fs::read_dir(self.folder.join("state/jobs")).into_iter().flatten().flatten();
-        jobs.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect()
+        let jobs = std::fs::read_dir(self.folder.join("state/jobs"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        jobs.filter_map(|file| std::fs::read_to_string(file.path()).ok())
+            .collect()
     }
 
     /// Takes away everything that it keeps on disk: key, certificate, journal.
@@ -137,16 +165,16 @@ pipeline = [{pipeline}]
         std::fs::remove_dir_all(self.folder.join("state")).context("the agent's state")
     }
 
-    /// Starts it again with these lines in place of its tables of limits and what follows them.
+    /// Changes the configuration of the agent and starts it again with it; gives the configuration of before.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn restart_with(&mut self, limits: &str) -> Result<()> {
+    pub fn configure(&mut self, change: impl FnOnce(&str) -> String) -> Result<String> {
         let file = self.folder.join("agent.toml");
         let text = std::fs::read_to_string(&file).context("agent.toml")?;
-        let kept = text.split("[limits]").next().unwrap_or_default();
-        std::fs::write(&file, format!("{kept}[limits]\n{limits}\n")).context("agent.toml")?;
-        self.restart()
+        std::fs::write(&file, change(&text)).context("agent.toml")?;
+        self.restart()?;
+        Ok(text)
     }
 
     /// Starts it again with what it had on disk.

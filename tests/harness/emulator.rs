@@ -21,7 +21,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { auth: true, delay: 0.0 }
+        Self {
+            auth: true,
+            delay: 0.0,
+        }
     }
 }
 
@@ -45,12 +48,22 @@ pub fn install() -> Result<()> {
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    eprintln!("installing the AWS emulator into {} (once, about a minute)", venv.display());
+    eprintln!(
+        "installing the AWS emulator into {} (once, about a minute)",
+        venv.display()
+    );
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv)).context(
         "python3 -m venv does not work: install Python 3.11 or later with venv (Debian: apt-get install python3 python3-venv)",
     )?;
     run(Command::new(venv.join("bin/python"))
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+        ])
         .arg(&requirements))
     .context("pip could not install tests/emulator/requirements.txt; is a package index reachable?")?;
     std::fs::write(&stamp, wanted).context("remembering what was installed")
@@ -58,7 +71,11 @@ pub fn install() -> Result<()> {
 
 fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("{command:?}"))?;
-    if status.success() { Ok(()) } else { bail!("{command:?} ended with {status}") }
+    if status.success() {
+        Ok(())
+    } else {
+        bail!("{command:?} ended with {status}")
+    }
 }
 
 impl Emulator {
@@ -82,7 +99,11 @@ impl Emulator {
             .env("STATE_DIR", &state);
         let process = Process::start("emulator", &mut command, &folder.join("emulator.log"))?;
         let url = format!("http://127.0.0.1:{port}");
-        let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().context("an HTTP client")?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .tcp_nodelay(true)
+            .build()
+            .context("an HTTP client")?;
         let mut emulator = Self { process, url, http };
         let health = format!("{}/_hadron/health", emulator.url);
         loop {
@@ -109,7 +130,12 @@ impl Emulator {
     }
 
     async fn get(&self, path: &str) -> Result<Value> {
-        let answer = self.http.get(format!("{}{path}", self.url)).send().await.context("asking the emulator")?;
+        let answer = self
+            .http
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .context("asking the emulator")?;
         let text = answer.text().await.context("the emulator's answer")?;
         serde_json::from_str(&text).with_context(|| format!("the emulator's answer to {path}: {text}"))
     }
@@ -128,7 +154,12 @@ impl Emulator {
     /// # Errors
     /// When the emulator does not answer.
     pub async fn last_call(&self) -> Result<u64> {
-        Ok(self.calls(0).await?.last().and_then(|call| call["seq"].as_u64()).unwrap_or(0))
+        Ok(self
+            .calls(0)
+            .await?
+            .last()
+            .and_then(|call| call["seq"].as_u64())
+            .unwrap_or(0))
     }
 
     /// Everything that exists: accounts, Regions, stacks, repositories.
@@ -145,8 +176,14 @@ impl Emulator {
     /// When the emulator does not answer.
     pub async fn stacks(&self, account: &str) -> Result<Vec<Value>> {
         let state = self.state().await?;
-        let stacks = state["accounts"][account]["regions"][crate::REGION]["stacks"].as_array().cloned().unwrap_or_default();
-        Ok(stacks.into_iter().filter(|stack| stack["status"] != "DELETE_COMPLETE").collect())
+        let stacks = state["accounts"][account]["regions"][crate::REGION]["stacks"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        Ok(stacks
+            .into_iter()
+            .filter(|stack| stack["status"] != "DELETE_COMPLETE")
+            .collect())
     }
 
     /// The policy of a repository; `None` when it has none.
@@ -156,8 +193,14 @@ impl Emulator {
     pub async fn policy(&self, account: &str, repository: &str) -> Result<Option<Value>> {
         let state = self.state().await?;
         let repositories = &state["accounts"][account]["regions"][crate::REGION]["repositories"];
-        let found = repositories.as_array().into_iter().flatten().find(|each| each["name"] == repository);
-        Ok(found.map(|each| each["policy"].clone()).filter(|policy| !policy.is_null()))
+        let found = repositories
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|each| each["name"] == repository);
+        Ok(found
+            .map(|each| each["policy"].clone())
+            .filter(|policy| !policy.is_null()))
     }
 
     /// Plants faults, see `tests/emulator/README.md`.
@@ -166,8 +209,18 @@ impl Emulator {
     /// When the emulator refuses them.
     pub async fn plant(&self, faults: &Value) -> Result<()> {
         let url = format!("{}/_hadron/faults", self.url);
-        let answer = self.http.post(url).body(faults.to_string()).send().await.context("planting faults")?;
-        if answer.status().is_success() { Ok(()) } else { bail!("the emulator refuses the faults: {}", answer.text().await?) }
+        let answer = self
+            .http
+            .post(url)
+            .body(faults.to_string())
+            .send()
+            .await
+            .context("planting faults")?;
+        if answer.status().is_success() {
+            Ok(())
+        } else {
+            bail!("the emulator refuses the faults: {}", answer.text().await?)
+        }
     }
 
     /// Forgets all faults that were planted and not met yet.
@@ -177,7 +230,11 @@ impl Emulator {
     pub async fn heal(&self) -> Result<()> {
         let url = format!("{}/_hadron/faults", self.url);
         let answer = self.http.delete(url).send().await.context("forgetting faults")?;
-        if answer.status().is_success() { Ok(()) } else { bail!("the emulator forgets no faults: {}", answer.text().await?) }
+        if answer.status().is_success() {
+            Ok(())
+        } else {
+            bail!("the emulator forgets no faults: {}", answer.text().await?)
+        }
     }
 
     /// Waits until an API call that `fits` was made after `since`; gives it.
@@ -201,7 +258,10 @@ impl Emulator {
 }
 
 /// The PATH of this process, for children that get no other variable.
-#[expect(clippy::disallowed_methods, reason = "the harness is the outermost program and hands PATH on")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the harness is the outermost program and hands PATH on"
+)]
 pub(crate) fn path() -> String {
     std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned())
 }

@@ -74,7 +74,11 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
         );
         std::fs::write(folder.join("hub.toml"), text).context("hub.toml")?;
         let process = spawn(&folder)?;
-        let mut hub = Self { process, ready: Ready::none(), folder };
+        let mut hub = Self {
+            process,
+            ready: Ready::none(),
+            folder,
+        };
         hub.wait_ready().await?;
         Ok(hub)
     }
@@ -83,7 +87,11 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
         let file = self.folder.join("ready.json");
         let process = &mut self.process;
         self.ready = wait::until("the hub to be ready", Duration::from_secs(60), || {
-            let found = process.alive().map(|()| std::fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok()));
+            let found = process.alive().map(|()| {
+                std::fs::read(&file)
+                    .ok()
+                    .and_then(|text| serde_json::from_slice(&text).ok())
+            });
             async move { found }
         })
         .await?;
@@ -123,11 +131,27 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
     /// # Errors
     /// When it does not answer, or knows no such number.
     pub async fn gauge(&self, name: &str) -> Result<u64> {
-        let client = reqwest::Client::builder().no_proxy().build().context("an HTTP client")?;
-        let url = format!("http://{}/metrics", self.ready.admin.trim_start_matches("http://"));
-        let text = client.get(url).send().await.context("asking for metrics")?.text().await.context("the metrics")?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.and_then(|number| number.parse().ok()).with_context(|| format!("no number {name} in:\n{text}"))
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .context("an HTTP client")?;
+        let url = format!(
+            "http://{}/metrics",
+            self.ready.admin.trim_start_matches("http://")
+        );
+        let text = client
+            .get(url)
+            .send()
+            .await
+            .context("asking for metrics")?
+            .text()
+            .await
+            .context("the metrics")?;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|number| number.parse().ok())
+            .with_context(|| format!("no number {name} in:\n{text}"))
     }
 
     /// Mints a token by the hub's own command.
@@ -144,14 +168,33 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
     /// When the command fails.
     pub fn token_for(&self, name: &str, role: &str, time: &str) -> Result<String> {
         let output = Command::new(paths::binary("hadron-hub")?)
-            .args(["admin", "token", "create", "--name", name, "--role", role, "--expires", time, "--config"])
+            .args([
+                "admin",
+                "token",
+                "create",
+                "--name",
+                name,
+                "--role",
+                role,
+                "--expires",
+                time,
+                "--config",
+            ])
             .arg(self.folder.join("hub.toml"))
             .output()
             .context("hadron-hub admin token create")?;
-        anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        anyhow::ensure!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let printed = String::from_utf8(output.stdout).context("the token")?;
-        let token = printed.split_whitespace().find(|word| word.starts_with("hadron_"));
-        token.map(str::to_owned).with_context(|| format!("no token in: {printed}"))
+        let token = printed
+            .split_whitespace()
+            .find(|word| word.starts_with("hadron_"));
+        token
+            .map(str::to_owned)
+            .with_context(|| format!("no token in: {printed}"))
     }
 }
 

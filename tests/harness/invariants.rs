@@ -1,7 +1,7 @@
 //! What must be true after every scenario, whatever was killed in it: the hub as its CLI shows it, the emulated AWS as it
 //! is, and its log of calls are compared with each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -31,15 +31,22 @@ pub struct Execution {
 /// # Errors
 /// The first promise that is broken.
 pub async fn hold(world: &World, left: &[&str]) -> Result<()> {
-    wait::until("the hub to have nothing to do", Duration::from_secs(30), || async {
-        let ready = world.hub.gauge("hadron_jobs_ready").await?;
-        let active = world.hub.gauge("hadron_deployments_active").await?;
-        Ok((ready == 0 && active == 0).then_some(()))
-    })
+    wait::until(
+        "the hub to have nothing to do",
+        Duration::from_secs(30),
+        || async {
+            let ready = world.hub.gauge("hadron_jobs_ready").await?;
+            let active = world.hub.gauge("hadron_deployments_active").await?;
+            Ok((ready == 0 && active == 0).then_some(()))
+        },
+    )
     .await?;
     wait::until("no agent to hold a job", Duration::from_secs(30), || async {
         let agents = world.items(&["agent", "list"]).await?;
-        Ok(agents.iter().all(|agent| agent["jobsHeld"].as_u64().unwrap_or(0) == 0).then_some(()))
+        Ok(agents
+            .iter()
+            .all(|agent| agent["jobsHeld"].as_u64().unwrap_or(0) == 0)
+            .then_some(()))
     })
     .await?;
     let calls = world.emulator.calls(0).await?;
@@ -53,12 +60,19 @@ pub async fn hold(world: &World, left: &[&str]) -> Result<()> {
 /// # Errors
 /// When a change set was executed that Hadron did not name.
 pub fn executions(calls: &[Value]) -> Result<Vec<Execution>> {
-    let accepted = calls.iter().filter(|call| call["action"] == "ExecuteChangeSet" && call["status"] == 200);
+    let accepted = calls
+        .iter()
+        .filter(|call| call["action"] == "ExecuteChangeSet" && call["status"] == 200);
     accepted
         .map(|call| {
             let change_set = field(&call["params"], "ChangeSetName")?;
-            let name = change_set.split('/').nth(1).with_context(|| format!("executed by name and not by ARN: {call}"))?;
-            let uuid = name.strip_prefix("hadron-").and_then(|rest| rest.rsplit_once("-a"));
+            let name = change_set
+                .split('/')
+                .nth(1)
+                .with_context(|| format!("executed by name and not by ARN: {call}"))?;
+            let uuid = name
+                .strip_prefix("hadron-")
+                .and_then(|rest| rest.rsplit_once("-a"));
             let (uuid, _) = uuid.with_context(|| format!("not a change set of Hadron: {call}"))?;
             Ok(Execution {
                 seq: call["seq"].as_u64().unwrap_or(0),
@@ -84,23 +98,45 @@ async fn executions_are_authorised(world: &World, calls: &[Value]) -> Result<()>
     let mut known = BTreeSet::new();
     for deployment in &deployments {
         let id = field(deployment, "id")?;
-        let own: Vec<&Execution> = executions.iter().filter(|each| each.deployment == digits(&id)).collect();
-        ensure!(own.len() <= 1, "deployment {id} was executed {} times: {own:?}", own.len());
+        let own: Vec<&Execution> = executions
+            .iter()
+            .filter(|each| each.deployment == digits(&id))
+            .collect();
+        ensure!(
+            own.len() <= 1,
+            "deployment {id} was executed {} times: {own:?}",
+            own.len()
+        );
         known.insert(digits(&id));
         if deployment["intent"] != "APPLY" {
             ensure!(own.is_empty(), "a deletion executed a change set: {own:?}");
             continue;
         }
-        let told = world.admin.json(&["deployment", "events", &id]).await?.to_string();
+        let told = world
+            .admin
+            .json(&["deployment", "events", &id])
+            .await?
+            .to_string();
         if let Some(execution) = own.first() {
             let allowed = format!("execution of {} allowed", execution.change_set);
-            ensure!(told.contains(&allowed), "{} was executed without leave; {id}: {told}", execution.change_set);
-            ensure!(execution.account == deployment["accountId"], "executed in another account: {execution:?}");
+            ensure!(
+                told.contains(&allowed),
+                "{} was executed without leave; {id}: {told}",
+                execution.change_set
+            );
+            ensure!(
+                execution.account == deployment["accountId"],
+                "executed in another account: {execution:?}"
+            );
         }
         match deployment["status"].as_str() {
             Some("SUCCEEDED") => {
                 let nothing = told.contains("no changes");
-                ensure!(nothing != (own.len() == 1), "{id} succeeded with {} executions: {told}", own.len());
+                ensure!(
+                    nothing != (own.len() == 1),
+                    "{id} succeeded with {} executions: {told}",
+                    own.len()
+                );
             }
             Some("CANCELLED") => ensure!(own.is_empty(), "{id} is CANCELLED and was executed: {own:?}"),
             Some("FAILED") => {}
@@ -108,13 +144,22 @@ async fn executions_are_authorised(world: &World, calls: &[Value]) -> Result<()>
         }
     }
     for execution in &executions {
-        ensure!(known.contains(&execution.deployment), "executed for a deployment nobody knows: {execution:?}");
+        ensure!(
+            known.contains(&execution.deployment),
+            "executed for a deployment nobody knows: {execution:?}"
+        );
     }
-    let mut last = std::collections::BTreeMap::<String, (String, u64)>::new();
+    let mut last = BTreeMap::<String, (String, u64)>::new();
     // Ids are ordered by time, so are deployments of one target.
     for execution in &executions {
-        let target = deployments.iter().find(|each| each["id"].as_str().is_some_and(|id| digits(id) == execution.deployment));
-        let target = target.map(|each| format!("{} {}", each["targetKind"], each["target"])).unwrap_or_default();
+        let target = deployments.iter().find(|each| {
+            each["id"]
+                .as_str()
+                .is_some_and(|id| digits(id) == execution.deployment)
+        });
+        let target = target
+            .map(|each| format!("{} {}", each["targetKind"], each["target"]))
+            .unwrap_or_default();
         if let Some((before, seq)) = last.get(&target) {
             ensure!(
                 *before < execution.deployment,
@@ -131,7 +176,9 @@ async fn executions_are_authorised(world: &World, calls: &[Value]) -> Result<()>
 fn calls_are_fenced(calls: &[Value]) -> Result<()> {
     for call in calls {
         match call["action"].as_str() {
-            Some("CreateStack" | "UpdateStack") => anyhow::bail!("a stack was changed without a change set: {call}"),
+            Some("CreateStack" | "UpdateStack") => {
+                anyhow::bail!("a stack was changed without a change set: {call}")
+            }
             Some("DeleteStack") => {
                 let stack = call["params"]["StackName"].as_str().unwrap_or_default();
                 ensure!(stack.starts_with("arn:"), "a stack was deleted by name: {call}");
@@ -148,9 +195,12 @@ async fn nothing_is_left(world: &World, left: &[&str]) -> Result<()> {
     for list in ["environment", "instance", "pipeline"] {
         targets.extend(world.items(&[list, "list"]).await?);
     }
-    let arns: BTreeSet<&str> = targets.iter().filter_map(|target| target["deployment"]["stackArn"].as_str()).collect();
+    let arns: BTreeSet<&str> = targets
+        .iter()
+        .filter_map(|target| target["deployment"]["stackArn"].as_str())
+        .collect();
     let state = world.emulator.state().await?;
-    let mut found = BTreeSet::new();
+    let mut found = BTreeMap::new();
     for (account, held) in state["accounts"].as_object().into_iter().flatten() {
         for stack in held["regions"][REGION]["stacks"].as_array().into_iter().flatten() {
             let (name, arn) = (field(stack, "name")?, field(stack, "arn")?);
@@ -160,26 +210,38 @@ async fn nothing_is_left(world: &World, left: &[&str]) -> Result<()> {
             let waiting = stack["waiting_change_sets"].as_array().map_or(0, Vec::len);
             ensure!(waiting == 0, "a change set is left in {account}: {stack}");
             let status = field(stack, "status")?;
-            ensure!(!status.ends_with("_IN_PROGRESS"), "a stack is in the middle of something in {account}: {stack}");
-            ensure!(arns.contains(arn.as_str()) || left.contains(&arn.as_str()), "an orphan in {account}: {stack}");
-            // A change set is named after its deployment: hadron-<uuid>-a<attempt>.
+            ensure!(
+                !status.ends_with("_IN_PROGRESS"),
+                "a stack is in the middle of something in {account}: {stack}"
+            );
+            ensure!(
+                arns.contains(arn.as_str()) || left.contains(&arn.as_str()),
+                "an orphan in {account}: {stack}"
+            );
+            // A change set is named after its deployment.
             let executed = stack["last_executed_change_set"].as_str().unwrap_or_default();
-            let named = executed.split("changeSet/hadron-").nth(1).unwrap_or_default();
-            found.insert((arn, named.chars().take(36).collect::<String>().replace('-', "")));
+            found.insert(arn, executed.replace('-', ""));
         }
     }
     for target in &targets {
         let state = &target["deployment"];
-        let (Some(arn), "SUCCEEDED") = (state["stackArn"].as_str(), state["status"].as_str().unwrap_or_default()) else {
+        let (Some(arn), "SUCCEEDED") = (
+            state["stackArn"].as_str(),
+            state["status"].as_str().unwrap_or_default(),
+        ) else {
             continue;
         };
-        let succeeded = digits(&field(state, "lastSucceededDeploymentId")?);
-        let stack = found.iter().find(|(each, _)| each == arn);
-        let (_, tag) = stack.with_context(|| format!("no stack for a target that succeeded: {target}"))?;
-        if *tag != succeeded {
-            // Content that was there already is still that of the deployment that brought it.
-            let told = world.admin.json(&["deployment", "events", &field(state, "lastSucceededDeploymentId")?]).await?;
-            ensure!(told.to_string().contains("no changes"), "the stack of {target} is of deployment {tag}");
+        let id = field(state, "lastSucceededDeploymentId")?;
+        let executed = found
+            .get(arn)
+            .with_context(|| format!("no stack for a target that succeeded: {target}"))?;
+        if !executed.contains(&digits(&id)) {
+            // Content that was there already stays as an earlier deployment brought it.
+            let told = world.admin.json(&["deployment", "events", &id]).await?;
+            ensure!(
+                told.to_string().contains("no changes"),
+                "the stack of {target} is as {executed} made it"
+            );
         }
     }
     Ok(())

@@ -33,7 +33,10 @@ impl World {
     /// When it fails.
     pub async fn items(&self, list: &[&str]) -> Result<Vec<Value>> {
         let list = self.admin.json(list).await?;
-        list["items"].as_array().cloned().with_context(|| format!("not a list: {list}"))
+        list["items"]
+            .as_array()
+            .cloned()
+            .with_context(|| format!("not a list: {list}"))
     }
 
     /// Writes a file into the world's folder; gives its path.
@@ -68,11 +71,15 @@ impl World {
     /// When that does not come about.
     pub async fn online(&self, account: &str, online: bool) -> Result<()> {
         let word = if online { "online" } else { "offline" };
-        wait::until(&format!("the agent of {account} to be {word}"), Duration::from_secs(60), || async {
-            let agents = self.items(&["agent", "list", "--account", account]).await?;
-            let is = agents.iter().any(|agent| agent["online"] == true);
-            Ok((is == online).then_some(()))
-        })
+        wait::until(
+            &format!("the agent of {account} to be {word}"),
+            Duration::from_secs(60),
+            || async {
+                let agents = self.items(&["agent", "list", "--account", account]).await?;
+                let is = agents.iter().any(|agent| agent["online"] == true);
+                Ok((is == online).then_some(()))
+            },
+        )
         .await
     }
 
@@ -82,9 +89,22 @@ impl World {
     /// When anything is refused or fails.
     pub async fn environment(&mut self, name: &str, account: &str) -> Result<String> {
         let connection = self.connect(account, name).await?;
-        let spec = paths::root().join("deploy/examples/minimal-env/spec.yaml").display().to_string();
-        let args = ["environment", "create", name, "--template", "minimal-env", "--connection", &connection];
-        self.admin.ok(&[&args[..], &["--spec", &spec, "--wait"]].concat()).await?;
+        let spec = paths::root()
+            .join("deploy/examples/minimal-env/spec.yaml")
+            .display()
+            .to_string();
+        let args = [
+            "environment",
+            "create",
+            name,
+            "--template",
+            "minimal-env",
+            "--connection",
+            &connection,
+        ];
+        self.admin
+            .ok(&[&args[..], &["--spec", &spec, "--wait"]].concat())
+            .await?;
         Ok(connection)
     }
 
@@ -94,8 +114,33 @@ impl World {
     /// When it is refused or fails.
     pub async fn service(&self, name: &str, instances: &[(&str, &str)]) -> Result<()> {
         let spec = self.service_spec(name, instances)?;
-        let args = ["service", "create", name, "--template", "minimal-svc", "--spec", &spec, "--wait"];
+        let args = [
+            "service",
+            "create",
+            name,
+            "--template",
+            "minimal-svc",
+            "--spec",
+            &spec,
+            "--wait",
+        ];
         self.admin.ok(&[&args[..], &SOURCE].concat()).await.map(drop)
+    }
+
+    /// Waits until nothing is being done to a service any more: after an instance comes its pipeline.
+    ///
+    /// # Errors
+    /// When that does not come about.
+    pub async fn active(&self, service: &str) -> Result<()> {
+        wait::until(
+            &format!("service {service} to be active"),
+            Duration::from_secs(60),
+            || async {
+                let shown = self.admin.json(&["service", "get", service]).await?;
+                Ok((shown["status"] == "ACTIVE").then_some(()))
+            },
+        )
+        .await
     }
 
     /// Waits until these accounts, and no others, are granted pulls from a repository, and all of it is written.
@@ -106,7 +151,10 @@ impl World {
         let what = format!("grants of {repository} for {accounts:?}");
         wait::until(&what, Duration::from_secs(60), || async {
             let grants = self.items(&["grant", "list", "--repository", repository]).await?;
-            let found: Vec<&str> = grants.iter().filter_map(|grant| grant["accountId"].as_str()).collect();
+            let found: Vec<&str> = grants
+                .iter()
+                .filter_map(|grant| grant["accountId"].as_str())
+                .collect();
             let applied = grants.iter().all(|grant| grant["state"] == "APPLIED");
             Ok((applied && found == accounts).then_some(()))
         })
@@ -154,7 +202,10 @@ impl World {
     /// # Errors
     /// When ECR refuses.
     pub async fn repository(&self, name: &str) -> Result<()> {
-        let managed = aws_sdk_ecr::types::Tag::builder().key("hadron:managed").value("true").build()?;
+        let managed = aws_sdk_ecr::types::Tag::builder()
+            .key("hadron:managed")
+            .value("true")
+            .build()?;
         self.registry()
             .await
             .create_repository()
@@ -189,8 +240,14 @@ impl World {
     pub async fn policy_text(&self, repository: &str) -> Result<Option<String>> {
         let state = self.emulator.state().await?;
         let repositories = &state["accounts"][MANAGEMENT]["regions"][REGION]["repositories"];
-        let found = repositories.as_array().into_iter().flatten().find(|each| each["name"] == repository);
-        Ok(found.and_then(|each| each["policy_text"].as_str()).map(str::to_owned))
+        let found = repositories
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|each| each["name"] == repository);
+        Ok(found
+            .and_then(|each| each["policy_text"].as_str())
+            .map(str::to_owned))
     }
 
     /// Lines of a log that are JSON objects; other lines are an error.
@@ -198,12 +255,16 @@ impl World {
     /// # Errors
     /// When a line is not a JSON object.
     pub fn log_lines(&self, file: &str) -> Result<Vec<Value>> {
-        let text = std::fs::read_to_string(self.folder().join(file)).with_context(|| format!("log {file}"))?;
+        let text =
+            std::fs::read_to_string(self.folder().join(file)).with_context(|| format!("log {file}"))?;
         // A line that is being written has no end yet.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         whole
             .lines()
-            .map(|line| serde_json::from_str(line).with_context(|| format!("{file} has a line that is not JSON: {line}")))
+            .map(|line| {
+                serde_json::from_str(line)
+                    .with_context(|| format!("{file} has a line that is not JSON: {line}"))
+            })
             .collect()
     }
 
@@ -221,13 +282,18 @@ impl World {
         ensure!(active.is_empty(), "deployments are left active: {active:?}");
         wait::until("every grant to be written", Duration::from_secs(30), || async {
             let grants = self.items(&["grant", "list"]).await?;
-            Ok(grants.iter().all(|grant| grant["state"] == "APPLIED").then_some(()))
+            Ok(grants
+                .iter()
+                .all(|grant| grant["state"] == "APPLIED")
+                .then_some(()))
         })
         .await?;
         let state = self.emulator.state().await?;
         for (account, held) in state["accounts"].as_object().into_iter().flatten() {
             for stack in held["regions"][REGION]["stacks"].as_array().into_iter().flatten() {
-                let waiting = stack["waiting_change_sets"].as_array().is_some_and(|waiting| !waiting.is_empty());
+                let waiting = stack["waiting_change_sets"]
+                    .as_array()
+                    .is_some_and(|waiting| !waiting.is_empty());
                 ensure!(!waiting, "a change set is left in {account}: {stack}");
             }
         }

@@ -32,7 +32,9 @@ impl App {
         limit: u32,
     ) -> Result<Vec<AgentView>, AppError> {
         let account = match self.may(caller, Action::ReadAgent).await? {
-            Reach::OwnAccount if caller.account.is_none() || account.is_some_and(|asked| caller.account != Some(asked)) => {
+            Reach::OwnAccount
+                if caller.account.is_none() || account.is_some_and(|asked| caller.account != Some(asked)) =>
+            {
                 return Ok(Vec::new());
             }
             Reach::OwnAccount => caller.account,
@@ -48,7 +50,11 @@ impl App {
                     };
                     let connection = connections::get(tx, agent.connection).await?;
                     let management = connection.is_some_and(|row| row.kind == ConnectionKind::Management);
-                    views.push(AgentView { agent, jobs, management });
+                    views.push(AgentView {
+                        agent,
+                        jobs,
+                        management,
+                    });
                 }
                 Ok(views)
             })

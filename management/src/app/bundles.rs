@@ -28,7 +28,10 @@ impl Cache {
     fn put(&self, digest: Digest, bundle: Arc<TemplateBundle>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {
-            let oldest = kept.iter().min_by_key(|(_, (used, _))| *used).map(|(digest, _)| *digest);
+            let oldest = kept
+                .iter()
+                .min_by_key(|(_, (used, _))| *used)
+                .map(|(digest, _)| *digest);
             if let Some(oldest) = oldest {
                 kept.remove(&oldest);
             }
@@ -70,7 +73,9 @@ impl App {
         }
         let archive = row.archive;
         let bytes = self
-            .read("bundle", move |tx| Box::pin(async move { Ok(requests::blob(tx, archive).await?) }))
+            .read("bundle", move |tx| {
+                Box::pin(async move { Ok(requests::blob(tx, archive).await?) })
+            })
             .await?
             .ok_or_else(|| AppError::internal(format!("bundle {archive} is not stored")))?;
         let bundle = tokio::task::spawn_blocking(move || {

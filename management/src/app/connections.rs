@@ -64,17 +64,28 @@ impl App {
     /// # Errors
     /// When the caller has no proven account, names roles of another account or another management account, or the account
     /// already has a live connection for the environment.
-    pub async fn request_connection(&self, request: Request, new: NewConnection) -> Result<ConnectionView, AppError> {
+    pub async fn request_connection(
+        &self,
+        request: Request,
+        new: NewConnection,
+    ) -> Result<ConnectionView, AppError> {
         self.may(&request.caller, Action::RequestConnection).await?;
         let Some(account) = request.caller.account else {
             let (principal, role) = (request.caller.principal.clone(), request.caller.role);
-            let denied = Denied { principal, role, action: Action::RequestConnection };
+            let denied = Denied {
+                principal,
+                role,
+                action: Action::RequestConnection,
+            };
             let mut error = self.denied(&request.caller, denied).await;
             error.reason = "ACCOUNT_NOT_PROVEN";
-            error.message = "a connection is requested by the environment account itself, and this token proves no AWS \
+            error.message =
+                "a connection is requested by the environment account itself, and this token proves no AWS \
                              account"
-                .to_owned();
-            return Err(error.help("use AWS credentials of the environment account: unset HADRON_TOKEN and set AWS_PROFILE"));
+                    .to_owned();
+            return Err(error.help(
+                "use AWS credentials of the environment account: unset HADRON_TOKEN and set AWS_PROFILE",
+            ));
         };
         let settings = self.settings().clone();
         if let Some(management) = new.management
@@ -82,15 +93,24 @@ impl App {
         {
             return Err(AppError::invalid(
                 "OTHER_HUB",
-                format!("this hub belongs to management account {}, not {management}", settings.account),
+                format!(
+                    "this hub belongs to management account {}, not {management}",
+                    settings.account
+                ),
             )
             .help("check --hub, or the management account id"));
         }
-        for role in [&new.role, &new.component_role, &new.codebuild_role].into_iter().flatten() {
+        for role in [&new.role, &new.component_role, &new.codebuild_role]
+            .into_iter()
+            .flatten()
+        {
             if role.account() != account {
                 return Err(AppError::invalid(
                     "ROLE_OF_OTHER_ACCOUNT",
-                    format!("role {role} belongs to account {}, but the request comes from {account}", role.account()),
+                    format!(
+                        "role {role} belongs to account {}, but the request comes from {account}",
+                        role.account()
+                    ),
                 )
                 .help("name roles of the environment account"));
             }
@@ -141,10 +161,16 @@ impl App {
     ///
     /// # Errors
     /// When it does not exist or is not the caller's to see; both look the same to those who may see only their own.
-    pub async fn get_connection(&self, caller: &Caller, id: ConnectionId) -> Result<ConnectionView, AppError> {
+    pub async fn get_connection(
+        &self,
+        caller: &Caller,
+        id: ConnectionId,
+    ) -> Result<ConnectionView, AppError> {
         let reach = self.may(caller, Action::ReadConnection).await?;
         let row = self
-            .read("connection", move |tx| Box::pin(async move { Ok(connections::get(tx, id).await?) }))
+            .read("connection", move |tx| {
+                Box::pin(async move { Ok(connections::get(tx, id).await?) })
+            })
             .await?
             .filter(|row| row.kind == ConnectionKind::Environment)
             .ok_or_else(|| AppError::not_found("connection", id))?;
@@ -181,7 +207,9 @@ impl App {
         limit: u32,
     ) -> Result<Vec<ConnectionView>, AppError> {
         if self.may(caller, Action::ReadConnection).await? == Reach::OwnAccount {
-            let Some(own) = caller.account else { return Ok(Vec::new()) };
+            let Some(own) = caller.account else {
+                return Ok(Vec::new());
+            };
             if filter.account.is_some_and(|asked| asked != own) {
                 return Ok(Vec::new());
             }
@@ -220,24 +248,31 @@ impl App {
                     if row.connection.account != confirmed {
                         return Err(AppError::invalid(
                             "OTHER_ACCOUNT",
-                            format!("the request comes from account {}, not from {confirmed}", row.connection.account),
+                            format!(
+                                "the request comes from account {}, not from {confirmed}",
+                                row.connection.account
+                            ),
                         )
                         .help("accept it only if you know that account; confirm with its id"));
                     }
-                    if matches!(row.connection.approval, Approval::Connected(_)) && row.pinned_role_id.take().is_some() {
+                    if matches!(row.connection.approval, Approval::Connected(_))
+                        && row.pinned_role_id.take().is_some()
+                    {
                         connections::put(unit.tx, &row).await?;
                     }
                     let environment = row.connection.environment.clone();
                     let input = ConnectionInput::Accept(unit.signed(&request.caller));
-                    decide(unit, &mut row, input, "accepted").await.map_err(|error| match error.reason {
-                        "CONFLICT" => AppError::new(
-                            ErrorKind::Conflict,
-                            "ENVIRONMENT_TAKEN",
-                            format!("another connection already serves environment '{environment}'"),
-                        )
-                        .help("see it: hadron connection list; environment names are unique in a hub"),
-                        _ => error,
-                    })?;
+                    decide(unit, &mut row, input, "accepted")
+                        .await
+                        .map_err(|error| match error.reason {
+                            "CONFLICT" => AppError::new(
+                                ErrorKind::Conflict,
+                                "ENVIRONMENT_TAKEN",
+                                format!("another connection already serves environment '{environment}'"),
+                            )
+                            .help("see it: hadron connection list; environment names are unique in a hub"),
+                            _ => error,
+                        })?;
                     Ok(unit.answered(&request, &id.to_string()).await?)
                 })
             })
@@ -250,7 +285,11 @@ impl App {
     ///
     /// # Errors
     /// When an environment is deployed through it.
-    pub async fn reject_connection(&self, request: Request, id: ConnectionId) -> Result<ConnectionView, AppError> {
+    pub async fn reject_connection(
+        &self,
+        request: Request,
+        id: ConnectionId,
+    ) -> Result<ConnectionView, AppError> {
         self.may(&request.caller, Action::RejectConnection).await?;
         if self.seen(&request).await?.is_none() {
             let request = request.clone();
@@ -258,7 +297,10 @@ impl App {
                 Box::pin(async move {
                     let mut row = load(unit, id).await?;
                     let in_use = targets::using_connection(unit.tx, id).await?.is_some();
-                    let input = ConnectionInput::Reject { by: unit.signed(&request.caller), in_use };
+                    let input = ConnectionInput::Reject {
+                        by: unit.signed(&request.caller),
+                        in_use,
+                    };
                     decide(unit, &mut row, input, "rejected").await?;
                     Ok(unit.answered(&request, &id.to_string()).await?)
                 })
@@ -272,17 +314,32 @@ impl App {
     ///
     /// # Errors
     /// When the connection is not the caller's account's.
-    pub async fn delete_connection(&self, request: Request, id: ConnectionId) -> Result<ConnectionView, AppError> {
+    pub async fn delete_connection(
+        &self,
+        request: Request,
+        id: ConnectionId,
+    ) -> Result<ConnectionView, AppError> {
         self.may(&request.caller, Action::DeleteConnection).await?;
         let before = self
-            .read("connection", move |tx| Box::pin(async move { Ok(connections::get(tx, id).await?) }))
+            .read("connection", move |tx| {
+                Box::pin(async move { Ok(connections::get(tx, id).await?) })
+            })
             .await?
             .filter(|row| row.kind == ConnectionKind::Environment)
             .ok_or_else(|| AppError::not_found("connection", id))?;
-        if request.caller.may_for(Action::DeleteConnection, before.connection.account).is_err() {
+        if request
+            .caller
+            .may_for(Action::DeleteConnection, before.connection.account)
+            .is_err()
+        {
             // Those who may see it are told the rule; to others it does not exist.
-            let seen = request.caller.may_for(Action::ReadConnection, before.connection.account).is_ok();
-            let denied = request.caller.may_for(Action::DeleteConnection, before.connection.account);
+            let seen = request
+                .caller
+                .may_for(Action::ReadConnection, before.connection.account)
+                .is_ok();
+            let denied = request
+                .caller
+                .may_for(Action::DeleteConnection, before.connection.account);
             return Err(match denied {
                 Err(denied) if seen => self.denied(&request.caller, denied).await.help(
                     "a connection is deleted from the environment account; the management account can reject it instead: \
@@ -329,12 +386,17 @@ async fn decide(
             // Agents ask again on their own while they wait.
             ConnectionEffect::AllowSessions => {}
             ConnectionEffect::CloseSessions => {
-                unit.notify(Notice::Close { connection: id, why: format!("the connection was {word}") });
+                unit.notify(Notice::Close {
+                    connection: id,
+                    why: format!("the connection was {word}"),
+                });
             }
             ConnectionEffect::HoldJobs => {
                 unit.take_back_jobs(id).await?;
                 if !matches!(row.connection.approval, Approval::Connected(_)) {
-                    let why = format!("the environment account connection was {word}, so that no agent can end this");
+                    let why = format!(
+                        "the environment account connection was {word}, so that no agent can end this"
+                    );
                     unit.give_up_deployments(id, &why).await?;
                 }
             }

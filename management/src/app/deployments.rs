@@ -14,16 +14,20 @@ use crate::store::{jobs, requests};
 pub fn waiting_for(row: &DeploymentRow) -> Option<String> {
     match &row.deployment.phase {
         Phase::Waiting { grants } => {
-            let names: Vec<String> = grants.iter().map(|repository| repository.name.to_string()).collect();
+            let names: Vec<String> = grants
+                .iter()
+                .map(|repository| repository.name.to_string())
+                .collect();
             Some(format!(
                 "the agent of the management account, which is to let account {} pull from {}",
                 row.account,
                 names.join(", ")
             ))
         }
-        Phase::Running { taken: false, .. } => {
-            Some(format!("an agent of account {} in {} to take the job", row.account, row.region))
-        }
+        Phase::Running { taken: false, .. } => Some(format!(
+            "an agent of account {} in {} to take the job",
+            row.account, row.region
+        )),
         Phase::Running { .. } | Phase::Cancelling { .. } | Phase::Ended { .. } => None,
     }
 }
@@ -36,7 +40,9 @@ impl App {
     pub async fn get_deployment(&self, caller: &Caller, id: DeploymentId) -> Result<DeploymentRow, AppError> {
         let reach = self.may(caller, Action::ReadDeployment).await?;
         let row = self
-            .read("deployment", move |tx| Box::pin(async move { Ok(deployments::get(tx, id).await?) }))
+            .read("deployment", move |tx| {
+                Box::pin(async move { Ok(deployments::get(tx, id).await?) })
+            })
             .await?
             .ok_or_else(|| AppError::not_found("deployment", id))?;
         if reach == Reach::OwnAccount && caller.account != Some(row.account) {
@@ -58,7 +64,9 @@ impl App {
     ) -> Result<Vec<DeploymentRow>, AppError> {
         if self.may(caller, Action::ReadDeployment).await? == Reach::OwnAccount {
             // An empty filter means all of them.
-            let Some(own) = caller.account.map(|account| account.to_string()) else { return Ok(Vec::new()) };
+            let Some(own) = caller.account.map(|account| account.to_string()) else {
+                return Ok(Vec::new());
+            };
             if !filter.account.is_empty() && filter.account != own {
                 return Ok(Vec::new());
             }
@@ -92,12 +100,24 @@ impl App {
     ///
     /// # Errors
     /// When the deployment is not the caller's to see, or deletes and so has none.
-    pub async fn rendered_template(&self, caller: &Caller, id: DeploymentId) -> Result<(String, Digest), AppError> {
+    pub async fn rendered_template(
+        &self,
+        caller: &Caller,
+        id: DeploymentId,
+    ) -> Result<(String, Digest), AppError> {
         let row = self.get_deployment(caller, id).await?;
-        let none = || AppError::new(ErrorKind::NotFound, "NO_TEMPLATE", "a deletion has no rendered template");
+        let none = || {
+            AppError::new(
+                ErrorKind::NotFound,
+                "NO_TEMPLATE",
+                "a deletion has no rendered template",
+            )
+        };
         let (digest, _) = row.rendered.ok_or_else(none)?;
         let bytes = self
-            .read("rendered template", move |tx| Box::pin(async move { Ok(requests::blob(tx, digest).await?) }))
+            .read("rendered template", move |tx| {
+                Box::pin(async move { Ok(requests::blob(tx, digest).await?) })
+            })
             .await?
             .ok_or_else(|| AppError::internal(format!("content {digest} is not stored")))?;
         let text = String::from_utf8(bytes).map_err(AppError::internal)?;
@@ -108,10 +128,15 @@ impl App {
     ///
     /// # Errors
     /// When it has ended, or its deletion cannot be taken back any more.
-    pub async fn cancel_deployment(&self, request: Request, id: DeploymentId) -> Result<DeploymentRow, AppError> {
+    pub async fn cancel_deployment(
+        &self,
+        request: Request,
+        id: DeploymentId,
+    ) -> Result<DeploymentRow, AppError> {
         let caller = request.caller.clone();
         let before = self.get_deployment(&caller, id).await?;
-        self.may_for(&caller, Action::CancelDeployment, before.account).await?;
+        self.may_for(&caller, Action::CancelDeployment, before.account)
+            .await?;
         if self.seen(&request).await?.is_some() {
             return self.get_deployment(&caller, id).await;
         }
@@ -121,12 +146,20 @@ impl App {
                 if let Phase::Running { job, .. } | Phase::Cancelling { job, .. } = &before.deployment.phase {
                     jobs::get(unit.tx, *job).await?;
                 }
-                let mut row =
-                    deployments::get(unit.tx, id).await?.ok_or_else(|| AppError::not_found("deployment", id))?;
-                let input = DeploymentInput::Cancel { by: unit.signed(&request.caller), revoke: unit.fresh_id() };
+                let mut row = deployments::get(unit.tx, id)
+                    .await?
+                    .ok_or_else(|| AppError::not_found("deployment", id))?;
+                let input = DeploymentInput::Cancel {
+                    by: unit.signed(&request.caller),
+                    revoke: unit.fresh_id(),
+                };
                 let step = row.deployment.step(input).map_err(|refusal| {
-                    AppError::new(ErrorKind::Conflict, "NOT_CANCELLABLE", format!("{id} cannot be cancelled: {refusal}"))
-                        .help(format!("see how it stands: hadron deployment get {id}"))
+                    AppError::new(
+                        ErrorKind::Conflict,
+                        "NOT_CANCELLABLE",
+                        format!("{id} cannot be cancelled: {refusal}"),
+                    )
+                    .help(format!("see how it stands: hadron deployment get {id}"))
                 })?;
                 row.deployment = step.next;
                 let text = format!("cancellation requested by {}", request.caller.principal);

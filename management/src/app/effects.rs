@@ -18,12 +18,25 @@ use crate::store::{deployments, grants as lanes, jobs, outbox, targets, template
 
 /// Topics of the outbox.
 pub(crate) mod topic {
+    use hadron_proto::vocab::ServiceName;
+
     /// Look at a service and start what comes next; the key is its name.
     pub(crate) const SERVICE: &str = "service";
-    /// Compute all grants anew; there is one key.
+    /// Compute all grants anew; the key is [`ALL`] or one of [`of_pipeline`].
     pub(crate) const GRANTS: &str = "grants";
-    /// The only key of [`GRANTS`].
+    /// The key of [`GRANTS`] for what follows from the database alone.
     pub(crate) const ALL: &str = "all";
+    const PIPELINE: &str = "pipeline/";
+
+    /// The key of [`GRANTS`] that also has the policies of a service's own repositories compared.
+    pub(crate) fn of_pipeline(service: &ServiceName) -> String {
+        format!("{PIPELINE}{service}")
+    }
+
+    /// The service of such a key.
+    pub(crate) fn pipeline_of(key: &str) -> Option<&str> {
+        key.strip_prefix(PIPELINE)
+    }
 }
 
 /// How a job ended, as its agent tells it.
@@ -339,9 +352,15 @@ impl Unit<'_> {
         }
         match &target.target {
             Target::Environment(_) | Target::Component(_) => {}
-            Target::Instance(service, _) | Target::Pipeline(service) => {
+            Target::Instance(service, _) => {
                 outbox::ask(self.tx, topic::SERVICE, service.as_str(), self.now).await?;
                 outbox::ask(self.tx, topic::GRANTS, topic::ALL, self.now).await?;
+            }
+            // CloudFormation sets the whole policy of a repository that it updates, or deletes it where the template has
+            // none: what was granted may be gone.
+            Target::Pipeline(service) => {
+                outbox::ask(self.tx, topic::SERVICE, service.as_str(), self.now).await?;
+                outbox::ask(self.tx, topic::GRANTS, &topic::of_pipeline(service), self.now).await?;
             }
         }
         Ok(())
@@ -498,6 +517,22 @@ impl Unit<'_> {
             let step = row.deployment.step(input).map_err(AppError::internal)?;
             row.deployment = step.next;
             self.carry_out(&mut row, step.effects, None).await?;
+            if let Some(environment) = &row.environment {
+                // Nothing else helps before there is another connection.
+                row.ways_out = vec![
+                    format!(
+                        "from account {}: hadron connection request --environment {environment} --management-account {}",
+                        row.account,
+                        self.settings().account
+                    ),
+                    format!("in the management account: hadron connection accept ID --account {}", row.account),
+                    format!("then: hadron environment update {environment} --connection ID"),
+                ];
+                if let Some(mut target) = targets::by_id(self.tx, row.target_id).await? {
+                    target.ways_out.clone_from(&row.ways_out);
+                    targets::put(self.tx, &mut target).await?;
+                }
+            }
             deployments::put(self.tx, &mut row).await?;
         }
         Ok(())

@@ -49,7 +49,13 @@ pub struct AppError {
 impl AppError {
     /// An error that the caller can do something about.
     pub fn new(kind: ErrorKind, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, reason, message: message.into(), help: None, cause: None }
+        Self {
+            kind,
+            reason,
+            message: message.into(),
+            help: None,
+            cause: None,
+        }
     }
 
     /// A wrong request.
@@ -60,13 +66,23 @@ impl AppError {
     /// Something that does not exist, such as `("environment", "prd")`.
     pub fn not_found(what: &'static str, name: impl fmt::Display) -> Self {
         let list = match what {
-            "environment" | "service" | "connection" | "template" | "deployment" => format!("hadron {what} list"),
+            "environment" | "service" | "connection" | "template" | "deployment" => {
+                format!("hadron {what} list")
+            }
             "service instance" => "hadron instance list".to_owned(),
             "pipeline" => "hadron pipeline list".to_owned(),
             _ => String::new(),
         };
-        let error = Self::new(ErrorKind::NotFound, "NOT_FOUND", format!("{what} '{name}' does not exist"));
-        if list.is_empty() { error } else { error.help(format!("see what exists with `{list}`")) }
+        let error = Self::new(
+            ErrorKind::NotFound,
+            "NOT_FOUND",
+            format!("{what} '{name}' does not exist"),
+        );
+        if list.is_empty() {
+            error
+        } else {
+            error.help(format!("see what exists with `{list}`"))
+        }
     }
 
     /// Says how to go on.
@@ -85,9 +101,13 @@ impl AppError {
 
     /// A fault of this program.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::new(ErrorKind::Internal, "INTERNAL", "the hub could not do this because of a fault of its own")
-            .help("the hub's log tells more under this request's id")
-            .because(cause)
+        Self::new(
+            ErrorKind::Internal,
+            "INTERNAL",
+            "the hub could not do this because of a fault of its own",
+        )
+        .help("the hub's log tells more under this request's id")
+        .because(cause)
     }
 
     /// The whole story, for the log.
@@ -115,15 +135,19 @@ impl std::error::Error for AppError {}
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::Unavailable { .. } | StoreError::CommitUnknown { .. } => {
-                Self::new(ErrorKind::Unavailable, "UNAVAILABLE", "the hub's database could not answer just now")
-                    .help("try again in a moment; with the same request id nothing happens twice")
-                    .because(error)
-            }
+            StoreError::Unavailable { .. } | StoreError::CommitUnknown { .. } => Self::new(
+                ErrorKind::Unavailable,
+                "UNAVAILABLE",
+                "the hub's database could not answer just now",
+            )
+            .help("try again in a moment; with the same request id nothing happens twice")
+            .because(error),
             StoreError::Conflict { .. } => {
                 Self::new(ErrorKind::Conflict, "CONFLICT", "another request was faster").because(error)
             }
-            StoreError::Corrupt { .. } | StoreError::Misuse { .. } | StoreError::NotFound { .. } => Self::internal(error),
+            StoreError::Corrupt { .. } | StoreError::Misuse { .. } | StoreError::NotFound { .. } => {
+                Self::internal(error)
+            }
         }
     }
 }

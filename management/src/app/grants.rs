@@ -34,6 +34,17 @@ pub struct GrantView {
     pub changed_at: Timestamp,
 }
 
+/// Which policies are compared with what is wanted, and mended, although they seem to be as wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// None.
+    None,
+    /// Those of the repositories of this service's pipeline.
+    Of(ServiceName),
+    /// All.
+    Every,
+}
+
 /// Repositories among the resources of a stack.
 #[must_use]
 pub fn repositories(target: &TargetRow) -> Vec<Repository> {
@@ -119,12 +130,11 @@ pub async fn lacking(
     Ok(lacking)
 }
 
-/// Computes all grants anew and has the policies written that differ. `check` also has those written (that is: compared and
-/// mended) that seem to be as wanted.
+/// Computes all grants anew and has the policies written that differ, and those of `check` in any case.
 ///
 /// # Errors
 /// When the database does not take it.
-pub async fn revise(unit: &mut Unit<'_>, check: bool) -> Result<(), AppError> {
+pub async fn revise(unit: &mut Unit<'_>, check: Check) -> Result<(), AppError> {
     let pipelines: BTreeMap<ServiceName, TargetRow> = targets::all_pipelines(unit.tx)
         .await?
         .into_iter()
@@ -179,7 +189,12 @@ pub async fn revise(unit: &mut Unit<'_>, check: bool) -> Result<(), AppError> {
         // A repository that was missing when we last looked may exist since its pipeline was deployed.
         let appeared = step.next.blocked.as_ref().is_some_and(|blocked| blocked.missing) && there.contains(&repository);
         // Those count as well who could not be kept out any more.
-        if step.effects.is_empty() && (check || appeared) && !step.next.accounts().is_empty() {
+        let checked = match &check {
+            Check::None => false,
+            Check::Of(service) => pipelines.get(service).is_some_and(|row| repositories(row).contains(&repository)),
+            Check::Every => true,
+        };
+        if step.effects.is_empty() && (checked || appeared) && !step.next.accounts().is_empty() {
             step = step.next.step(LaneInput::Again { job }).map_err(AppError::internal)?;
         }
         let same = before.is_some_and(|before| before.lane == step.next && before.reasons == row.reasons);

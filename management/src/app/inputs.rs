@@ -39,7 +39,11 @@ fn warnings(faults: &Faults) -> Vec<String> {
 }
 
 /// Inputs of one purpose, compared with the schema.
-fn inputs(bundle: &TemplateBundle, which: InputType, given: &SpecMap) -> Result<(Values, Vec<String>), AppError> {
+fn inputs(
+    bundle: &TemplateBundle,
+    which: InputType,
+    given: &SpecMap,
+) -> Result<(Values, Vec<String>), AppError> {
     match bundle.schema.inputs(which) {
         None => Ok((Values::new(), Vec::new())),
         Some(schema) => {
@@ -71,7 +75,13 @@ pub async fn environment(
             inputs: values,
         })?;
         noticed.extend(rendered.warnings.iter().map(|fault| fault.message.clone()));
-        Ok((Draft { rendered, warnings: noticed }, spec))
+        Ok((
+            Draft {
+                rendered,
+                warnings: noticed,
+            },
+            spec,
+        ))
     })
     .await
 }
@@ -92,7 +102,10 @@ pub fn service_facts(service: &ServiceRow) -> ServiceFacts {
 /// # Errors
 /// When the row is no environment.
 pub fn environment_facts(environment: &TargetRow) -> Result<EnvironmentFacts, AppError> {
-    let name = environment.environment.clone().ok_or_else(|| AppError::internal("an environment without a name"))?;
+    let name = environment
+        .environment
+        .clone()
+        .ok_or_else(|| AppError::internal("an environment without a name"))?;
     Ok(EnvironmentFacts {
         name,
         account_id: environment.account,
@@ -113,22 +126,34 @@ pub async fn instance(
     spec: ServiceSpec,
 ) -> Result<Draft, AppError> {
     off_thread(move || {
-        let own = spec.instance(&name).ok_or_else(|| missing_instance(&service.name, &name))?;
+        let own = spec
+            .instance(&name)
+            .ok_or_else(|| missing_instance(&service.name, &name))?;
         let (values, mut noticed) = inputs(&bundle, InputType::Service, &own.inputs)?;
         let rendered = bundle.render_instance(&InstanceInputs {
             environment,
             service,
-            instance: InstanceFacts { name, inputs: values, component: None },
+            instance: InstanceFacts {
+                name,
+                inputs: values,
+                component: None,
+            },
         })?;
         noticed.extend(rendered.warnings.iter().map(|fault| fault.message.clone()));
-        Ok(Draft { rendered, warnings: noticed })
+        Ok(Draft {
+            rendered,
+            warnings: noticed,
+        })
     })
     .await
 }
 
 fn missing_instance(service: &ServiceName, name: &InstanceName) -> AppError {
-    AppError::invalid("INSTANCE_NOT_IN_SPEC", format!("the spec names no instance '{name}' of service '{service}'"))
-        .help(format!("add an entry with `name: \"{name}\"` under `instances`"))
+    AppError::invalid(
+        "INSTANCE_NOT_IN_SPEC",
+        format!("the spec names no instance '{name}' of service '{service}'"),
+    )
+    .help(format!("add an entry with `name: \"{name}\"` under `instances`"))
 }
 
 /// Compares what a spec gives the pipeline with the schema.
@@ -137,7 +162,12 @@ fn missing_instance(service: &ServiceName, name: &InstanceName) -> AppError {
 /// Every fault of the spec.
 pub fn check_pipeline(bundle: &TemplateBundle, spec: &ServiceSpec) -> Result<(), AppError> {
     let empty = SpecMap::default();
-    inputs(bundle, InputType::Pipeline, spec.pipeline.as_ref().unwrap_or(&empty)).map(drop)
+    inputs(
+        bundle,
+        InputType::Pipeline,
+        spec.pipeline.as_ref().unwrap_or(&empty),
+    )
+    .map(drop)
 }
 
 /// An instance as its service's pipeline sees it, its inputs not yet compared with the schema.
@@ -166,7 +196,11 @@ pub async fn pipeline(
 ) -> Result<Draft, AppError> {
     off_thread(move || {
         let empty = SpecMap::default();
-        let (values, mut noticed) = inputs(&bundle, InputType::Pipeline, spec.pipeline.as_ref().unwrap_or(&empty))?;
+        let (values, mut noticed) = inputs(
+            &bundle,
+            InputType::Pipeline,
+            spec.pipeline.as_ref().unwrap_or(&empty),
+        )?;
         let mut service_instances = Vec::new();
         for part in parts {
             let (inputs, _) = inputs(&part.bundle, InputType::Service, &part.given)?;
@@ -177,9 +211,16 @@ pub async fn pipeline(
                 environment: part.environment,
             });
         }
-        let rendered = bundle.render_pipeline(&PipelineInputs { service, service_instances, inputs: values })?;
+        let rendered = bundle.render_pipeline(&PipelineInputs {
+            service,
+            service_instances,
+            inputs: values,
+        })?;
         noticed.extend(rendered.warnings.iter().map(|fault| fault.message.clone()));
-        Ok(Draft { rendered, warnings: noticed })
+        Ok(Draft {
+            rendered,
+            warnings: noticed,
+        })
     })
     .await
 }
@@ -188,7 +229,9 @@ pub async fn pipeline(
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, AppError> + Send + 'static,
 ) -> Result<T, AppError> {
-    tokio::task::spawn_blocking(work).await.map_err(AppError::internal)?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(AppError::internal)?
 }
 
 impl Unit<'_> {
@@ -202,9 +245,13 @@ impl Unit<'_> {
         Ok(Rendered {
             digest,
             bytes: text.len() as u64,
-            capabilities: draft.rendered.capabilities.iter().map(|each| each.as_str().to_owned()).collect(),
+            capabilities: draft
+                .rendered
+                .capabilities
+                .iter()
+                .map(|each| each.as_str().to_owned())
+                .collect(),
             resource_types: draft.rendered.resource_types.iter().cloned().collect(),
         })
     }
 }
-

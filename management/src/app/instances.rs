@@ -52,9 +52,11 @@ impl App {
     ) -> Result<TargetRow, AppError> {
         self.may(caller, Action::ReadService).await?;
         let target = Target::Instance(service.clone(), name.clone());
-        self.read("instance", move |tx| Box::pin(async move { Ok(targets::get(tx, &target).await?) }))
-            .await?
-            .ok_or_else(|| not_found(service, name))
+        self.read("instance", move |tx| {
+            Box::pin(async move { Ok(targets::get(tx, &target).await?) })
+        })
+        .await?
+        .ok_or_else(|| not_found(service, name))
     }
 
     /// Adds an instance to a service. The spec is a whole service spec that names the instance; without one the instance
@@ -77,7 +79,11 @@ impl App {
         }
         let before = self.get_service(&caller, &service).await?;
         let mut stored = deployed_spec(&before)?;
-        if before.instances.iter().any(|row| row.target == Target::Instance(service.clone(), name.clone())) {
+        if before
+            .instances
+            .iter()
+            .any(|row| row.target == Target::Instance(service.clone(), name.clone()))
+        {
             return Err(AppError::new(
                 ErrorKind::AlreadyExists,
                 "INSTANCE_EXISTS",
@@ -90,18 +96,28 @@ impl App {
                 let mut spec = ServiceSpec::parse("spec", &text)?;
                 spec.resolve_current(Some(&stored))?;
                 let own = spec.instance(&name).cloned().ok_or_else(|| {
-                    AppError::invalid("INSTANCE_NOT_IN_SPEC", format!("the spec names no instance '{name}'"))
-                        .help(format!("add an entry with `name: \"{name}\"` under `instances`"))
+                    AppError::invalid(
+                        "INSTANCE_NOT_IN_SPEC",
+                        format!("the spec names no instance '{name}'"),
+                    )
+                    .help(format!("add an entry with `name: \"{name}\"` under `instances`"))
                 })?;
                 if environment.is_some_and(|wanted| wanted != own.environment) {
                     return Err(AppError::invalid(
                         "OTHER_ENVIRONMENT",
-                        format!("the spec puts instance '{name}' into environment '{}'", own.environment),
+                        format!(
+                            "the spec puts instance '{name}' into environment '{}'",
+                            own.environment
+                        ),
                     ));
                 }
                 own
             }
-            (None, Some(environment)) => InstanceSpec { name: name.clone(), environment, inputs: SpecMap::default() },
+            (None, Some(environment)) => InstanceSpec {
+                name: name.clone(),
+                environment,
+                inputs: SpecMap::default(),
+            },
             (None, None) => {
                 return Err(AppError::invalid("ENVIRONMENT_MISSING", "neither a spec nor an environment was given")
                     .help("give --spec FILE, or --environment NAME for an instance with the defaults of its template"));
@@ -133,24 +149,40 @@ impl App {
             return Err(occupied(&owner));
         }
         if update.mode == UpdateMode::None {
-            return Err(AppError::invalid("NOTHING_TO_UPDATE", "an instance has nothing that could change without a deployment")
-                .help("leave out the deployment type to deploy with the current version"));
+            return Err(AppError::invalid(
+                "NOTHING_TO_UPDATE",
+                "an instance has nothing that could change without a deployment",
+            )
+            .help("leave out the deployment type to deploy with the current version"));
         }
-        let version =
-            updated_version(self, TemplateKind::Service, &before.template, before.version, update.mode, update.version).await?;
+        let version = updated_version(
+            self,
+            TemplateKind::Service,
+            &before.template,
+            before.version,
+            update.mode,
+            update.version,
+        )
+        .await?;
         let stored = ServiceSpec::parse("stored spec", &before.spec)?;
         let spec = match update.spec {
             Some(text) => {
                 let mut spec = ServiceSpec::parse("spec", &text)?;
                 spec.resolve_current(Some(&stored))?;
                 let own = spec.instance(&name).ok_or_else(|| {
-                    AppError::invalid("INSTANCE_NOT_IN_SPEC", format!("the spec names no instance '{name}'"))
-                        .help(format!("add an entry with `name: \"{name}\"` under `instances`"))
+                    AppError::invalid(
+                        "INSTANCE_NOT_IN_SPEC",
+                        format!("the spec names no instance '{name}'"),
+                    )
+                    .help(format!("add an entry with `name: \"{name}\"` under `instances`"))
                 })?;
                 if Some(&own.environment) != before.environment.as_ref() {
                     return Err(AppError::invalid(
                         "ENVIRONMENT_CHANGED",
-                        format!("instance '{name}' cannot move to environment '{}'", own.environment),
+                        format!(
+                            "instance '{name}' cannot move to environment '{}'",
+                            own.environment
+                        ),
                     )
                     .help("add an instance in the other environment and remove this one"));
                 }
@@ -158,25 +190,39 @@ impl App {
             }
             None => before.spec.clone(),
         };
-        let environment =
-            before.environment.clone().ok_or_else(|| AppError::internal("an instance without an environment"))?;
+        let environment = before
+            .environment
+            .clone()
+            .ok_or_else(|| AppError::internal("an instance without an environment"))?;
         let environment = self.environment_row(&environment).await?;
-        compatible(&environment, &version.compatible, &before.template, version.version)?;
-        let drafted = TargetRow { version: version.version, ..before.clone() };
+        compatible(
+            &environment,
+            &version.compatible,
+            &before.template,
+            version.version,
+        )?;
+        let drafted = TargetRow {
+            version: version.version,
+            ..before.clone()
+        };
         let draft = self.draft_instance(&owner, &drafted, &name, &spec).await?;
         self.write("update instance", move |unit| {
             Box::pin(async move {
-                let owner =
-                    services::get(unit.tx, &service).await?.ok_or_else(|| AppError::not_found("service", &service))?;
+                let owner = services::get(unit.tx, &service)
+                    .await?
+                    .ok_or_else(|| AppError::not_found("service", &service))?;
                 if going(&owner.doing, &name) {
                     return Err(occupied(&owner));
                 }
                 // The environment may have moved to another connection of its account meanwhile.
                 let environment = unit.live_environment(&environment).await?;
-                let mut row = targets::by_id(unit.tx, before.id).await?.ok_or_else(|| not_found(&service, &name))?;
+                let mut row = targets::by_id(unit.tx, before.id)
+                    .await?
+                    .ok_or_else(|| not_found(&service, &name))?;
                 row.connection = environment.connection;
                 row.warnings.clone_from(&draft.warnings);
-                row.warnings.extend(grants::out_of_reach(unit.settings(), &row, &spec));
+                row.warnings
+                    .extend(grants::out_of_reach(unit.settings(), &row, &spec));
                 let rendered = unit.store_draft(&draft).await?;
                 let grants = grants::lacking(unit, &row, &spec).await?;
                 let planned = Planned {
@@ -221,12 +267,15 @@ impl App {
             return Err(AppError::new(
                 ErrorKind::Conflict,
                 "LAST_INSTANCE",
-                format!("'{name}' is the last instance of service '{service}', and a service has at least one"),
+                format!(
+                    "'{name}' is the last instance of service '{service}', and a service has at least one"
+                ),
             )
             .help(format!("delete the service: hadron service delete {service}")));
         }
         let caller = request.caller.clone();
-        self.change_instances(request, before, spec, None, Some((name.clone(), retain))).await?;
+        self.change_instances(request, before, spec, None, Some((name.clone(), retain)))
+            .await?;
         Ok(self.get_instance(&caller, &service, &name).await.unwrap_or(row))
     }
 }

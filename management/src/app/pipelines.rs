@@ -19,14 +19,24 @@ use crate::store::targets::TargetRow;
 use crate::store::{services, targets};
 
 fn not_found(service: &ServiceName) -> AppError {
-    AppError::new(ErrorKind::NotFound, "NOT_FOUND", format!("service '{service}' has no pipeline"))
-        .help("its template has no pipeline_infrastructure; see the services that have one: hadron pipeline list")
+    AppError::new(
+        ErrorKind::NotFound,
+        "NOT_FOUND",
+        format!("service '{service}' has no pipeline"),
+    )
+    .help("its template has no pipeline_infrastructure; see the services that have one: hadron pipeline list")
 }
 
 /// The service is not in the middle of something, and stays so until the transaction ends.
 async fn idle(unit: &mut Unit<'_>, name: &ServiceName) -> Result<(), AppError> {
-    let service = services::get(unit.tx, name).await?.ok_or_else(|| AppError::not_found("service", name))?;
-    if service.doing == Doing::Nothing { Ok(()) } else { Err(occupied(&service)) }
+    let service = services::get(unit.tx, name)
+        .await?
+        .ok_or_else(|| AppError::not_found("service", name))?;
+    if service.doing == Doing::Nothing {
+        Ok(())
+    } else {
+        Err(occupied(&service))
+    }
 }
 
 impl App {
@@ -35,7 +45,10 @@ impl App {
     /// # Errors
     /// When the service has none.
     pub async fn get_pipeline(&self, caller: &Caller, service: &ServiceName) -> Result<TargetRow, AppError> {
-        self.get_service(caller, service).await?.pipeline.ok_or_else(|| not_found(service))
+        self.get_service(caller, service)
+            .await?
+            .pipeline
+            .ok_or_else(|| not_found(service))
     }
 
     /// Deploys a pipeline: a new one where there is none now, anew otherwise.
@@ -58,13 +71,22 @@ impl App {
             return Err(occupied(&view.service));
         }
         if update.mode == UpdateMode::None {
-            return Err(AppError::invalid("NOTHING_TO_UPDATE", "a pipeline has nothing that could change without a deployment")
-                .help("leave out the deployment type to deploy with the current version"));
+            return Err(AppError::invalid(
+                "NOTHING_TO_UPDATE",
+                "a pipeline has nothing that could change without a deployment",
+            )
+            .help("leave out the deployment type to deploy with the current version"));
         }
-        let version =
-            updated_version(self, TemplateKind::Service, &before.template, before.version, update.mode, update.version)
-                .await?
-                .version;
+        let version = updated_version(
+            self,
+            TemplateKind::Service,
+            &before.template,
+            before.version,
+            update.mode,
+            update.version,
+        )
+        .await?
+        .version;
         let spec = match update.spec {
             Some(text) => {
                 let mut spec = ServiceSpec::parse("spec", &text)?;
@@ -77,7 +99,9 @@ impl App {
         self.write("update pipeline", move |unit| {
             Box::pin(async move {
                 idle(unit, &service).await?;
-                let mut row = targets::by_id(unit.tx, before.id).await?.ok_or_else(|| not_found(&service))?;
+                let mut row = targets::by_id(unit.tx, before.id)
+                    .await?
+                    .ok_or_else(|| not_found(&service))?;
                 row.warnings.clone_from(&draft.warnings);
                 let rendered = unit.store_draft(&draft).await?;
                 let planned = Planned {
@@ -109,7 +133,9 @@ impl App {
     ) -> Result<TargetRow, AppError> {
         self.may(&request.caller, Action::WriteService).await?;
         let before = self.get_pipeline(&request.caller, &service).await?;
-        if self.seen(&request).await?.is_none() && !matches!(before.part, Part::Gone | Part::Untouched | Part::Bad) {
+        if self.seen(&request).await?.is_none()
+            && !matches!(before.part, Part::Gone | Part::Untouched | Part::Bad)
+        {
             return Err(AppError::new(
                 ErrorKind::AlreadyExists,
                 "PIPELINE_EXISTS",
@@ -146,7 +172,9 @@ impl App {
             Box::pin(async move {
                 idle(unit, &service).await?;
                 let target = Target::Pipeline(service.clone());
-                let mut row = targets::get(unit.tx, &target).await?.ok_or_else(|| not_found(&service))?;
+                let mut row = targets::get(unit.tx, &target)
+                    .await?
+                    .ok_or_else(|| not_found(&service))?;
                 if row.attempted.is_none() {
                     // Nothing was ever started for it, so there is nothing to delete.
                     row.part = Part::Gone;

@@ -797,7 +797,8 @@ impl Unit<'_> {
             service.message.clear();
         }
         if planned.status != service.status {
-            tracing::info!(service = %service.name, status = planned.status.word(), "service is now");
+            let word = planned.status.word();
+            tracing::info!(service = %service.name, status = word, "service {} is {word}", service.name);
         }
         service.doing = planned.doing;
         service.status = planned.status;

@@ -18,25 +18,31 @@ use crate::store::{requests, targets, templates};
 impl From<VersionFault> for AppError {
     fn from(fault: VersionFault) -> Self {
         let (kind, reason, help) = match &fault {
-            VersionFault::NoSuchMajor(_) | VersionFault::NoSuchVersion(_) => {
-                (ErrorKind::NotFound, "VERSION_NOT_FOUND", "see the versions: hadron template get NAME")
-            }
+            VersionFault::NoSuchMajor(_) | VersionFault::NoSuchVersion(_) => (
+                ErrorKind::NotFound,
+                "VERSION_NOT_FOUND",
+                "see the versions: hadron template get NAME",
+            ),
             VersionFault::NothingPublished | VersionFault::NothingPublishedOf(_) => (
                 ErrorKind::Precondition,
                 "NOT_PUBLISHED",
                 "publish one: hadron template publish NAME VERSION; a draft can be used by its full number, such as 1.0",
             ),
-            VersionFault::NotDeployable { .. } => {
-                (ErrorKind::Precondition, "NOT_DEPLOYABLE", "see why: hadron template get NAME --version VERSION")
-            }
+            VersionFault::NotDeployable { .. } => (
+                ErrorKind::Precondition,
+                "NOT_DEPLOYABLE",
+                "see why: hadron template get NAME --version VERSION",
+            ),
             VersionFault::Recommended(_) => (
                 ErrorKind::Conflict,
                 "VERSION_RECOMMENDED",
                 "publish a higher version, or delete the other versions before this one",
             ),
-            VersionFault::InUse { .. } => {
-                (ErrorKind::Conflict, "VERSION_IN_USE", "update or delete what uses the version first")
-            }
+            VersionFault::InUse { .. } => (
+                ErrorKind::Conflict,
+                "VERSION_IN_USE",
+                "update or delete what uses the version first",
+            ),
         };
         Self::new(kind, reason, fault.to_string()).help(help)
     }
@@ -69,8 +75,12 @@ pub struct NewVersion {
 }
 
 fn template_not_found(kind: TemplateKind, name: &TemplateName) -> AppError {
-    AppError::new(ErrorKind::NotFound, "NOT_FOUND", format!("{} template '{name}' does not exist", kind.word()))
-        .help("see what exists with `hadron template list`")
+    AppError::new(
+        ErrorKind::NotFound,
+        "NOT_FOUND",
+        format!("{} template '{name}' does not exist", kind.word()),
+    )
+    .help("see what exists with `hadron template list`")
 }
 
 impl App {
@@ -104,15 +114,17 @@ impl App {
                     modified_at: unit.now,
                     generation: 0,
                 };
-                templates::insert(unit.tx, &row).await.map_err(|error| match error.unique() {
-                    Some(_) => AppError::new(
-                        ErrorKind::AlreadyExists,
-                        "TEMPLATE_EXISTS",
-                        format!("{} template '{}' already exists", kind.word(), row.name),
-                    )
-                    .help("add a version to it: hadron template create NAME BUNDLE"),
-                    None => error.into(),
-                })?;
+                templates::insert(unit.tx, &row)
+                    .await
+                    .map_err(|error| match error.unique() {
+                        Some(_) => AppError::new(
+                            ErrorKind::AlreadyExists,
+                            "TEMPLATE_EXISTS",
+                            format!("{} template '{}' already exists", kind.word(), row.name),
+                        )
+                        .help("add a version to it: hadron template create NAME BUNDLE"),
+                        None => error.into(),
+                    })?;
                 unit.answered(&request, row.name.as_str()).await?;
                 Ok(row)
             })
@@ -134,11 +146,17 @@ impl App {
         self.template(kind, name).await
     }
 
-    pub(super) async fn template(&self, kind: TemplateKind, name: &TemplateName) -> Result<TemplateRow, AppError> {
+    pub(super) async fn template(
+        &self,
+        kind: TemplateKind,
+        name: &TemplateName,
+    ) -> Result<TemplateRow, AppError> {
         let owned = name.clone();
-        self.read("template", move |tx| Box::pin(async move { Ok(templates::get(tx, kind, &owned).await?) }))
-            .await?
-            .ok_or_else(|| template_not_found(kind, name))
+        self.read("template", move |tx| {
+            Box::pin(async move { Ok(templates::get(tx, kind, &owned).await?) })
+        })
+        .await?
+        .ok_or_else(|| template_not_found(kind, name))
     }
 
     /// Templates by kind and name, after `(kind, name)`.
@@ -189,14 +207,18 @@ impl App {
         }
         self.write("delete template", move |unit| {
             Box::pin(async move {
-                let row = templates::get(unit.tx, kind, &name).await?.ok_or_else(|| template_not_found(kind, &name))?;
+                let row = templates::get(unit.tx, kind, &name)
+                    .await?
+                    .ok_or_else(|| template_not_found(kind, &name))?;
                 if let Some(version) = row.versions.existing.keys().next_back() {
                     return Err(AppError::new(
                         ErrorKind::Conflict,
                         "TEMPLATE_HAS_VERSIONS",
                         format!("template '{name}' still has version {version}"),
                     )
-                    .help(format!("delete its versions first: hadron template delete {name} --version {version}")));
+                    .help(format!(
+                        "delete its versions first: hadron template delete {name} --version {version}"
+                    )));
                 }
                 templates::remove(unit.tx, kind, &name).await?;
                 unit.answered(&request, name.as_str()).await?;
@@ -214,7 +236,9 @@ impl App {
         self.may(&request.caller, Action::WriteTemplate).await?;
         let (kind, name) = (new.kind, new.name.clone());
         if let Some(version) = self.seen(&request).await? {
-            return self.get_version(&request.caller, kind, &name, version.parse()?).await;
+            return self
+                .get_version(&request.caller, kind, &name, version.parse()?)
+                .await;
         }
         let template = self.template(kind, &name).await?;
         if kind == TemplateKind::Service && new.compatible.is_empty() {
@@ -231,7 +255,8 @@ impl App {
             ));
         }
         for compatible in &new.compatible {
-            self.template(TemplateKind::Environment, &compatible.template).await?;
+            self.template(TemplateKind::Environment, &compatible.template)
+                .await?;
         }
         let archive = Arc::new(new.bundle);
         let bytes = Arc::clone(&archive);
@@ -241,7 +266,8 @@ impl App {
             let (checked, faults) = TemplateBundle::check(bundle, Some(expected(kind)));
             match checked {
                 Some(checked) if !faults.is_error() => {
-                    let warnings: Vec<String> = faults.warnings().map(|fault| fault.message.clone()).collect();
+                    let warnings: Vec<String> =
+                        faults.warnings().map(|fault| fault.message.clone()).collect();
                     Ok((digest, warnings, checked.kind))
                 }
                 _ => Err(AppError::from(faults)),
@@ -252,7 +278,11 @@ impl App {
         if let BundleKind::Service { pipeline } = bundle_kind
             && pipeline == template.no_pipeline
         {
-            let (has, wants) = if pipeline { ("has", "without") } else { ("has no", "with") };
+            let (has, wants) = if pipeline {
+                ("has", "without")
+            } else {
+                ("has no", "with")
+            };
             return Err(AppError::invalid(
                 "PIPELINE_MISMATCH",
                 format!("the bundle {has} pipeline_infrastructure, but template '{name}' is for services {wants} a pipeline"),
@@ -323,7 +353,9 @@ impl App {
     /// When the version does not exist.
     pub async fn version_schema(&self, archive: Digest) -> Result<String, AppError> {
         let bytes = self
-            .read("bundle", move |tx| Box::pin(async move { Ok(requests::blob(tx, archive).await?) }))
+            .read("bundle", move |tx| {
+                Box::pin(async move { Ok(requests::blob(tx, archive).await?) })
+            })
             .await?
             .ok_or_else(|| AppError::internal(format!("bundle {archive} is not stored")))?;
         let bundle = Bundle::from_archive(&bytes, &Limits::default())?;
@@ -377,11 +409,20 @@ impl App {
         let published = name.clone();
         self.write("publish template version", move |unit| {
             Box::pin(async move {
-                let mut row =
-                    templates::get(unit.tx, kind, &name).await?.ok_or_else(|| template_not_found(kind, &name))?;
-                let state = row.versions.existing.get(&version).ok_or(VersionFault::NoSuchVersion(version))?;
+                let mut row = templates::get(unit.tx, kind, &name)
+                    .await?
+                    .ok_or_else(|| template_not_found(kind, &name))?;
+                let state = row
+                    .versions
+                    .existing
+                    .get(&version)
+                    .ok_or(VersionFault::NoSuchVersion(version))?;
                 let step = state.step(VersionInput::Publish).map_err(|refusal| {
-                    AppError::new(ErrorKind::Conflict, "VERSION_STATE", format!("{name}:{version}: {refusal}"))
+                    AppError::new(
+                        ErrorKind::Conflict,
+                        "VERSION_STATE",
+                        format!("{name}:{version}: {refusal}"),
+                    )
                 })?;
                 if step.next != *state {
                     row.versions.existing.insert(version, step.next);
@@ -411,7 +452,9 @@ impl App {
         let seen = self.seen(&request).await?.is_some();
         let before = match self.get_version(&request.caller, kind, &name, version).await {
             // It is gone, as was asked: its number is all that is left to tell.
-            Err(error) if seen && error.kind == ErrorKind::NotFound => return self.gone_version(kind, name, version).await,
+            Err(error) if seen && error.kind == ErrorKind::NotFound => {
+                return self.gone_version(kind, name, version).await;
+            }
             found => found?,
         };
         if seen {
@@ -419,11 +462,13 @@ impl App {
         }
         self.write("delete template version", move |unit| {
             Box::pin(async move {
-                let mut row =
-                    templates::get(unit.tx, kind, &name).await?.ok_or_else(|| template_not_found(kind, &name))?;
+                let mut row = templates::get(unit.tx, kind, &name)
+                    .await?
+                    .ok_or_else(|| template_not_found(kind, &name))?;
                 let environment = kind == TemplateKind::Environment;
                 let user = targets::using_version(unit.tx, environment, &name, version).await?;
-                row.versions.delete(version, user.map(|user| user.target.to_string()))?;
+                row.versions
+                    .delete(version, user.map(|user| user.target.to_string()))?;
                 row.modified_at = unit.now;
                 templates::put(unit.tx, &mut row).await?;
                 templates::remove_version(unit.tx, kind, &name, version).await?;
@@ -453,7 +498,10 @@ impl App {
             created_at: at,
             modified_at: at,
         };
-        Ok(VersionView { row, state: VersionState::Draft })
+        Ok(VersionView {
+            row,
+            state: VersionState::Draft,
+        })
     }
 
     /// The version that a request means, with what it says about itself.

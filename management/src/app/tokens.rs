@@ -63,11 +63,17 @@ impl App {
         let digest = Digest::of(token.as_bytes());
         let now = self.db().now().await?;
         let row = self
-            .read("token", move |tx| Box::pin(async move { Ok(requests::token(tx, digest).await?) }))
+            .read("token", move |tx| {
+                Box::pin(async move { Ok(requests::token(tx, digest).await?) })
+            })
             .await?
             .filter(|row| !row.disabled && row.expires_at.is_none_or(|at| now < at))
             .ok_or_else(|| unauthenticated("the token is unknown, expired or switched off"))?;
-        Ok(Caller { principal: Principal::new(row.principal), account: row.account, role: row.role })
+        Ok(Caller {
+            principal: Principal::new(row.principal),
+            account: row.account,
+            role: row.role,
+        })
     }
 
     /// Minted tokens, by name.
@@ -75,7 +81,10 @@ impl App {
     /// # Errors
     /// When the database does not answer.
     pub async fn minted_tokens(&self) -> Result<Vec<TokenRow>, AppError> {
-        self.read("tokens", |tx| Box::pin(async move { Ok(requests::minted_tokens(tx).await?) })).await
+        self.read("tokens", |tx| {
+            Box::pin(async move { Ok(requests::minted_tokens(tx).await?) })
+        })
+        .await
     }
 
     /// Switches minted tokens of a name off; gives how many there were.

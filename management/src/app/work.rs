@@ -9,7 +9,8 @@ use hadron_domain::deployment::{Authorised, DeploymentInput, Done, Intent};
 use hadron_domain::job::{Job, JobEffect, JobInput, JobRefusal, JobState};
 use hadron_domain::step::Machine;
 use hadron_proto::vocab::{
-    AccountId, AgentId, ConnectionId, DeploymentId, Digest, JobId, Region, RoleArn, SessionId, StackArn, Timestamp,
+    AccountId, AgentId, ConnectionId, DeploymentId, Digest, JobId, Region, RoleArn, SessionId, StackArn,
+    Timestamp,
 };
 
 use super::effects::Outcome;
@@ -161,8 +162,12 @@ pub enum Content {
 }
 
 fn distrusted() -> AppError {
-    AppError::new(ErrorKind::Denied, "CONNECTION_CLOSED", "the agent's connection is not connected any more")
-        .help("request a new connection from this account and have it accepted")
+    AppError::new(
+        ErrorKind::Denied,
+        "CONNECTION_CLOSED",
+        "the agent's connection is not connected any more",
+    )
+    .help("request a new connection from this account and have it accepted")
 }
 
 fn unknown_job() -> AppError {
@@ -178,13 +183,19 @@ impl From<JobRefusal> for AppError {
 /// The connection of a peer, if it may still act.
 async fn trusted(unit: &mut Unit<'_>, peer: &Peer) -> Result<(agents::AgentRow, ConnectionRow), AppError> {
     let agent = agents::get(unit.tx, peer.agent).await?.ok_or_else(distrusted)?;
-    let connection = connections::get(unit.tx, peer.connection).await?.ok_or_else(distrusted)?;
+    let connection = connections::get(unit.tx, peer.connection)
+        .await?
+        .ok_or_else(distrusted)?;
     let connected = matches!(connection.connection.approval, Approval::Connected(_));
     let same = agent.connection == peer.connection
         && agent.account == peer.account
         && connection.connection.account == peer.account
         && connection.connection.epoch == agent.epoch;
-    if connected && same { Ok((agent, connection)) } else { Err(distrusted()) }
+    if connected && same {
+        Ok((agent, connection))
+    } else {
+        Err(distrusted())
+    }
 }
 
 /// The job of a token, if it is one of the peer's account and its own connection is connected.
@@ -194,7 +205,9 @@ async fn job_of(unit: &mut Unit<'_>, peer: &Peer, job: JobId) -> Result<JobRow, 
     if row.account != agent.account || row.region != agent.region {
         return Err(unknown_job());
     }
-    let connection = connections::get(unit.tx, row.connection).await?.ok_or_else(unknown_job)?;
+    let connection = connections::get(unit.tx, row.connection)
+        .await?
+        .ok_or_else(unknown_job)?;
     if !matches!(connection.connection.approval, Approval::Connected(_)) {
         return Err(distrusted());
     }
@@ -220,7 +233,11 @@ impl App {
                 if let Some(session) = agent.session {
                     unit.notify(Notice::Displaced { session });
                 }
-                let session = Session { id: unit.fresh_id(), region: agent.region.clone(), peer };
+                let session = Session {
+                    id: unit.fresh_id(),
+                    region: agent.region.clone(),
+                    peer,
+                };
                 agents::open_session(unit.tx, agent.id, session.id, &version, unit.now).await?;
                 let resumed = renew(unit, &session, &held).await?;
                 Ok((session, resumed))
@@ -250,8 +267,12 @@ impl App {
         let session = session.clone();
         self.read("check session", move |tx| {
             Box::pin(async move {
-                let agent = agents::get(tx, session.peer.agent).await?.ok_or_else(distrusted)?;
-                let connection = connections::get(tx, session.peer.connection).await?.ok_or_else(distrusted)?;
+                let agent = agents::get(tx, session.peer.agent)
+                    .await?
+                    .ok_or_else(distrusted)?;
+                let connection = connections::get(tx, session.peer.connection)
+                    .await?
+                    .ok_or_else(distrusted)?;
                 if !matches!(connection.connection.approval, Approval::Connected(_))
                     || connection.connection.epoch != agent.epoch
                 {
@@ -260,7 +281,11 @@ impl App {
                 if agent.session == Some(session.id) {
                     Ok(())
                 } else {
-                    Err(AppError::new(ErrorKind::Fenced, "DISPLACED", "a newer session of this agent has taken over"))
+                    Err(AppError::new(
+                        ErrorKind::Fenced,
+                        "DISPLACED",
+                        "a newer session of this agent has taken over",
+                    ))
                 }
             })
         })
@@ -279,12 +304,14 @@ impl App {
                 let mut ready = Vec::new();
                 for connection in connections::of_account(unit.tx, agent.account, &agent.region).await? {
                     // An agent serves other connections of its account only if they were accepted for the same role.
-                    let same_role = connection.connection.roles.agent_role_name == own.connection.roles.agent_role_name;
+                    let same_role =
+                        connection.connection.roles.agent_role_name == own.connection.roles.agent_role_name;
                     if !same_role || !matches!(connection.connection.approval, Approval::Connected(_)) {
                         continue;
                     }
                     let id = connection.connection.id;
-                    let jobs = jobs::ready(unit.tx, id, agent.account, &agent.region, unit.now, limit).await?;
+                    let jobs =
+                        jobs::ready(unit.tx, id, agent.account, &agent.region, unit.now, limit).await?;
                     ready.extend(jobs.into_iter().map(|job| (job, connection.clone())));
                 }
                 ready.sort_by_key(|(row, _)| (since(&row.job), row.job.id));
@@ -293,7 +320,12 @@ impl App {
                 for (mut row, connection) in ready {
                     let fence = unit.tx.next(Sequence::FENCE).await?;
                     let ttl = unit.settings().lease;
-                    let take = JobInput::Take { holder: session.id, fence, now: unit.now, ttl };
+                    let take = JobInput::Take {
+                        holder: session.id,
+                        fence,
+                        now: unit.now,
+                        ttl,
+                    };
                     row.job = row.job.step(take)?.next;
                     let offer = self::offer(unit, &row, &connection).await?;
                     jobs::put(unit.tx, &row).await?;
@@ -347,7 +379,10 @@ impl App {
         self.write("job handover", move |unit| {
             Box::pin(async move {
                 let mut row = job_of(unit, &peer, token.job).await?;
-                let given_back = row.job.step(JobInput::Handover { fence: token.fence, now: unit.now })?;
+                let given_back = row.job.step(JobInput::Handover {
+                    fence: token.fence,
+                    now: unit.now,
+                })?;
                 if given_back.next == row.job || unit.back_to_queue(&mut row, given_back).await? {
                     return Ok(());
                 }
@@ -385,13 +420,20 @@ impl App {
                     Content::Template => deployment.rendered.map(|(digest, _)| digest).ok_or_else(none)?,
                     Content::Bundle => {
                         let kind = super::inputs::template_kind(&deployment.target);
-                        crate::store::templates::get_version(unit.tx, kind, &deployment.template, deployment.version)
-                            .await?
-                            .ok_or_else(none)?
-                            .archive
+                        crate::store::templates::get_version(
+                            unit.tx,
+                            kind,
+                            &deployment.template,
+                            deployment.version,
+                        )
+                        .await?
+                        .ok_or_else(none)?
+                        .archive
                     }
                 };
-                requests::blob(unit.tx, digest).await?.ok_or_else(|| AppError::internal(format!("content {digest} is gone")))
+                requests::blob(unit.tx, digest)
+                    .await?
+                    .ok_or_else(|| AppError::internal(format!("content {digest} is gone")))
             })
         })
         .await
@@ -410,23 +452,43 @@ impl App {
                 let id = row.deployment.ok_or_else(unknown_job)?;
                 let mut deployment = deployments::get(unit.tx, id).await?.ok_or_else(unknown_job)?;
                 let (stack, words, authorised) = match &act {
-                    Act::Execute { stack, change_set_arn, digest, changes } => {
-                        let words = format!("execution of {change_set_arn} allowed: {} changes ({digest})", changes.len());
+                    Act::Execute {
+                        stack,
+                        change_set_arn,
+                        digest,
+                        changes,
+                    } => {
+                        let words = format!(
+                            "execution of {change_set_arn} allowed: {} changes ({digest})",
+                            changes.len()
+                        );
                         (stack, words, Authorised::Execute(change_set_arn.clone()))
                     }
-                    Act::Delete { stack } => {
-                        (stack, "deletion of the stack allowed".to_owned(), Authorised::Delete(stack.to_string()))
-                    }
+                    Act::Delete { stack } => (
+                        stack,
+                        "deletion of the stack allowed".to_owned(),
+                        Authorised::Delete(stack.to_string()),
+                    ),
                 };
-                if stack.account() != row.account || *stack.region() != row.region || stack.name() != deployment.stack_name {
-                    return Ok(Verdict::Refused(format!("{stack} is not the stack of this deployment")));
+                if stack.account() != row.account
+                    || *stack.region() != row.region
+                    || stack.name() != deployment.stack_name
+                {
+                    return Ok(Verdict::Refused(format!(
+                        "{stack} is not the stack of this deployment"
+                    )));
                 }
                 let deletes = matches!(act, Act::Delete { .. });
                 if deletes && deployment.deployment.intent == Intent::Apply && !deployment.never_succeeded {
                     // Only what is left of a first deployment that failed may be deleted in order to be made anew.
-                    return Ok(Verdict::Refused(format!("{stack} is in use, and this deployment does not delete it")));
+                    return Ok(Verdict::Refused(format!(
+                        "{stack} is in use, and this deployment does not delete it"
+                    )));
                 }
-                let input = DeploymentInput::Authorise { job: token.job, act: authorised };
+                let input = DeploymentInput::Authorise {
+                    job: token.job,
+                    act: authorised,
+                };
                 let step = match deployment.deployment.step(input) {
                     Ok(step) => step,
                     Err(refusal) => return Ok(Verdict::Refused(refusal.to_string())),
@@ -474,7 +536,10 @@ impl App {
         self.write("report", move |unit| {
             Box::pin(async move {
                 let mut row = job_of(unit, &peer, token.job).await?;
-                let step = row.job.step(JobInput::Report { fence: token.fence, now: unit.now })?;
+                let step = row.job.step(JobInput::Report {
+                    fence: token.fence,
+                    now: unit.now,
+                })?;
                 row.job = step.next;
                 if !step.effects.contains(&JobEffect::Accept) {
                     return Ok(());
@@ -505,7 +570,12 @@ async fn renew(unit: &mut Unit<'_>, session: &Session, held: &[Token]) -> Result
             Err(error) => return Err(error),
         };
         let ttl = unit.settings().lease;
-        let input = JobInput::Renew { fence: token.fence, holder: session.id, now: unit.now, ttl };
+        let input = JobInput::Renew {
+            fence: token.fence,
+            holder: session.id,
+            now: unit.now,
+            ttl,
+        };
         if let Ok(step) = row.job.step(input) {
             row.job = step.next;
             jobs::put(unit.tx, &row).await?;
@@ -517,7 +587,9 @@ async fn renew(unit: &mut Unit<'_>, session: &Session, held: &[Token]) -> Result
 
 /// What to tell the agent about a job that it was just given.
 async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) -> Result<Offer, AppError> {
-    let Job { id, fence, attempts, .. } = row.job;
+    let Job {
+        id, fence, attempts, ..
+    } = row.job;
     let work = match (&row.work, row.deployment) {
         (JobWork::SetPullPolicy { repository, readers }, _) => OfferedWork::SetPullPolicy {
             repository: repository.to_string(),
@@ -525,7 +597,9 @@ async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) ->
         },
         (_, None) => return Err(AppError::internal("a stack job without a deployment")),
         (work, Some(deployment)) => {
-            let mut deployment = deployments::get(unit.tx, deployment).await?.ok_or_else(unknown_job)?;
+            let mut deployment = deployments::get(unit.tx, deployment)
+                .await?
+                .ok_or_else(unknown_job)?;
             if let Ok(step) = deployment.deployment.step(DeploymentInput::Taken { job: id }) {
                 deployment.deployment = step.next;
             }
@@ -534,7 +608,14 @@ async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) ->
                 let text = format!("an agent took the job again (attempt {attempts})");
                 deployments::tell(unit.tx, &mut deployment, unit.now, Source::Hub, text).await?;
             } else {
-                deployments::tell(unit.tx, &mut deployment, unit.now, Source::Hub, "an agent took the job").await?;
+                deployments::tell(
+                    unit.tx,
+                    &mut deployment,
+                    unit.now,
+                    Source::Hub,
+                    "an agent took the job",
+                )
+                .await?;
             }
             let offered = stack_work(unit, work, &deployment, connection).await?;
             deployments::put(unit.tx, &mut deployment).await?;
@@ -574,12 +655,17 @@ async fn stack_work(
     Ok(match work {
         JobWork::ApplyStack => OfferedWork::Apply {
             stack,
-            template: deployment.rendered.ok_or_else(|| AppError::internal("an apply without a template"))?,
+            template: deployment
+                .rendered
+                .ok_or_else(|| AppError::internal("an apply without a template"))?,
             tags: tags(unit, deployment).await?,
             capabilities: deployment.capabilities.clone(),
             resource_types: deployment.resource_types.clone(),
         },
-        JobWork::DestroyStack => OfferedWork::Destroy { stack, retain: deployment.retain.clone() },
+        JobWork::DestroyStack => OfferedWork::Destroy {
+            stack,
+            retain: deployment.retain.clone(),
+        },
         JobWork::RevokeStack => OfferedWork::Revoke { stack },
         JobWork::SetPullPolicy { .. } => return Err(AppError::internal("a policy job with a deployment")),
     })
@@ -592,18 +678,30 @@ async fn tags(unit: &mut Unit<'_>, deployment: &DeploymentRow) -> Result<Vec<(St
     let settings = unit.settings().clone();
     let arn = |target: &Target| target.arn(settings.account, &settings.region);
     let partition = settings.region.partition().as_str();
-    let kind = if matches!(deployment.target, Target::Environment(_)) { "environment" } else { "service" };
+    let kind = if matches!(deployment.target, Target::Environment(_)) {
+        "environment"
+    } else {
+        "service"
+    };
     let template = format!(
         "arn:{partition}:proton:{}:{}:{kind}-template/{}:{}",
         settings.region, settings.account, deployment.template, deployment.version
     );
-    let mut tags =
-        vec![("proton:account".to_owned(), settings.account.to_string()), ("proton:template".to_owned(), template)];
+    let mut tags = vec![
+        ("proton:account".to_owned(), settings.account.to_string()),
+        ("proton:template".to_owned(), template),
+    ];
     if let Some(environment) = &deployment.environment {
-        tags.push(("proton:environment".to_owned(), arn(&Target::Environment(environment.clone()))));
+        tags.push((
+            "proton:environment".to_owned(),
+            arn(&Target::Environment(environment.clone())),
+        ));
     }
     let service_arn = |service: &hadron_proto::vocab::ServiceName| {
-        format!("arn:{partition}:proton:{}:{}:service/{service}", settings.region, settings.account)
+        format!(
+            "arn:{partition}:proton:{}:{}:service/{service}",
+            settings.region, settings.account
+        )
     };
     match &deployment.target {
         Target::Environment(_) | Target::Component(_) => {}

@@ -28,16 +28,40 @@ const HISTORY_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 pub fn start(app: &App, shutdown: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(outbox(app.clone(), shutdown.clone()));
-    tasks.spawn(periodic("job expiry", EXPIRY_EVERY, app.clone(), shutdown.clone(), |app| Box::pin(expire(app))));
+    tasks.spawn(periodic(
+        "job expiry",
+        EXPIRY_EVERY,
+        app.clone(),
+        shutdown.clone(),
+        |app| Box::pin(expire(app)),
+    ));
     let every = app.settings().grant_check;
-    tasks.spawn(periodic("grant check", every, app.clone(), shutdown.clone(), |app| Box::pin(check_grants(app))));
-    tasks.spawn(periodic("retention", RETENTION_EVERY, app.clone(), shutdown.clone(), |app| Box::pin(forget(app))));
+    tasks.spawn(periodic(
+        "grant check",
+        every,
+        app.clone(),
+        shutdown.clone(),
+        |app| Box::pin(check_grants(app)),
+    ));
+    tasks.spawn(periodic(
+        "retention",
+        RETENTION_EVERY,
+        app.clone(),
+        shutdown.clone(),
+        |app| Box::pin(forget(app)),
+    ));
     tasks
 }
 
 type Round = fn(App) -> futures::future::BoxFuture<'static, Result<(), AppError>>;
 
-async fn periodic(name: &'static str, every: Duration, app: App, mut shutdown: watch::Receiver<bool>, round: Round) {
+async fn periodic(
+    name: &'static str,
+    every: Duration,
+    app: App,
+    mut shutdown: watch::Receiver<bool>,
+    round: Round,
+) {
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -46,7 +70,10 @@ async fn periodic(name: &'static str, every: Duration, app: App, mut shutdown: w
             _ = ticks.tick() => {}
         }
         if let Err(error) = round(app.clone()).await {
-            tracing::warn!(error = error.story(), "{name} could not finish its round and will look again");
+            tracing::warn!(
+                error = error.story(),
+                "{name} could not finish its round and will look again"
+            );
         }
     }
 }
@@ -55,7 +82,10 @@ async fn periodic(name: &'static str, every: Duration, app: App, mut shutdown: w
 async fn outbox(app: App, mut shutdown: watch::Receiver<bool>) {
     let mut woken = app.db().subscribe(Topic::Outbox);
     if let Err(error) = ask_busy_services(&app).await {
-        tracing::warn!(error = error.story(), "services that were in the middle of something were not looked at");
+        tracing::warn!(
+            error = error.story(),
+            "services that were in the middle of something were not looked at"
+        );
     }
     loop {
         let wait = match drain(&app).await {
@@ -96,7 +126,11 @@ pub async fn ask_busy_services(app: &App) -> Result<(), AppError> {
 pub async fn drain(app: &App) -> Result<Duration, AppError> {
     loop {
         let now = app.db().now().await?;
-        let due = app.read("outbox", move |tx| Box::pin(async move { Ok(outbox::due(tx, now, 64).await?) })).await?;
+        let due = app
+            .read("outbox", move |tx| {
+                Box::pin(async move { Ok(outbox::due(tx, now, 64).await?) })
+            })
+            .await?;
         if due.is_empty() {
             break;
         }
@@ -104,30 +138,51 @@ pub async fn drain(app: &App) -> Result<Duration, AppError> {
             let done = carry_out(app, &row).await;
             app.write("outbox row", move |unit| {
                 Box::pin(async move {
-                    Ok(match done {
+                    match done {
                         Ok(()) => outbox::done(unit.tx, &row).await?,
                         Err(error) => {
                             if error.kind != ErrorKind::Unavailable {
-                                tracing::error!(topic = row.topic, key = row.key, error = error.story(), "an effect failed");
+                                tracing::error!(
+                                    topic = row.topic,
+                                    key = row.key,
+                                    error = error.story(),
+                                    "an effect failed"
+                                );
                             }
                             outbox::later(unit.tx, &row, unit.now, &error.story()).await?;
                         }
-                    })
+                    }
+                    Ok(())
                 })
             })
             .await?;
         }
     }
-    let next = app.read("outbox", |tx| Box::pin(async move { Ok(outbox::next_due(tx).await?) })).await?;
+    let next = app
+        .read("outbox", |tx| {
+            Box::pin(async move { Ok(outbox::next_due(tx).await?) })
+        })
+        .await?;
     let now = app.db().now().await?;
-    Ok(next.map_or(OUTBOX_EVERY, |at: Timestamp| at.since(now).clamp(Duration::from_millis(20), OUTBOX_EVERY)))
+    Ok(next.map_or(OUTBOX_EVERY, |at: Timestamp| {
+        at.since(now).clamp(Duration::from_millis(20), OUTBOX_EVERY)
+    }))
 }
 
 async fn carry_out(app: &App, row: &OutboxRow) -> Result<(), AppError> {
     match row.topic.as_str() {
         topic::SERVICE => app.advance_service(&row.key.parse()?).await,
-        topic::GRANTS => app.write("revise grants", |unit| Box::pin(grants::revise(unit, false))).await,
-        other => Err(AppError::internal(format!("the outbox holds the unknown topic '{other}'"))),
+        topic::GRANTS => {
+            let check = match topic::pipeline_of(&row.key) {
+                Some(service) => grants::Check::Of(service.parse()?),
+                None => grants::Check::None,
+            };
+            app.write("revise grants", |unit| Box::pin(grants::revise(unit, check)))
+                .await
+        }
+        other => Err(AppError::internal(format!(
+            "the outbox holds the unknown topic '{other}'"
+        ))),
     }
 }
 
@@ -141,13 +196,20 @@ pub async fn expire(app: App) -> Result<(), AppError> {
         .read("expired leases", move |tx| {
             Box::pin(async move {
                 let now = tx.now().await?;
-                Ok((jobs::expired(tx, now, 256).await?, agents::any_silent(tx, now.minus(silent)).await?))
+                Ok((
+                    jobs::expired(tx, now, 256).await?,
+                    agents::any_silent(tx, now.minus(silent)).await?,
+                ))
             })
         })
         .await?;
     for id in expired {
         // Each by itself: one that cannot be expired must not keep the others leased.
-        let done = app.write("job expiry", move |unit| Box::pin(async move { unit.expire(id).await })).await;
+        let done = app
+            .write("job expiry", move |unit| {
+                Box::pin(async move { unit.expire(id).await })
+            })
+            .await;
         if let Err(error) = done {
             tracing::error!(job.id = %id, error = error.story(), "a lease that has run out could not be taken back");
         }
@@ -169,7 +231,10 @@ pub async fn expire(app: App) -> Result<(), AppError> {
 /// # Errors
 /// When the database does not answer.
 pub async fn check_grants(app: App) -> Result<(), AppError> {
-    app.write("grant check", |unit| Box::pin(grants::revise(unit, true))).await
+    app.write("grant check", |unit| {
+        Box::pin(grants::revise(unit, grants::Check::Every))
+    })
+    .await
 }
 
 /// Old rows are removed.

@@ -102,7 +102,12 @@ pub async fn renew(tx: &mut Tx, agent: &AgentRow) -> Result<(), StoreError> {
 
 /// One agent.
 pub async fn get(tx: &mut Tx, id: AgentId) -> Result<Option<AgentRow>, StoreError> {
-    let row = tx.query_opt(concat!("SELECT ", agent_columns!(), " FROM agent WHERE id = $1"), &params![id]).await?;
+    let row = tx
+        .query_opt(
+            concat!("SELECT ", agent_columns!(), " FROM agent WHERE id = $1"),
+            &params![id],
+        )
+        .await?;
     row.as_ref().map(from_row).transpose()
 }
 
@@ -138,7 +143,11 @@ pub async fn close_session(tx: &mut Tx, session: SessionId, now: Timestamp) -> R
 
 /// The agent was heard. No change for watchers.
 pub async fn touch(tx: &mut Tx, session: SessionId, now: Timestamp) -> Result<(), StoreError> {
-    tx.execute("UPDATE agent SET last_seen = $2 WHERE session_id = $1", &params![session, now]).await?;
+    tx.execute(
+        "UPDATE agent SET last_seen = $2 WHERE session_id = $1",
+        &params![session, now],
+    )
+    .await?;
     Ok(())
 }
 
@@ -161,14 +170,31 @@ pub async fn close_silent(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreEr
 
 /// Removes agents that are not connected and whose certificates expired before `before`.
 pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
-    tx.execute("DELETE FROM agent WHERE session_id IS NULL AND not_after < $1", &params![before]).await
+    tx.execute(
+        "DELETE FROM agent WHERE session_id IS NULL AND not_after < $1",
+        &params![before],
+    )
+    .await
 }
 
 /// Agents by id, after `after`, of one account or of all.
-pub async fn list(tx: &mut Tx, account: Option<AccountId>, after: &str, limit: u32) -> Result<Vec<AgentRow>, StoreError> {
+pub async fn list(
+    tx: &mut Tx,
+    account: Option<AccountId>,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<AgentRow>, StoreError> {
     tx.query(
-        concat!("SELECT ", agent_columns!(), " FROM agent WHERE id > $1 AND ($2 = '' OR account = $2) ORDER BY id LIMIT $3"),
-        &params![after, account.map(|account| account.to_string()).unwrap_or_default(), limit],
+        concat!(
+            "SELECT ",
+            agent_columns!(),
+            " FROM agent WHERE id > $1 AND ($2 = '' OR account = $2) ORDER BY id LIMIT $3"
+        ),
+        &params![
+            after,
+            account.map(|account| account.to_string()).unwrap_or_default(),
+            limit
+        ],
     )
     .await?
     .iter()
@@ -177,11 +203,19 @@ pub async fn list(tx: &mut Tx, account: Option<AccountId>, after: &str, limit: u
 }
 
 /// The agent of an account and Region that was heard last.
-pub async fn latest(tx: &mut Tx, account: AccountId, region: &Region) -> Result<Option<AgentRow>, StoreError> {
+pub async fn latest(
+    tx: &mut Tx,
+    account: AccountId,
+    region: &Region,
+) -> Result<Option<AgentRow>, StoreError> {
     let row = tx
         .query_opt(
-            concat!("SELECT ", agent_columns!(), " FROM agent WHERE account = $1 AND region = $2
-             ORDER BY CASE WHEN session_id IS NULL THEN 1 ELSE 0 END, last_seen DESC LIMIT 1"),
+            concat!(
+                "SELECT ",
+                agent_columns!(),
+                " FROM agent WHERE account = $1 AND region = $2
+             ORDER BY CASE WHEN session_id IS NULL THEN 1 ELSE 0 END, last_seen DESC LIMIT 1"
+            ),
             &params![account, region],
         )
         .await?;

@@ -3,8 +3,8 @@
 use hadron_domain::connection::Connection;
 use hadron_proto::vocab::{AccountId, ConnectionId, EnvironmentName, Region};
 
-use super::{StoreError, json, to_json};
 use super::db::{Row, Sequence, Topic, Tx, params};
+use super::{StoreError, json, to_json};
 
 macro_rules! connection_columns {
     () => {
@@ -45,7 +45,11 @@ fn from_row(row: &Row) -> Result<ConnectionRow, StoreError> {
     let kind: String = row.get("kind")?;
     Ok(ConnectionRow {
         connection: json(row, "state")?,
-        kind: if kind == "management" { ConnectionKind::Management } else { ConnectionKind::Environment },
+        kind: if kind == "management" {
+            ConnectionKind::Management
+        } else {
+            ConnectionKind::Environment
+        },
         pinned_role_id: row.get("pinned_role_id")?,
     })
 }
@@ -97,22 +101,46 @@ pub async fn put(tx: &mut Tx, row: &ConnectionRow) -> Result<(), StoreError> {
 
 /// One connection, deleted ones included.
 pub async fn get(tx: &mut Tx, id: ConnectionId) -> Result<Option<ConnectionRow>, StoreError> {
-    let row = tx.query_opt(concat!("SELECT ", connection_columns!(), " FROM connection WHERE id = $1 /*for-update*/"), &params![id]).await?;
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                connection_columns!(),
+                " FROM connection WHERE id = $1 /*for-update*/"
+            ),
+            &params![id],
+        )
+        .await?;
     row.as_ref().map(from_row).transpose()
 }
 
 /// The management account's own connection.
 pub async fn management(tx: &mut Tx) -> Result<Option<ConnectionRow>, StoreError> {
     let row = tx
-        .query_opt(concat!("SELECT ", connection_columns!(), " FROM connection WHERE kind = 'management' AND status = 'CONNECTED' ORDER BY id LIMIT 1"), &[])
+        .query_opt(
+            concat!(
+                "SELECT ",
+                connection_columns!(),
+                " FROM connection WHERE kind = 'management' AND status = 'CONNECTED' ORDER BY id LIMIT 1"
+            ),
+            &[],
+        )
         .await?;
     row.as_ref().map(from_row).transpose()
 }
 
 /// Live connections of an account and Region, oldest first.
-pub async fn of_account(tx: &mut Tx, account: AccountId, region: &Region) -> Result<Vec<ConnectionRow>, StoreError> {
+pub async fn of_account(
+    tx: &mut Tx,
+    account: AccountId,
+    region: &Region,
+) -> Result<Vec<ConnectionRow>, StoreError> {
     tx.query(
-        concat!("SELECT ", connection_columns!(), " FROM connection WHERE account = $1 AND region = $2 AND status <> 'DELETED' ORDER BY id"),
+        concat!(
+            "SELECT ",
+            connection_columns!(),
+            " FROM connection WHERE account = $1 AND region = $2 AND status <> 'DELETED' ORDER BY id"
+        ),
         &params![account, region],
     )
     .await?
@@ -133,17 +161,33 @@ pub struct Filter {
 }
 
 /// Requested connections that were not deleted, by id, after `after`.
-pub async fn list(tx: &mut Tx, filter: &Filter, after: &str, limit: u32) -> Result<Vec<ConnectionRow>, StoreError> {
+pub async fn list(
+    tx: &mut Tx,
+    filter: &Filter,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<ConnectionRow>, StoreError> {
     tx.query(
-        concat!("SELECT ", connection_columns!(), " FROM connection
+        concat!(
+            "SELECT ",
+            connection_columns!(),
+            " FROM connection
          WHERE kind = 'environment' AND status <> 'DELETED' AND id > $1
            AND ($2 = '' OR account = $2) AND ($3 = '' OR status = $3) AND ($4 = '' OR environment = $4)
-         ORDER BY id LIMIT $5"),
+         ORDER BY id LIMIT $5"
+        ),
         &params![
             after,
-            filter.account.map(|account| account.to_string()).unwrap_or_default(),
+            filter
+                .account
+                .map(|account| account.to_string())
+                .unwrap_or_default(),
             filter.status.clone().unwrap_or_default(),
-            filter.environment.as_ref().map(ToString::to_string).unwrap_or_default(),
+            filter
+                .environment
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             limit
         ],
     )

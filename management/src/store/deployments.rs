@@ -9,7 +9,7 @@ use hadron_proto::vocab::{
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::db::{Row, Sequence, Tx, Topic, params};
+use super::db::{Row, Sequence, Topic, Tx, params};
 use super::{StoreError, corrupt, json, to_json};
 
 macro_rules! deployment_event_columns {
@@ -167,8 +167,11 @@ fn words(target: &Target) -> (&'static str, String, String) {
 fn from_row(row: &Row) -> Result<DeploymentRow, StoreError> {
     let kind: String = row.get("kind")?;
     let environment: String = row.get("environment")?;
-    let environment: Option<EnvironmentName> =
-        if environment.is_empty() { None } else { Some(row.text_as("environment")?) };
+    let environment: Option<EnvironmentName> = if environment.is_empty() {
+        None
+    } else {
+        Some(row.text_as("environment")?)
+    };
     let target = match (kind.as_str(), &environment) {
         ("environment", Some(name)) => Target::Environment(name.clone()),
         ("instance", _) => Target::Instance(row.text_as("service")?, row.text_as("instance")?),
@@ -189,7 +192,10 @@ fn from_row(row: &Row) -> Result<DeploymentRow, StoreError> {
         region: row.text_as("region")?,
         connection: row.text_as("connection_id")?,
         template: row.text_as("template_name")?,
-        version: TemplateVersion { major: row.get("major")?, minor: row.get("minor")? },
+        version: TemplateVersion {
+            major: row.get("major")?,
+            minor: row.get("minor")?,
+        },
         spec: row.get("spec")?,
         stack_name: row.get("stack_name")?,
         stack_arn: row.text_as_opt("stack_arn")?,
@@ -307,22 +313,45 @@ pub async fn put(tx: &mut Tx, row: &mut DeploymentRow) -> Result<(), StoreError>
 
 /// One deployment, locked until the transaction ends.
 pub async fn get(tx: &mut Tx, id: DeploymentId) -> Result<Option<DeploymentRow>, StoreError> {
-    let row = tx.query_opt(concat!("SELECT ", deployment_columns!(), " FROM deployment WHERE id = $1 /*for-update*/"), &params![id]).await?;
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                deployment_columns!(),
+                " FROM deployment WHERE id = $1 /*for-update*/"
+            ),
+            &params![id],
+        )
+        .await?;
     row.as_ref().map(from_row).transpose()
 }
 
 /// The active deployment of a target. Not locked: index `one_active` decides when two begin at once.
 pub async fn active_of(tx: &mut Tx, target: TargetId) -> Result<Option<DeploymentRow>, StoreError> {
     let row = tx
-        .query_opt(concat!("SELECT ", deployment_columns!(), " FROM deployment WHERE target_id = $1 AND active = 1"), &params![target])
+        .query_opt(
+            concat!(
+                "SELECT ",
+                deployment_columns!(),
+                " FROM deployment WHERE target_id = $1 AND active = 1"
+            ),
+            &params![target],
+        )
         .await?;
     row.as_ref().map(from_row).transpose()
 }
 
 /// Active deployments of a connection.
-pub async fn active_of_connection(tx: &mut Tx, connection: ConnectionId) -> Result<Vec<DeploymentRow>, StoreError> {
+pub async fn active_of_connection(
+    tx: &mut Tx,
+    connection: ConnectionId,
+) -> Result<Vec<DeploymentRow>, StoreError> {
     tx.query(
-        concat!("SELECT ", deployment_columns!(), " FROM deployment WHERE connection_id = $1 AND active = 1 ORDER BY id /*for-update*/"),
+        concat!(
+            "SELECT ",
+            deployment_columns!(),
+            " FROM deployment WHERE connection_id = $1 AND active = 1 ORDER BY id /*for-update*/"
+        ),
         &params![connection],
     )
     .await?
@@ -333,7 +362,18 @@ pub async fn active_of_connection(tx: &mut Tx, connection: ConnectionId) -> Resu
 
 /// Active deployments, oldest first: those that wait for grants are among them.
 pub async fn active(tx: &mut Tx) -> Result<Vec<DeploymentRow>, StoreError> {
-    tx.query(concat!("SELECT ", deployment_columns!(), " FROM deployment WHERE active = 1 ORDER BY id"), &[]).await?.iter().map(from_row).collect()
+    tx.query(
+        concat!(
+            "SELECT ",
+            deployment_columns!(),
+            " FROM deployment WHERE active = 1 ORDER BY id"
+        ),
+        &[],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
 }
 
 /// What deployments to list.
@@ -352,7 +392,12 @@ pub struct Filter {
 }
 
 /// Deployments, newest first, before `before` (empty: from the newest).
-pub async fn list(tx: &mut Tx, filter: &Filter, before: &str, limit: u32) -> Result<Vec<DeploymentRow>, StoreError> {
+pub async fn list(
+    tx: &mut Tx,
+    filter: &Filter,
+    before: &str,
+    limit: u32,
+) -> Result<Vec<DeploymentRow>, StoreError> {
     tx.query(
         concat!("SELECT ", deployment_columns!(), " FROM deployment
          WHERE ($1 = '' OR id < $1) AND ($2 = '' OR environment = $2) AND ($3 = '' OR service = $3)
@@ -386,17 +431,34 @@ pub async fn tell(
     tx.execute(
         "INSERT INTO deployment_event (deployment_id, sequence, at, source, message, external_id, event)
          VALUES ($1, $2, $3, $4, $5, NULL, NULL)",
-        &params![row.deployment.id, row.last_event, at, source.word(), message.into()],
+        &params![
+            row.deployment.id,
+            row.last_event,
+            at,
+            source.word(),
+            message.into()
+        ],
     )
     .await?;
     Ok(())
 }
 
 /// Writes down CloudFormation's own events, each once. The caller writes the row back afterwards.
-pub async fn tell_stack(tx: &mut Tx, row: &mut DeploymentRow, events: &[StackEvent]) -> Result<(), StoreError> {
+pub async fn tell_stack(
+    tx: &mut Tx,
+    row: &mut DeploymentRow,
+    events: &[StackEvent],
+) -> Result<(), StoreError> {
     for event in events {
-        let reason = if event.reason.is_empty() { String::new() } else { format!(": {}", event.reason) };
-        let message = format!("{} {} {}{reason}", event.status, event.resource_type, event.logical_id);
+        let reason = if event.reason.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", event.reason)
+        };
+        let message = format!(
+            "{} {} {}{reason}",
+            event.status, event.resource_type, event.logical_id
+        );
         let written = tx
             .execute(
                 "INSERT INTO deployment_event (deployment_id, sequence, at, source, message, external_id, event)
@@ -411,9 +473,18 @@ pub async fn tell_stack(tx: &mut Tx, row: &mut DeploymentRow, events: &[StackEve
 }
 
 /// What happened after `after`, in order.
-pub async fn events(tx: &mut Tx, id: DeploymentId, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+pub async fn events(
+    tx: &mut Tx,
+    id: DeploymentId,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<EventRow>, StoreError> {
     tx.query(
-        concat!("SELECT ", deployment_event_columns!(), " FROM deployment_event WHERE deployment_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3"),
+        concat!(
+            "SELECT ",
+            deployment_event_columns!(),
+            " FROM deployment_event WHERE deployment_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3"
+        ),
         &params![id, after, limit],
     )
     .await?
@@ -425,7 +496,11 @@ pub async fn events(tx: &mut Tx, id: DeploymentId, after: u64, limit: u32) -> Re
             at: row.get("at")?,
             source: row.get("source")?,
             message: row.get("message")?,
-            event: if event.is_some() { Some(json(row, "event")?) } else { None },
+            event: if event.is_some() {
+                Some(json(row, "event")?)
+            } else {
+                None
+            },
         })
     })
     .collect()

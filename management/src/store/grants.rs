@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hadron_domain::grant::{Because, PolicyLane, Repository};
 use hadron_proto::vocab::{AccountId, JobId, Timestamp};
 
-use super::db::{Row, Sequence, Tx, Topic, params};
+use super::db::{Row, Sequence, Topic, Tx, params};
 use super::{StoreError, json, to_json};
 
 macro_rules! policy_lane_columns {
@@ -80,7 +80,11 @@ pub async fn remove(tx: &mut Tx, repository: &Repository) -> Result<(), StoreErr
 pub async fn get(tx: &mut Tx, repository: &Repository) -> Result<Option<LaneRow>, StoreError> {
     let row = tx
         .query_opt(
-            concat!("SELECT ", policy_lane_columns!(), " FROM policy_lane WHERE registry = $1 AND region = $2 AND repository = $3 /*for-update*/"),
+            concat!(
+                "SELECT ",
+                policy_lane_columns!(),
+                " FROM policy_lane WHERE registry = $1 AND region = $2 AND repository = $3 /*for-update*/"
+            ),
             &params![repository.registry, &repository.region, &repository.name],
         )
         .await?;
@@ -89,11 +93,31 @@ pub async fn get(tx: &mut Tx, repository: &Repository) -> Result<Option<LaneRow>
 
 /// The lane that a job writes.
 pub async fn by_job(tx: &mut Tx, job: JobId) -> Result<Option<LaneRow>, StoreError> {
-    let row = tx.query_opt(concat!("SELECT ", policy_lane_columns!(), " FROM policy_lane WHERE job_id = $1 /*for-update*/"), &params![job]).await?;
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                policy_lane_columns!(),
+                " FROM policy_lane WHERE job_id = $1 /*for-update*/"
+            ),
+            &params![job],
+        )
+        .await?;
     row.as_ref().map(from_row).transpose()
 }
 
 /// All lanes, in order; locked until the transaction ends.
 pub async fn all(tx: &mut Tx) -> Result<Vec<LaneRow>, StoreError> {
-    tx.query(concat!("SELECT ", policy_lane_columns!(), " FROM policy_lane ORDER BY registry, region, repository /*for-update*/"), &[]).await?.iter().map(from_row).collect()
+    tx.query(
+        concat!(
+            "SELECT ",
+            policy_lane_columns!(),
+            " FROM policy_lane ORDER BY registry, region, repository /*for-update*/"
+        ),
+        &[],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
 }

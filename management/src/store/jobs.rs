@@ -4,7 +4,7 @@ use hadron_domain::job::{Job, JobState};
 use hadron_proto::vocab::{AccountId, ConnectionId, DeploymentId, JobId, Region, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::db::{Row, Tx, Topic, params};
+use super::db::{Row, Topic, Tx, params};
 use super::{StoreError, corrupt, json, to_json};
 
 macro_rules! job_columns {
@@ -67,7 +67,11 @@ impl JobWork {
 fn columns(job: &Job) -> (&'static str, Timestamp, Option<SessionId>, bool) {
     match &job.state {
         JobState::Ready { not_before } => ("READY", *not_before, None, false),
-        JobState::Leased { holder, expires, started } => ("LEASED", *expires, Some(*holder), *started),
+        JobState::Leased {
+            holder,
+            expires,
+            started,
+        } => ("LEASED", *expires, Some(*holder), *started),
         JobState::Finished { at } => ("FINISHED", *at, None, false),
         JobState::Void { at } => ("VOID", *at, None, false),
     }
@@ -78,7 +82,11 @@ fn from_row(row: &Row) -> Result<JobRow, StoreError> {
     let status: String = row.get("status")?;
     let state = match status.as_str() {
         "READY" => JobState::Ready { not_before: at },
-        "LEASED" => JobState::Leased { holder: row.text_as("holder")?, expires: at, started: row.get("started")? },
+        "LEASED" => JobState::Leased {
+            holder: row.text_as("holder")?,
+            expires: at,
+            started: row.get("started")?,
+        },
         "FINISHED" => JobState::Finished { at },
         "VOID" => JobState::Void { at },
         other => return Err(corrupt("job.status", other)),
@@ -102,7 +110,10 @@ fn from_row(row: &Row) -> Result<JobRow, StoreError> {
 }
 
 fn lane(row: &JobRow) -> Topic {
-    Topic::Jobs { account: row.account, region: row.region.clone() }
+    Topic::Jobs {
+        account: row.account,
+        region: row.region.clone(),
+    }
 }
 
 /// Inserts a job and wakes the sessions that can take it.
@@ -154,7 +165,16 @@ pub async fn put(tx: &mut Tx, row: &JobRow) -> Result<(), StoreError> {
 
 /// One job, locked until the transaction ends.
 pub async fn get(tx: &mut Tx, id: JobId) -> Result<Option<JobRow>, StoreError> {
-    let row = tx.query_opt(concat!("SELECT ", job_columns!(), " FROM job WHERE id = $1 /*for-update*/"), &params![id]).await?;
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                job_columns!(),
+                " FROM job WHERE id = $1 /*for-update*/"
+            ),
+            &params![id],
+        )
+        .await?;
     row.as_ref().map(from_row).transpose()
 }
 
@@ -169,9 +189,13 @@ pub async fn ready(
     limit: u32,
 ) -> Result<Vec<JobRow>, StoreError> {
     tx.query(
-        concat!("SELECT ", job_columns!(), " FROM job
+        concat!(
+            "SELECT ",
+            job_columns!(),
+            " FROM job
          WHERE account = $1 AND region = $2 AND status = 'READY' AND at <= $3 AND connection_id = $4
-         ORDER BY at, id LIMIT $5 /*skip-locked*/"),
+         ORDER BY at, id LIMIT $5 /*skip-locked*/"
+        ),
         &params![account, region, now, connection, limit],
     )
     .await?
@@ -181,7 +205,11 @@ pub async fn ready(
 }
 
 /// When the next job of this account and Region may be taken, for sessions that found nothing.
-pub async fn next_ready_at(tx: &mut Tx, account: AccountId, region: &Region) -> Result<Option<Timestamp>, StoreError> {
+pub async fn next_ready_at(
+    tx: &mut Tx,
+    account: AccountId,
+    region: &Region,
+) -> Result<Option<Timestamp>, StoreError> {
     let row = tx
         .query_opt(
             "SELECT MIN(at) AS at FROM job WHERE account = $1 AND region = $2 AND status = 'READY'
@@ -194,17 +222,24 @@ pub async fn next_ready_at(tx: &mut Tx, account: AccountId, region: &Region) -> 
 
 /// Leases that have run out, oldest first.
 pub async fn expired(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<JobId>, StoreError> {
-    tx.query("SELECT id FROM job WHERE status = 'LEASED' AND at <= $1 ORDER BY at, id LIMIT $2", &params![now, limit])
-        .await?
-        .iter()
-        .map(|row| row.text_as("id"))
-        .collect()
+    tx.query(
+        "SELECT id FROM job WHERE status = 'LEASED' AND at <= $1 ORDER BY at, id LIMIT $2",
+        &params![now, limit],
+    )
+    .await?
+    .iter()
+    .map(|row| row.text_as("id"))
+    .collect()
 }
 
 /// Jobs of a connection that somebody holds.
 pub async fn leased_of_connection(tx: &mut Tx, connection: ConnectionId) -> Result<Vec<JobRow>, StoreError> {
     tx.query(
-        concat!("SELECT ", job_columns!(), " FROM job WHERE connection_id = $1 AND status = 'LEASED' /*for-update*/"),
+        concat!(
+            "SELECT ",
+            job_columns!(),
+            " FROM job WHERE connection_id = $1 AND status = 'LEASED' /*for-update*/"
+        ),
         &params![connection],
     )
     .await?
@@ -215,12 +250,19 @@ pub async fn leased_of_connection(tx: &mut Tx, connection: ConnectionId) -> Resu
 
 /// How many jobs a session holds.
 pub async fn held_by(tx: &mut Tx, session: SessionId) -> Result<u32, StoreError> {
-    tx.query_one("SELECT COUNT(*) AS n FROM job WHERE holder = $1 AND status = 'LEASED'", &params![session])
-        .await?
-        .get("n")
+    tx.query_one(
+        "SELECT COUNT(*) AS n FROM job WHERE holder = $1 AND status = 'LEASED'",
+        &params![session],
+    )
+    .await?
+    .get("n")
 }
 
 /// Removes jobs that ended before `before`.
 pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
-    tx.execute("DELETE FROM job WHERE status IN ('FINISHED', 'VOID') AND at < $1", &params![before]).await
+    tx.execute(
+        "DELETE FROM job WHERE status IN ('FINISHED', 'VOID') AND at < $1",
+        &params![before],
+    )
+    .await
 }

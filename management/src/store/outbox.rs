@@ -5,7 +5,7 @@ use std::time::Duration;
 use hadron_proto::vocab::Timestamp;
 
 use super::StoreError;
-use super::db::{Row, Tx, Topic, params};
+use super::db::{Row, Topic, Tx, params};
 
 macro_rules! outbox_columns {
     () => {
@@ -49,11 +49,18 @@ pub async fn ask(tx: &mut Tx, topic: &'static str, key: &str, due: Timestamp) ->
 
 /// What is due, oldest first.
 pub async fn due(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
-    tx.query(concat!("SELECT ", outbox_columns!(), " FROM outbox WHERE due_at <= $1 ORDER BY due_at LIMIT $2"), &params![now, limit])
-        .await?
-        .iter()
-        .map(from_row)
-        .collect()
+    tx.query(
+        concat!(
+            "SELECT ",
+            outbox_columns!(),
+            " FROM outbox WHERE due_at <= $1 ORDER BY due_at LIMIT $2"
+        ),
+        &params![now, limit],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
 }
 
 /// When the next is due.

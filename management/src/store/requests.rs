@@ -3,8 +3,8 @@
 use hadron_domain::authority::Role;
 use hadron_proto::vocab::{AccountId, Digest, Timestamp};
 
-use super::{AUDIT, StoreError};
 use super::db::{Tx, params};
+use super::{AUDIT, StoreError};
 
 macro_rules! token_columns {
     () => {
@@ -38,9 +38,16 @@ pub async fn seen(
         )
         .await?;
     let Some(row) = row else { return Ok(Seen::New) };
-    let (before, with, response): (String, String, String) =
-        (row.get("operation")?, row.get("request_hash")?, row.get("response")?);
-    if before == operation && with == hash.to_string() { Ok(Seen::Answered(response)) } else { Ok(Seen::Other(before)) }
+    let (before, with, response): (String, String, String) = (
+        row.get("operation")?,
+        row.get("request_hash")?,
+        row.get("response")?,
+    );
+    if before == operation && with == hash.to_string() {
+        Ok(Seen::Answered(response))
+    } else {
+        Ok(Seen::Other(before))
+    }
 }
 
 /// Remembers the answer to a request.
@@ -67,7 +74,8 @@ pub async fn answered(
 
 /// Forgets answers given before `before`.
 pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
-    tx.execute("DELETE FROM idempotency WHERE created_at < $1", &params![before]).await
+    tx.execute("DELETE FROM idempotency WHERE created_at < $1", &params![before])
+        .await
 }
 
 /// Stores content; storing it twice is storing it once. Gives its digest.
@@ -83,7 +91,9 @@ pub async fn put_blob(tx: &mut Tx, bytes: &[u8], now: Timestamp) -> Result<Diges
 
 /// Content by digest.
 pub async fn blob(tx: &mut Tx, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
-    let row = tx.query_opt("SELECT bytes FROM blob WHERE digest = $1", &params![digest]).await?;
+    let row = tx
+        .query_opt("SELECT bytes FROM blob WHERE digest = $1", &params![digest])
+        .await?;
     row.map(|row| row.get("bytes")).transpose()
 }
 
@@ -143,26 +153,51 @@ fn token_from(row: &super::db::Row) -> Result<TokenRow, StoreError> {
 
 /// A token by the digest of its text.
 pub async fn token(tx: &mut Tx, digest: Digest) -> Result<Option<TokenRow>, StoreError> {
-    let row = tx.query_opt(concat!("SELECT ", token_columns!(), " FROM token WHERE digest = $1"), &params![digest]).await?;
+    let row = tx
+        .query_opt(
+            concat!("SELECT ", token_columns!(), " FROM token WHERE digest = $1"),
+            &params![digest],
+        )
+        .await?;
     row.as_ref().map(token_from).transpose()
 }
 
 /// Minted tokens, by name.
 pub async fn minted_tokens(tx: &mut Tx) -> Result<Vec<TokenRow>, StoreError> {
-    tx.query(concat!("SELECT ", token_columns!(), " FROM token WHERE name <> '' ORDER BY name, created_at"), &[]).await?.iter().map(token_from).collect()
+    tx.query(
+        concat!(
+            "SELECT ",
+            token_columns!(),
+            " FROM token WHERE name <> '' ORDER BY name, created_at"
+        ),
+        &[],
+    )
+    .await?
+    .iter()
+    .map(token_from)
+    .collect()
 }
 
 /// Switches minted tokens of this name off. Gives how many there were.
 pub async fn disable_tokens(tx: &mut Tx, name: &str) -> Result<u64, StoreError> {
-    tx.execute("UPDATE token SET disabled = 1 WHERE name = $1 AND name <> ''", &params![name]).await
+    tx.execute(
+        "UPDATE token SET disabled = 1 WHERE name = $1 AND name <> ''",
+        &params![name],
+    )
+    .await
 }
 
 /// Removes tokens that expired before `before`.
 pub async fn forget_tokens(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
-    tx.execute("DELETE FROM token WHERE expires_at IS NOT NULL AND expires_at < $1", &params![before]).await
+    tx.execute(
+        "DELETE FROM token WHERE expires_at IS NOT NULL AND expires_at < $1",
+        &params![before],
+    )
+    .await
 }
 
 /// One line of the audit log, in the transaction of what it tells.
+#[expect(clippy::too_many_arguments, reason = "one for each column")]
 pub async fn audit(
     tx: &mut Tx,
     at: Timestamp,

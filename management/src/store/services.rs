@@ -3,7 +3,7 @@
 use hadron_domain::service::{Doing, Status};
 use hadron_proto::vocab::{ServiceName, TemplateName, TemplateVersion, Timestamp};
 
-use super::db::{Row, Sequence, Tx, Topic, params};
+use super::db::{Row, Sequence, Topic, Tx, params};
 use super::{StoreError, corrupt, json, to_json};
 
 macro_rules! service_columns {
@@ -52,7 +52,10 @@ fn from_row(row: &Row) -> Result<ServiceRow, StoreError> {
     Ok(ServiceRow {
         name: row.text_as("name")?,
         template: row.text_as("template_name")?,
-        version: TemplateVersion { major: row.get("major")?, minor: row.get("minor")? },
+        version: TemplateVersion {
+            major: row.get("major")?,
+            minor: row.get("minor")?,
+        },
         description: row.get("description")?,
         spec: row.get("spec")?,
         old_spec: row.get("old_spec")?,
@@ -141,31 +144,51 @@ pub async fn put(tx: &mut Tx, row: &mut ServiceRow) -> Result<(), StoreError> {
 
 /// Removes a service whose parts are gone.
 pub async fn remove(tx: &mut Tx, name: &ServiceName) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM service WHERE name = $1", &params![name]).await?;
+    tx.execute("DELETE FROM service WHERE name = $1", &params![name])
+        .await?;
     tx.after_commit(Topic::Changes);
     Ok(())
 }
 
 /// One service.
 pub async fn get(tx: &mut Tx, name: &ServiceName) -> Result<Option<ServiceRow>, StoreError> {
-    let row = tx.query_opt(concat!("SELECT ", service_columns!(), " FROM service WHERE name = $1 /*for-update*/"), &params![name]).await?;
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                service_columns!(),
+                " FROM service WHERE name = $1 /*for-update*/"
+            ),
+            &params![name],
+        )
+        .await?;
     row.as_ref().map(from_row).transpose()
 }
 
 /// Services by name, after `after`.
 pub async fn list(tx: &mut Tx, after: &str, limit: u32) -> Result<Vec<ServiceRow>, StoreError> {
-    tx.query(concat!("SELECT ", service_columns!(), " FROM service WHERE name > $1 ORDER BY name LIMIT $2"), &params![after, limit])
-        .await?
-        .iter()
-        .map(from_row)
-        .collect()
+    tx.query(
+        concat!(
+            "SELECT ",
+            service_columns!(),
+            " FROM service WHERE name > $1 ORDER BY name LIMIT $2"
+        ),
+        &params![after, limit],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
 }
 
 /// Services that are doing something, for a look after a restart.
 pub async fn busy(tx: &mut Tx) -> Result<Vec<ServiceName>, StoreError> {
-    tx.query("SELECT name FROM service WHERE doing <> '\"Nothing\"' ORDER BY name", &[])
-        .await?
-        .iter()
-        .map(|row| row.text_as("name"))
-        .collect()
+    tx.query(
+        "SELECT name FROM service WHERE doing <> '\"Nothing\"' ORDER BY name",
+        &[],
+    )
+    .await?
+    .iter()
+    .map(|row| row.text_as("name"))
+    .collect()
 }

@@ -3,7 +3,7 @@
 use hadron_domain::template::{CompatibleTemplate, TemplateKind, Versions};
 use hadron_proto::vocab::{Digest, TemplateName, TemplateVersion, Timestamp};
 
-use super::db::{Row, Sequence, Tx, Topic, params};
+use super::db::{Row, Sequence, Topic, Tx, params};
 use super::{StoreError, corrupt, json, to_json};
 
 macro_rules! template_version_columns {
@@ -93,7 +93,10 @@ fn version_from_row(row: &Row) -> Result<VersionRow, StoreError> {
     Ok(VersionRow {
         kind: kind(row)?,
         name: row.text_as("name")?,
-        version: TemplateVersion { major: row.get("major")?, minor: row.get("minor")? },
+        version: TemplateVersion {
+            major: row.get("major")?,
+            minor: row.get("minor")?,
+        },
         description: row.get("description")?,
         compatible: json(row, "compatible")?,
         digest: row.text_as("digest")?,
@@ -165,15 +168,30 @@ pub async fn put(tx: &mut Tx, row: &mut TemplateRow) -> Result<(), StoreError> {
 
 /// Removes a template without versions.
 pub async fn remove(tx: &mut Tx, kind: TemplateKind, name: &TemplateName) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM template WHERE kind = $1 AND name = $2", &params![kind.word(), name]).await?;
+    tx.execute(
+        "DELETE FROM template WHERE kind = $1 AND name = $2",
+        &params![kind.word(), name],
+    )
+    .await?;
     tx.after_commit(Topic::Changes);
     Ok(())
 }
 
 /// One template.
-pub async fn get(tx: &mut Tx, kind: TemplateKind, name: &TemplateName) -> Result<Option<TemplateRow>, StoreError> {
+pub async fn get(
+    tx: &mut Tx,
+    kind: TemplateKind,
+    name: &TemplateName,
+) -> Result<Option<TemplateRow>, StoreError> {
     let row = tx
-        .query_opt(concat!("SELECT ", template_columns!(), " FROM template WHERE kind = $1 AND name = $2 /*for-update*/"), &params![kind.word(), name])
+        .query_opt(
+            concat!(
+                "SELECT ",
+                template_columns!(),
+                " FROM template WHERE kind = $1 AND name = $2 /*for-update*/"
+            ),
+            &params![kind.word(), name],
+        )
         .await?;
     row.as_ref().map(from_row).transpose()
 }
@@ -186,9 +204,13 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<TemplateRow>, StoreError> {
     tx.query(
-        concat!("SELECT ", template_columns!(), " FROM template
+        concat!(
+            "SELECT ",
+            template_columns!(),
+            " FROM template
          WHERE ($1 = '' OR kind = $1) AND (kind > $2 OR (kind = $2 AND name > $3))
-         ORDER BY kind, name LIMIT $4"),
+         ORDER BY kind, name LIMIT $4"
+        ),
         &params![kind.map_or("", TemplateKind::word), after.0, after.1, limit],
     )
     .await?
@@ -261,7 +283,11 @@ pub async fn get_version(
 ) -> Result<Option<VersionRow>, StoreError> {
     let row = tx
         .query_opt(
-            concat!("SELECT ", template_version_columns!(), " FROM template_version WHERE kind = $1 AND name = $2 AND major = $3 AND minor = $4"),
+            concat!(
+                "SELECT ",
+                template_version_columns!(),
+                " FROM template_version WHERE kind = $1 AND name = $2 AND major = $3 AND minor = $4"
+            ),
             &params![kind.word(), name, version.major, version.minor],
         )
         .await?;
@@ -278,9 +304,13 @@ pub async fn list_versions(
 ) -> Result<Vec<VersionRow>, StoreError> {
     let (major, minor) = after.map_or((0, 0), |version| (version.major, version.minor));
     tx.query(
-        concat!("SELECT ", template_version_columns!(), " FROM template_version
+        concat!(
+            "SELECT ",
+            template_version_columns!(),
+            " FROM template_version
          WHERE kind = $1 AND name = $2 AND (major > $3 OR (major = $3 AND minor > $4))
-         ORDER BY major, minor LIMIT $5"),
+         ORDER BY major, minor LIMIT $5"
+        ),
         &params![kind.word(), name, major, minor, limit],
     )
     .await?

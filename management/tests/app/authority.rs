@@ -1,0 +1,359 @@
+//! Every use case asks the table: each of them is called in every role, and the answer must be the table's.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+
+use hadron_domain::authority::{Action, Caller, Reach, Role, reach};
+use hadron_domain::template::TemplateKind;
+use hadron_management::app::environments::UpdateMode;
+use hadron_management::app::templates::NewVersion;
+use hadron_management::app::{AppError, ErrorKind};
+use hadron_management::store::{connections, deployments, targets};
+
+use crate::scenarios;
+use crate::world::{
+    PRODUCTION, STAGING, World, account, asked, caller, current, environment_update, new_connection,
+    new_environment, new_service, service_spec,
+};
+
+type Call<'a> = Pin<Box<dyn Future<Output = Result<(), AppError>> + Send + 'a>>;
+
+/// Every use case of people, with the action that it is. What it asks for does not exist, or exists in the production
+/// account: only who asks decides whether it is denied.
+fn calls<'a>(
+    world: &'a World,
+    who: &'a Caller,
+    connection: hadron_proto::vocab::ConnectionId,
+    deployment: hadron_proto::vocab::DeploymentId,
+) -> Vec<(&'static str, Action, Call<'a>)> {
+    let app = &world.app;
+    let kind = TemplateKind::Environment;
+    let template = || "none".parse().unwrap();
+    let version = || "1.0".parse().unwrap();
+    let name = || "none".parse().unwrap();
+    let request = |operation| asked(who, operation);
+    let own = who
+        .account
+        .map_or_else(|| PRODUCTION.to_owned(), |account| account.to_string());
+    let both = || (String::new(), String::new());
+    let spec = service_spec(None, &[("blue", "none", "")]);
+    macro_rules! call {
+        ($name:literal, $action:ident, $future:expr) => {{
+            let future = $future;
+            let call: Call<'a> = Box::pin(async move { future.await.map(drop) });
+            ($name, Action::$action, call)
+        }};
+    }
+    macro_rules! read {
+        ($name:literal, $action:ident, $future:expr) => {{
+            let call: Call<'a> = Box::pin(async move { $future.await.map(drop) });
+            ($name, Action::$action, call)
+        }};
+    }
+    vec![
+        call!(
+            "request_connection",
+            RequestConnection,
+            app.request_connection(
+                request("RequestConnection"),
+                new_connection(&own, &format!("env-{}", who.role.word()))
+            )
+        ),
+        read!(
+            "get_connection",
+            ReadConnection,
+            app.get_connection(who, connection)
+        ),
+        read!(
+            "list_connections",
+            ReadConnection,
+            app.list_connections(who, connections::Filter::default(), String::new(), 9)
+        ),
+        call!(
+            "accept_connection",
+            AcceptConnection,
+            app.accept_connection(request("AcceptConnection"), connection, account(PRODUCTION))
+        ),
+        call!(
+            "reject_connection",
+            RejectConnection,
+            app.reject_connection(request("RejectConnection"), connection)
+        ),
+        call!(
+            "create_template",
+            WriteTemplate,
+            app.create_template(
+                request("CreateTemplate"),
+                kind,
+                format!("t-{}", who.role.word()).parse().unwrap(),
+                String::new(),
+                String::new(),
+                false
+            )
+        ),
+        read!(
+            "get_template",
+            ReadTemplate,
+            app.get_template(who, kind, &template())
+        ),
+        read!(
+            "list_templates",
+            ReadTemplate,
+            app.list_templates(who, None, both(), 9)
+        ),
+        call!(
+            "delete_template",
+            WriteTemplate,
+            app.delete_template(request("DeleteTemplate"), kind, template())
+        ),
+        call!(
+            "create_version",
+            WriteTemplate,
+            app.create_version(
+                request("CreateTemplateVersion"),
+                NewVersion {
+                    kind,
+                    name: template(),
+                    major: None,
+                    bundle: Vec::new(),
+                    description: String::new(),
+                    compatible: Vec::new()
+                }
+            )
+        ),
+        read!(
+            "get_version",
+            ReadTemplate,
+            app.get_version(who, kind, &template(), version())
+        ),
+        read!(
+            "list_versions",
+            ReadTemplate,
+            app.list_versions(who, kind, template(), None, 9)
+        ),
+        call!(
+            "publish_version",
+            WriteTemplate,
+            app.publish_version(request("PublishTemplateVersion"), kind, template(), version())
+        ),
+        call!(
+            "delete_version",
+            WriteTemplate,
+            app.delete_version(request("DeleteTemplateVersion"), kind, template(), version())
+        ),
+        call!(
+            "create_environment",
+            WriteEnvironment,
+            app.create_environment(request("CreateEnvironment"), new_environment("prd", None))
+        ),
+        read!(
+            "get_environment",
+            ReadEnvironment,
+            app.get_environment(who, &"prd".parse().unwrap())
+        ),
+        read!(
+            "list_environments",
+            ReadEnvironment,
+            app.list_targets(
+                who,
+                targets::Filter {
+                    kind: "environment",
+                    ..Default::default()
+                },
+                both(),
+                9
+            )
+        ),
+        call!(
+            "update_environment",
+            WriteEnvironment,
+            app.update_environment(
+                request("UpdateEnvironment"),
+                environment_update("none", UpdateMode::Current)
+            )
+        ),
+        call!(
+            "delete_environment",
+            WriteEnvironment,
+            app.delete_environment(request("DeleteEnvironment"), "none".parse().unwrap(), Vec::new())
+        ),
+        call!(
+            "create_service",
+            WriteService,
+            app.create_service(request("CreateService"), new_service("web", "none", &spec))
+        ),
+        read!("get_service", ReadService, app.get_service(who, &name())),
+        read!(
+            "list_services",
+            ReadService,
+            app.list_services(who, String::new(), 9)
+        ),
+        call!(
+            "update_service",
+            WriteService,
+            app.update_service(request("UpdateService"), name(), Some(spec), None)
+        ),
+        call!(
+            "delete_service",
+            WriteService,
+            app.delete_service(request("DeleteService"), name())
+        ),
+        read!(
+            "get_instance",
+            ReadService,
+            app.get_instance(who, &name(), &"none".parse().unwrap())
+        ),
+        read!(
+            "list_instances",
+            ReadService,
+            app.list_targets(
+                who,
+                targets::Filter {
+                    kind: "instance",
+                    ..Default::default()
+                },
+                both(),
+                9
+            )
+        ),
+        call!(
+            "create_instance",
+            WriteService,
+            app.create_instance(
+                request("CreateServiceInstance"),
+                name(),
+                "none".parse().unwrap(),
+                None,
+                None
+            )
+        ),
+        call!(
+            "update_instance",
+            WriteService,
+            app.update_instance(
+                request("UpdateServiceInstance"),
+                name(),
+                "none".parse().unwrap(),
+                current(None)
+            )
+        ),
+        call!(
+            "delete_instance",
+            WriteService,
+            app.delete_instance(
+                request("DeleteServiceInstance"),
+                name(),
+                "none".parse().unwrap(),
+                Vec::new()
+            )
+        ),
+        read!("get_pipeline", ReadService, app.get_pipeline(who, &name())),
+        call!(
+            "create_pipeline",
+            WriteService,
+            app.create_pipeline(request("CreatePipeline"), name(), current(None))
+        ),
+        call!(
+            "update_pipeline",
+            WriteService,
+            app.update_pipeline(request("UpdatePipeline"), name(), current(None))
+        ),
+        call!(
+            "delete_pipeline",
+            WriteService,
+            app.delete_pipeline(request("DeletePipeline"), name(), Vec::new())
+        ),
+        read!(
+            "get_deployment",
+            ReadDeployment,
+            app.get_deployment(who, deployment)
+        ),
+        read!(
+            "list_deployments",
+            ReadDeployment,
+            app.list_deployments(who, deployments::Filter::default(), String::new(), 9)
+        ),
+        read!(
+            "deployment_events",
+            ReadDeployment,
+            app.deployment_events(who, deployment, 0, 9)
+        ),
+        read!(
+            "rendered_template",
+            ReadDeployment,
+            app.rendered_template(who, deployment)
+        ),
+        call!(
+            "cancel_deployment",
+            CancelDeployment,
+            app.cancel_deployment(request("CancelDeployment"), deployment)
+        ),
+        read!("list_grants", ReadGrant, app.list_grants(who)),
+        read!(
+            "list_agents",
+            ReadAgent,
+            app.list_agents(who, None, String::new(), 9)
+        ),
+        call!(
+            "delete_connection",
+            DeleteConnection,
+            app.delete_connection(request("DeleteConnection"), connection)
+        ),
+    ]
+}
+
+scenarios! {
+    async fn every_use_case_keeps_to_the_table(world: World) {
+        world.environment_template().await;
+        let connection = world.connected(PRODUCTION, "prd").await;
+        let made = world.create_environment("prd", Some(connection)).await.unwrap();
+        let deployment = made.attempted.unwrap().0;
+        let mut seen = BTreeSet::new();
+        for role in Role::ALL {
+            for of in [None, Some(PRODUCTION), Some(STAGING)] {
+                let who = caller(role, of);
+                for (name, action, call) in calls(&world, &who, connection, deployment) {
+                    seen.insert(action);
+                    let before = world.denied().await.len();
+                    let outcome = call.await;
+                    let denied = matches!(&outcome, Err(error) if error.kind == ErrorKind::Denied);
+                    let unknown = matches!(&outcome, Err(error) if error.kind == ErrorKind::NotFound);
+                    let what = format!("{name} as {role:?} of {of:?}: {outcome:?}");
+                    let existing = matches!(name, "get_connection" | "get_environment" | "get_deployment" | "deployment_events"
+                        | "rendered_template" | "cancel_deployment" | "delete_connection");
+                    match reach(role, action) {
+                        Reach::None => assert!(denied, "{what}"),
+                        // Something of another account looks like nothing, except to those who may read it.
+                        Reach::OwnAccount if existing && of != Some(PRODUCTION) => assert!(denied || unknown, "{what}"),
+                        Reach::OwnAccount if action == Action::RequestConnection && of.is_none() => assert!(denied, "{what}"),
+                        Reach::OwnAccount | Reach::Everything => {
+                            assert!(!denied, "{what}");
+                            assert!(!(existing && unknown), "{what}");
+                        }
+                    }
+                    let audited = world.denied().await.len() - before;
+                    assert_eq!(audited, usize::from(denied), "{what}");
+                }
+                // Every time the same: the connection is there and the deployment can be cancelled.
+                if world.app.get_connection(&crate::world::auditor(), connection).await.unwrap().connection.approval.word() != "CONNECTED" {
+                    return_to_start(&world, connection).await;
+                }
+            }
+        }
+        assert_eq!(seen, Action::ALL.into_iter().collect());
+    }
+}
+
+/// The owner has withdrawn the connection: for the next caller it is as it was.
+async fn return_to_start(world: &World, id: hadron_proto::vocab::ConnectionId) {
+    let written = world.app.write("connected again", move |unit| {
+        Box::pin(async move {
+            let mut row = connections::get(unit.tx, id).await?.unwrap();
+            row.connection.approval =
+                hadron_domain::connection::Approval::Connected(row.connection.requested.clone());
+            Ok(connections::put(unit.tx, &row).await?)
+        })
+    });
+    written.await.unwrap();
+}

@@ -1,0 +1,17 @@
+//! What Hadron promises, each promise against real processes and an emulated AWS.
+
+#![expect(clippy::unwrap_used, reason = "a scenario that cannot go on has failed, and says where")]
+
+mod access;
+mod bad_input;
+mod cancel;
+mod connections;
+mod failures;
+mod grants;
+mod logs;
+mod restarts;
+mod services;
+mod stage;
+mod stale;
+mod story;
+mod templates;
