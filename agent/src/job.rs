@@ -3,7 +3,9 @@
 
 use std::future::Future;
 
-use hadron_proto::vocab::{AccountId, DeploymentId, Digest, JobId, Region, RepositoryName, RoleArn, StackArn, Timestamp};
+use hadron_proto::vocab::{
+    AccountId, DeploymentId, Digest, JobId, Region, RepositoryName, RoleArn, StackArn, Timestamp,
+};
 
 /// Names a job and proves that the speaker holds it now. The hub refuses a fence that is not the latest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

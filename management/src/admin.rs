@@ -46,9 +46,14 @@ async fn backup(backup: Backup) -> anyhow::Result<()> {
     let config = backup.source.load()?;
     let db = wiring::open_db(&config, Clock::system()).await?;
     if backup.file.exists() {
-        bail!("{} exists already: name a file that does not", backup.file.display());
+        bail!(
+            "{} exists already: name a file that does not",
+            backup.file.display()
+        );
     }
-    db.backup(&backup.file).await.context("the database could not be copied")?;
+    db.backup(&backup.file)
+        .await
+        .context("the database could not be copied")?;
     eprintln!(
         "{} is a copy of the database; keep {} with it",
         backup.file.display(),

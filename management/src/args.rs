@@ -96,7 +96,7 @@ pub enum Admin {
     /// Copy the SQLite database to a file, also while a hub is running
     ///
     /// Keep the hub's ca.pem with it: without that key the agents do not know the hub again. PostgreSQL has tools of its
-    /// own (pg_dump, base backups).
+    /// own (`pg_dump`, base backups).
     Backup(Backup),
 }
 

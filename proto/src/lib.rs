@@ -16,7 +16,14 @@ pub mod vocab;
 
 /// The generated messages, clients and servers of `hadron.v1`.
 #[cfg(feature = "wire")]
-#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::doc_markdown, rustdoc::all)]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::doc_markdown,
+    rustdoc::all
+)]
 pub mod wire {
     include!("gen/hadron.v1.rs");
 

@@ -14,7 +14,8 @@ fn generated_code_is_current() {
 
     let fresh = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gen");
     std::fs::create_dir_all(&fresh).expect("a folder for generated code");
-    std::fs::write(fresh.join("hadron.v1.bin"), descriptors.encode_to_vec()).expect("descriptors are written");
+    std::fs::write(fresh.join("hadron.v1.bin"), descriptors.encode_to_vec())
+        .expect("descriptors are written");
     tonic_prost_build::configure()
         .out_dir(&fresh)
         .bytes(".hadron.v1.ContentChunk")
@@ -28,6 +29,9 @@ fn generated_code_is_current() {
             std::fs::write(checked_in.join(name), &generated).expect("src/gen can be written");
         }
         let current = std::fs::read(checked_in.join(name)).unwrap_or_default();
-        assert!(current == generated, "src/gen/{name} is out of date: run `cargo xtask gen` and commit the result");
+        assert!(
+            current == generated,
+            "src/gen/{name} is out of date: run `cargo xtask gen` and commit the result"
+        );
     }
 }

@@ -52,10 +52,21 @@ fn variables(emulator: &str, key: &str, secret: &str, token: Option<&str>) -> Va
 /// When IAM refuses.
 pub async fn make_role(emulator: &str, account: &str, name: &str) -> Result<()> {
     let iam = aws_sdk_iam::Client::new(&root(emulator, account).await);
-    let made = iam.create_role().role_name(name).assume_role_policy_document(trust(account)).send().await;
+    let made = iam
+        .create_role()
+        .role_name(name)
+        .assume_role_policy_document(trust(account))
+        .send()
+        .await;
     match made {
         Ok(_) => Ok(()),
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_entity_already_exists_exception()) => Ok(()),
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(|error| error.is_entity_already_exists_exception()) =>
+        {
+            Ok(())
+        }
         Err(error) => Err(error).with_context(|| format!("role {name} in {account}")),
     }
 }
@@ -102,7 +113,12 @@ pub async fn assume(emulator: &str, account: &str, role: &str) -> Result<Variabl
         .await
         .with_context(|| format!("assuming role {role} in {account}"))?;
     let given = assumed.credentials().context("STS gave no credentials")?;
-    Ok(variables(emulator, given.access_key_id(), given.secret_access_key(), Some(given.session_token())))
+    Ok(variables(
+        emulator,
+        given.access_key_id(),
+        given.secret_access_key(),
+        Some(given.session_token()),
+    ))
 }
 
 /// A client configuration with these variables.

@@ -48,7 +48,10 @@ impl Cli {
     /// Somebody with these variables; `folder` is their home.
     #[must_use]
     pub fn new(folder: &Path, variables: BTreeMap<String, String>) -> Self {
-        Self { variables, folder: folder.to_owned() }
+        Self {
+            variables,
+            folder: folder.to_owned(),
+        }
     }
 
     /// Their variables.
@@ -101,7 +104,16 @@ impl Cli {
     /// When it does not; the error shows what it said.
     pub async fn ok(&self, args: &[&str]) -> Result<Ran> {
         let ran = self.run(args).await?;
-        if ran.code == 0 { Ok(ran) } else { bail!("hadron {} ended with {}:\n{}", args.join(" "), ran.code, ran.text()) }
+        if ran.code == 0 {
+            Ok(ran)
+        } else {
+            bail!(
+                "hadron {} ended with {}:\n{}",
+                args.join(" "),
+                ran.code,
+                ran.text()
+            )
+        }
     }
 
     /// Runs a command that has to succeed and gives its data.
@@ -123,7 +135,12 @@ impl Cli {
         if ran.code == code {
             Ok(ran.text())
         } else {
-            bail!("hadron {} was to end with {code}, but ended with {}:\n{}", args.join(" "), ran.code, ran.text())
+            bail!(
+                "hadron {} was to end with {code}, but ended with {}:\n{}",
+                args.join(" "),
+                ran.code,
+                ran.text()
+            )
         }
     }
 

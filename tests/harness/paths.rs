@@ -7,7 +7,10 @@ use anyhow::{Context as _, Result};
 /// The root of the checkout.
 #[must_use]
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new(".")).to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or_else(|| Path::new("."))
+        .to_owned()
 }
 
 /// A binary of the workspace, from the same build as the program that asks.
@@ -21,7 +24,12 @@ pub fn binary(name: &str) -> Result<PathBuf> {
         .take(2)
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
-        .with_context(|| format!("{name} is not built beside {}: run `cargo build --workspace --bins` first", own.display()))
+        .with_context(|| {
+            format!(
+                "{name} is not built beside {}: run `cargo build --workspace --bins` first",
+                own.display()
+            )
+        })
 }
 
 /// Where tools are installed that are no part of the checkout. Git ignores it.

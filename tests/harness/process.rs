@@ -32,7 +32,11 @@ impl Process {
     /// # Errors
     /// When it cannot be started.
     pub fn start(name: &str, command: &mut Command, log: &Path) -> Result<Self> {
-        let out = File::options().create(true).append(true).open(log).with_context(|| format!("log {}", log.display()))?;
+        let out = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .with_context(|| format!("log {}", log.display()))?;
         let err = out.try_clone().context("the log, twice")?;
         if OWN_GROUPS.load(Ordering::Relaxed) {
             command.process_group(0);
@@ -43,7 +47,11 @@ impl Process {
             .stderr(err)
             .spawn()
             .with_context(|| format!("{name} cannot be started ({command:?})"))?;
-        Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            log: log.to_owned(),
+        })
     }
 
     /// Its process id.
@@ -73,7 +81,11 @@ impl Process {
             let printed = self.printed();
             let tail: Vec<&str> = printed.lines().rev().take(25).collect();
             let tail: Vec<&str> = tail.into_iter().rev().collect();
-            bail!("{} has ended ({status}); its log ends with:\n{}", self.name, tail.join("\n"));
+            bail!(
+                "{} has ended ({status}); its log ends with:\n{}",
+                self.name,
+                tail.join("\n")
+            );
         }
         Ok(())
     }
@@ -85,7 +97,9 @@ impl Process {
     pub fn kill(&mut self) -> Result<()> {
         // It may have ended already, which is as good.
         let _ = self.child.kill();
-        self.child.wait().with_context(|| format!("waiting for {}", self.name))?;
+        self.child
+            .wait()
+            .with_context(|| format!("waiting for {}", self.name))?;
         Ok(())
     }
 
@@ -100,7 +114,11 @@ impl Process {
             .stderr(Stdio::null())
             .status()
             .context("running kill")?;
-        if status.success() { Ok(()) } else { bail!("{} (pid {}) took no signal {signal}", self.name, self.pid()) }
+        if status.success() {
+            Ok(())
+        } else {
+            bail!("{} (pid {}) took no signal {signal}", self.name, self.pid())
+        }
     }
 
     /// Asks it to end and waits for it.
@@ -116,7 +134,11 @@ impl Process {
             }
             if tokio::time::Instant::now() > end {
                 self.kill()?;
-                bail!("{} did not end within {} s of SIGTERM", self.name, patience.as_secs());
+                bail!(
+                    "{} did not end within {} s of SIGTERM",
+                    self.name,
+                    patience.as_secs()
+                );
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

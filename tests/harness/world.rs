@@ -51,7 +51,10 @@ impl World {
     /// # Errors
     /// When something does not come up.
     pub async fn with(options: Options, hub: &str) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("hadron-").tempdir().context("a folder for the world")?;
+        let folder = tempfile::Builder::new()
+            .prefix("hadron-")
+            .tempdir()
+            .context("a folder for the world")?;
         Self::inside(Folder::Temporary(folder), options, hub).await
     }
 
@@ -78,7 +81,13 @@ impl World {
         }
         let hub = Hub::start(&path, emulator.url(), more).await?;
         let admin = somebody(&path, emulator.url(), &hub, MANAGEMENT, "platform-admin").await?;
-        let mut world = Self { emulator, hub, agents: BTreeMap::new(), admin, folder };
+        let mut world = Self {
+            emulator,
+            hub,
+            agents: BTreeMap::new(),
+            admin,
+            folder,
+        };
         world.start_agent(MANAGEMENT, "").await?;
         Ok(world)
     }
@@ -99,7 +108,14 @@ impl World {
     pub async fn start_agent(&mut self, account: &str, limits: &str) -> Result<()> {
         let credentials = agent::roles(self.emulator.url(), account).await?;
         let folder = self.folder().to_owned();
-        let agent = Agent::start(&folder, account, self.hub.ready(), self.emulator.url(), &credentials, limits)?;
+        let agent = Agent::start(
+            &folder,
+            account,
+            self.hub.ready(),
+            self.emulator.url(),
+            &credentials,
+            limits,
+        )?;
         self.agents.insert(account.to_owned(), agent);
         Ok(())
     }
@@ -136,21 +152,22 @@ impl World {
     pub async fn connect(&mut self, account: &str, environment: &str) -> Result<String> {
         let owner = self.owner(account).await?;
         let role = format!("arn:aws:iam::{account}:role/hadron-provisioning");
-        let requested =
-            owner
-                .json(&[
-                    "connection",
-                    "request",
-                    "--environment",
-                    environment,
-                    "--management-account",
-                    MANAGEMENT,
-                    "--role-arn",
-                    &role,
-                ])
-                .await?;
+        let requested = owner
+            .json(&[
+                "connection",
+                "request",
+                "--environment",
+                environment,
+                "--management-account",
+                MANAGEMENT,
+                "--role-arn",
+                &role,
+            ])
+            .await?;
         let id = field(&requested, "id")?;
-        self.admin.ok(&["connection", "accept", &id, "--account", account]).await?;
+        self.admin
+            .ok(&["connection", "accept", &id, "--account", account])
+            .await?;
         if !self.agents.contains_key(account) {
             self.start_agent(account, "").await?;
         }
@@ -174,11 +191,24 @@ impl World {
     /// When they are refused.
     pub async fn publish_examples(&self) -> Result<()> {
         let examples = paths::root().join("deploy/examples");
-        self.publish("environment", "minimal-env", &examples.join("minimal-env/v1"), &[]).await?;
+        self.publish(
+            "environment",
+            "minimal-env",
+            &examples.join("minimal-env/v1"),
+            &[],
+        )
+        .await?;
         let with = ["--compatible-with", "minimal-env:1"];
-        self.publish("service", "minimal-svc", &examples.join("minimal-svc/v1"), &with).await?;
+        self.publish("service", "minimal-svc", &examples.join("minimal-svc/v1"), &with)
+            .await?;
         let with = ["--compatible-with", "minimal-env:1", "--no-pipeline"];
-        self.publish("service", "minimal-svc-no-pipeline", &examples.join("minimal-svc-no-pipeline/v1"), &with).await
+        self.publish(
+            "service",
+            "minimal-svc-no-pipeline",
+            &examples.join("minimal-svc-no-pipeline/v1"),
+            &with,
+        )
+        .await
     }
 
     /// Waits until a deployment has ended; gives it.
@@ -197,7 +227,13 @@ impl World {
     #[must_use]
     pub fn logs(&self) -> String {
         let mut text = String::new();
-        for file in ["hub/hub.log", "emulator.log", "agent-111111111111/agent.log", "agent-222222222222/agent.log", "agent-333333333333/agent.log"] {
+        for file in [
+            "hub/hub.log",
+            "emulator.log",
+            "agent-111111111111/agent.log",
+            "agent-222222222222/agent.log",
+            "agent-333333333333/agent.log",
+        ] {
             if let Ok(log) = std::fs::read_to_string(self.folder().join(file)) {
                 let tail: Vec<&str> = log.lines().rev().take(60).collect();
                 text.push_str(&format!("---- {file}\n"));
@@ -219,8 +255,14 @@ impl Drop for World {
 async fn somebody(folder: &Path, emulator: &str, hub: &Hub, account: &str, role: &str) -> Result<Cli> {
     let mut variables: Variables = aws::assume(emulator, account, role).await?;
     variables.insert("HADRON_HUB".to_owned(), hub.ready().api.clone());
-    variables.insert("HADRON_HUB_CA".to_owned(), hub.ready().ca_file.display().to_string());
-    Ok(Cli::new(&folder.join(format!("home-{account}-{role}")), variables))
+    variables.insert(
+        "HADRON_HUB_CA".to_owned(),
+        hub.ready().ca_file.display().to_string(),
+    );
+    Ok(Cli::new(
+        &folder.join(format!("home-{account}-{role}")),
+        variables,
+    ))
 }
 
 /// A text field of a JSON object.
@@ -228,5 +270,8 @@ async fn somebody(folder: &Path, emulator: &str, hub: &Hub, account: &str, role:
 /// # Errors
 /// When it is not there.
 pub fn field(object: &Value, name: &str) -> Result<String> {
-    object[name].as_str().map(str::to_owned).with_context(|| format!("no field '{name}' in {object}"))
+    object[name]
+        .as_str()
+        .map(str::to_owned)
+        .with_context(|| format!("no field '{name}' in {object}"))
 }

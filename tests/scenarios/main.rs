@@ -1,6 +1,9 @@
 //! What Hadron promises, each promise against real processes and an emulated AWS.
 
-#![expect(clippy::unwrap_used, reason = "a scenario that cannot go on has failed, and says where")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a scenario that cannot go on has failed, and says where"
+)]
 
 mod access;
 mod bad_input;

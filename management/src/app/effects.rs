@@ -111,7 +111,9 @@ pub fn ways_out(target: &Target, intent: Intent, kind: FailureKind, resources: &
         Target::Instance(service, _) => {
             format!("or remove it: {delete} (its service's last instance: hadron service delete {service})")
         }
-        Target::Environment(_) | Target::Pipeline(_) | Target::Component(_) => format!("or remove it: {delete}"),
+        Target::Environment(_) | Target::Pipeline(_) | Target::Component(_) => {
+            format!("or remove it: {delete}")
+        }
     };
     match (intent, kind) {
         (Intent::Destroy, FailureKind::DeleteFailed) => {
@@ -162,14 +164,26 @@ fn only_its_own(row: &DeploymentRow, outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Applied { stack, .. } if foreign(&stack) => Outcome::Failed {
             kind: FailureKind::Other,
-            message: format!("the agent's report makes no sense: {stack} is not the stack of this deployment"),
+            message: format!(
+                "the agent's report makes no sense: {stack} is not the stack of this deployment"
+            ),
             stack: None,
             stack_status: None,
             resources: Vec::new(),
         },
-        Outcome::Failed { kind, message, stack, stack_status, resources } => {
-            Outcome::Failed { kind, message, stack: stack.filter(|stack| !foreign(stack)), stack_status, resources }
-        }
+        Outcome::Failed {
+            kind,
+            message,
+            stack,
+            stack_status,
+            resources,
+        } => Outcome::Failed {
+            kind,
+            message,
+            stack: stack.filter(|stack| !foreign(stack)),
+            stack_status,
+            resources,
+        },
         outcome => outcome,
     }
 }
@@ -229,7 +243,9 @@ impl Unit<'_> {
     }
 
     async fn void(&mut self, job: JobId) -> Result<(), AppError> {
-        let Some(mut row) = jobs::get(self.tx, job).await? else { return Ok(()) };
+        let Some(mut row) = jobs::get(self.tx, job).await? else {
+            return Ok(());
+        };
         let step = row.job.step(JobInput::Void { now: self.now })?;
         row.job = step.next;
         jobs::put(self.tx, &row).await?;
@@ -240,7 +256,11 @@ impl Unit<'_> {
     fn tell_lost(&mut self, row: &JobRow, effects: &[JobEffect]) {
         for effect in effects {
             if let JobEffect::TellLost(session, fence) = effect {
-                self.notify(Notice::Lost { session: *session, job: row.job.id, fence: *fence });
+                self.notify(Notice::Lost {
+                    session: *session,
+                    job: row.job.id,
+                    fence: *fence,
+                });
             }
         }
     }
@@ -257,21 +277,42 @@ impl Unit<'_> {
     }
 
     /// A deployment has ended: record it on the target, and let services and grants look again.
-    async fn ended(&mut self, row: &mut DeploymentRow, ending: &Ending, left: &Left<'_>) -> Result<(), AppError> {
+    async fn ended(
+        &mut self,
+        row: &mut DeploymentRow,
+        ending: &Ending,
+        left: &Left<'_>,
+    ) -> Result<(), AppError> {
         row.ended_at = Some(self.now);
         let intent = row.deployment.intent;
         let mut kind = FailureKind::Other;
         let mut resources = Vec::new();
         match left.outcome {
-            Some(Outcome::Applied { stack, outputs, no_changes, .. }) => {
+            Some(Outcome::Applied {
+                stack,
+                outputs,
+                no_changes,
+                ..
+            }) => {
                 row.stack_arn = Some(stack.clone());
                 row.outputs = outputs.clone();
                 if *no_changes {
-                    deployments::tell(self.tx, row, self.now, Source::Agent, "the stack already was as wanted: no changes")
-                        .await?;
+                    deployments::tell(
+                        self.tx,
+                        row,
+                        self.now,
+                        Source::Agent,
+                        "the stack already was as wanted: no changes",
+                    )
+                    .await?;
                 }
             }
-            Some(Outcome::Failed { kind: how, stack, resources: found, .. }) => {
+            Some(Outcome::Failed {
+                kind: how,
+                stack,
+                resources: found,
+                ..
+            }) => {
                 kind = *how;
                 resources.clone_from(found);
                 if stack.is_some() {
@@ -295,7 +336,9 @@ impl Unit<'_> {
             status = row.deployment.word(), "deployment of {} has ended", row.target
         );
 
-        let Some(mut target) = targets::by_id(self.tx, row.target_id).await? else { return Ok(()) };
+        let Some(mut target) = targets::by_id(self.tx, row.target_id).await? else {
+            return Ok(());
+        };
         row.deployment.word().clone_into(&mut target.status);
         target.message.clone_from(&row.message);
         target.ways_out.clone_from(&row.ways_out);
@@ -373,16 +416,28 @@ impl Unit<'_> {
     pub async fn job_ended(&mut self, job: &JobRow, outcome: Outcome) -> Result<(), AppError> {
         match job.deployment {
             Some(id) => {
-                let Some(mut row) = deployments::get(self.tx, id).await? else { return Ok(()) };
+                let Some(mut row) = deployments::get(self.tx, id).await? else {
+                    return Ok(());
+                };
                 let outcome = only_its_own(&row, outcome);
                 let input = match (work::done(&outcome), &outcome) {
-                    (Some(what), _) => DeploymentInput::Done { job: job.job.id, what, at: self.now },
-                    (None, Outcome::Failed { message, .. }) => {
-                        DeploymentInput::Failed { job: job.job.id, why: message.clone(), at: self.now }
-                    }
+                    (Some(what), _) => DeploymentInput::Done {
+                        job: job.job.id,
+                        what,
+                        at: self.now,
+                    },
+                    (None, Outcome::Failed { message, .. }) => DeploymentInput::Failed {
+                        job: job.job.id,
+                        why: message.clone(),
+                        at: self.now,
+                    },
                     (None, _) => {
                         let why = "the agent reported the outcome of another sort of job".to_owned();
-                        DeploymentInput::Failed { job: job.job.id, why, at: self.now }
+                        DeploymentInput::Failed {
+                            job: job.job.id,
+                            why,
+                            at: self.now,
+                        }
                     }
                 };
                 let step = match row.deployment.step(input) {
@@ -391,7 +446,11 @@ impl Unit<'_> {
                         // An outcome that does not fit is the agent's fault; the deployment must not hang on it.
                         let why = format!("the agent's report makes no sense: {refusal}");
                         row.deployment
-                            .step(DeploymentInput::Failed { job: job.job.id, why, at: self.now })
+                            .step(DeploymentInput::Failed {
+                                job: job.job.id,
+                                why,
+                                at: self.now,
+                            })
                             .map_err(|refusal| AppError::invalid("NOT_THIS_JOB", refusal.to_string()))?
                     }
                 };
@@ -405,7 +464,9 @@ impl Unit<'_> {
     }
 
     async fn policy_ended(&mut self, job: JobId, outcome: Outcome) -> Result<(), AppError> {
-        let Some(mut row) = lanes::by_job(self.tx, job).await? else { return Ok(()) };
+        let Some(mut row) = lanes::by_job(self.tx, job).await? else {
+            return Ok(());
+        };
         let then = self.fresh_id();
         let input = match outcome {
             Outcome::PullPolicySet { changed, warnings } => {
@@ -418,14 +479,27 @@ impl Unit<'_> {
             }
             Outcome::Failed { kind, message, .. } => {
                 tracing::warn!(repository = %row.lane.repository, "pull policy could not be written: {message}");
-                LaneInput::Failed { job, why: message, missing: kind == FailureKind::RepositoryMissing, then }
+                LaneInput::Failed {
+                    job,
+                    why: message,
+                    missing: kind == FailureKind::RepositoryMissing,
+                    then,
+                }
             }
             Outcome::Applied { .. } | Outcome::Gone | Outcome::Revoked => {
                 let why = "the agent reported the outcome of another sort of job".to_owned();
-                LaneInput::Failed { job, why, missing: false, then }
+                LaneInput::Failed {
+                    job,
+                    why,
+                    missing: false,
+                    then,
+                }
             }
         };
-        let step = row.lane.step(input).map_err(|refusal| AppError::invalid("NOT_THIS_JOB", refusal.to_string()))?;
+        let step = row
+            .lane
+            .step(input)
+            .map_err(|refusal| AppError::invalid("NOT_THIS_JOB", refusal.to_string()))?;
         row.changed_at = self.now;
         self.lane_step(&mut row, step.next, step.effects).await?;
         grants::release_waiting(self).await
@@ -438,8 +512,13 @@ impl Unit<'_> {
              agent's log tells what happened to it",
             job.job.attempts, job.job.losses
         );
-        let outcome =
-            Outcome::Failed { kind: FailureKind::Other, message, stack: None, stack_status: None, resources: Vec::new() };
+        let outcome = Outcome::Failed {
+            kind: FailureKind::Other,
+            message,
+            stack: None,
+            stack_status: None,
+            resources: Vec::new(),
+        };
         self.job_ended(job, outcome).await
     }
 
@@ -447,7 +526,11 @@ impl Unit<'_> {
     ///
     /// # Errors
     /// When the database does not take it.
-    pub async fn back_to_queue(&mut self, row: &mut JobRow, step: Step<Job, JobEffect>) -> Result<bool, AppError> {
+    pub async fn back_to_queue(
+        &mut self,
+        row: &mut JobRow,
+        step: Step<Job, JobEffect>,
+    ) -> Result<bool, AppError> {
         row.job = step.next;
         jobs::put(self.tx, row).await?;
         self.tell_lost(row, &step.effects);
@@ -463,7 +546,9 @@ impl Unit<'_> {
     /// # Errors
     /// When the database does not take it.
     pub async fn expire(&mut self, job: JobId) -> Result<(), AppError> {
-        let Some(mut row) = jobs::get(self.tx, job).await? else { return Ok(()) };
+        let Some(mut row) = jobs::get(self.tx, job).await? else {
+            return Ok(());
+        };
         let step = row.job.step(JobInput::Expire { now: self.now })?;
         if step.next == row.job {
             // Renewed, or ended, since somebody looked.
@@ -487,7 +572,10 @@ impl Unit<'_> {
     ///
     /// # Errors
     /// When the database does not take it.
-    pub async fn take_back_jobs(&mut self, connection: hadron_proto::vocab::ConnectionId) -> Result<(), AppError> {
+    pub async fn take_back_jobs(
+        &mut self,
+        connection: hadron_proto::vocab::ConnectionId,
+    ) -> Result<(), AppError> {
         for mut row in jobs::leased_of_connection(self.tx, connection).await? {
             let step = row.job.step(JobInput::TakeBack { now: self.now })?;
             self.back_to_queue(&mut row, step).await?;
@@ -525,7 +613,10 @@ impl Unit<'_> {
                         row.account,
                         self.settings().account
                     ),
-                    format!("in the management account: hadron connection accept ID --account {}", row.account),
+                    format!(
+                        "in the management account: hadron connection accept ID --account {}",
+                        row.account
+                    ),
                     format!("then: hadron environment update {environment} --connection ID"),
                 ];
                 if let Some(mut target) = targets::by_id(self.tx, row.target_id).await? {
@@ -551,14 +642,20 @@ impl Unit<'_> {
         use hadron_domain::grant::LaneEffect;
         for effect in effects {
             match effect {
-                LaneEffect::Write(job, readers) => self.enqueue_policy(&row.lane.repository, job, readers).await?,
+                LaneEffect::Write(job, readers) => {
+                    self.enqueue_policy(&row.lane.repository, job, readers).await?
+                }
                 // The caller looks at waiting deployments once, after all lanes.
                 LaneEffect::TellWaiting => {}
             }
         }
         row.lane = next;
         let idle = row.lane.accounts().is_empty() && row.lane.writing.is_none();
-        if idle { lanes::remove(self.tx, &row.lane.repository).await? } else { lanes::put(self.tx, row).await? }
+        if idle {
+            lanes::remove(self.tx, &row.lane.repository).await?
+        } else {
+            lanes::put(self.tx, row).await?
+        }
         Ok(())
     }
 
@@ -578,7 +675,10 @@ impl Unit<'_> {
             connection: connection.connection.id,
             deployment: None,
             label: format!("pull policy of {}", repository.name),
-            work: JobWork::SetPullPolicy { repository: repository.name.clone(), readers },
+            work: JobWork::SetPullPolicy {
+                repository: repository.name.clone(),
+                readers,
+            },
             created_at: self.now,
         };
         Ok(jobs::insert(self.tx, &job).await?)
@@ -588,7 +688,11 @@ impl Unit<'_> {
     ///
     /// # Errors
     /// When the target has an active deployment, or its connection is not connected.
-    pub async fn begin(&mut self, target: &mut TargetRow, planned: Planned) -> Result<DeploymentRow, AppError> {
+    pub async fn begin(
+        &mut self,
+        target: &mut TargetRow,
+        planned: Planned,
+    ) -> Result<DeploymentRow, AppError> {
         if let Some(active) = deployments::active_of(self.tx, target.id).await? {
             return Err(busy(&target.target, &active));
         }
@@ -602,7 +706,10 @@ impl Unit<'_> {
             }
         }
         let connected = connection.as_ref().is_some_and(|row| {
-            matches!(row.connection.approval, hadron_domain::connection::Approval::Connected(_))
+            matches!(
+                row.connection.approval,
+                hadron_domain::connection::Approval::Connected(_)
+            )
         });
         if !connected {
             return Err(AppError::new(
@@ -617,7 +724,10 @@ impl Unit<'_> {
         }
         // Leave was given to delete the stack: whoever got it may act at any time, so nothing may build on it. A deletion
         // goes on with the same ARN.
-        let left_behind = target.stack_arn.clone().filter(|_| target.condemned && planned.intent == Intent::Apply);
+        let left_behind = target
+            .stack_arn
+            .clone()
+            .filter(|_| target.condemned && planned.intent == Intent::Apply);
         if planned.intent == Intent::Apply && (target.condemned || target.stack_name.is_empty()) {
             target.stack_name = self.stack_name(&target.target);
             target.stack_arn = None;
@@ -642,9 +752,19 @@ impl Unit<'_> {
             stack_name: target.stack_name.clone(),
             stack_arn: target.stack_arn.clone(),
             never_succeeded: !target.ever_succeeded,
-            rendered: planned.rendered.as_ref().map(|rendered| (rendered.digest, rendered.bytes)),
-            capabilities: planned.rendered.as_ref().map(|rendered| rendered.capabilities.clone()).unwrap_or_default(),
-            resource_types: planned.rendered.map(|rendered| rendered.resource_types).unwrap_or_default(),
+            rendered: planned
+                .rendered
+                .as_ref()
+                .map(|rendered| (rendered.digest, rendered.bytes)),
+            capabilities: planned
+                .rendered
+                .as_ref()
+                .map(|rendered| rendered.capabilities.clone())
+                .unwrap_or_default(),
+            resource_types: planned
+                .rendered
+                .map(|rendered| rendered.resource_types)
+                .unwrap_or_default(),
             retain: planned.retain,
             changes: Vec::new(),
             outputs: IndexMap::new(),
@@ -661,27 +781,43 @@ impl Unit<'_> {
         target.message.clear();
         target.ways_out.clear();
         targets::put(self.tx, target).await?;
-        deployments::insert(self.tx, &row).await.map_err(|error| match error.unique() {
-            Some("one_active") => AppError::new(
-                super::ErrorKind::Conflict,
-                "DEPLOYMENT_IN_PROGRESS",
-                format!("{} has a deployment in progress, which began at this moment", target.target),
-            ),
-            _ => error.into(),
-        })?;
+        deployments::insert(self.tx, &row)
+            .await
+            .map_err(|error| match error.unique() {
+                Some("one_active") => AppError::new(
+                    super::ErrorKind::Conflict,
+                    "DEPLOYMENT_IN_PROGRESS",
+                    format!(
+                        "{} has a deployment in progress, which began at this moment",
+                        target.target
+                    ),
+                ),
+                _ => error.into(),
+            })?;
         let verb = match planned.intent {
-            Intent::Apply => format!("deployment of {} with {}:{} requested", row.target, row.template, row.version),
+            Intent::Apply => format!(
+                "deployment of {} with {}:{} requested",
+                row.target, row.template, row.version
+            ),
             Intent::Destroy => format!("deletion of {} requested", row.target),
         };
         let text = format!("{verb} by {}", row.requested_by);
         deployments::tell(self.tx, &mut row, self.now, Source::Hub, text).await?;
         if let Some(stack) = left_behind {
-            let text = format!("a new stack is made; {stack}, whose deletion was begun, is not touched any more");
+            let text =
+                format!("a new stack is made; {stack}, whose deletion was begun, is not touched any more");
             deployments::tell(self.tx, &mut row, self.now, Source::Hub, text).await?;
         }
         if let Phase::Waiting { grants } = &row.deployment.phase {
-            let names: Vec<String> = grants.iter().map(|repository| repository.name.to_string()).collect();
-            let text = format!("waits until account {} may pull from {}", row.account, names.join(", "));
+            let names: Vec<String> = grants
+                .iter()
+                .map(|repository| repository.name.to_string())
+                .collect();
+            let text = format!(
+                "waits until account {} may pull from {}",
+                row.account,
+                names.join(", ")
+            );
             deployments::tell(self.tx, &mut row, self.now, Source::Hub, text).await?;
         }
         self.carry_out(&mut row, begun.effects, None).await?;
@@ -739,7 +875,11 @@ pub(super) fn busy(target: &Target, active: &DeploymentRow) -> AppError {
     AppError::new(
         super::ErrorKind::Conflict,
         "DEPLOYMENT_IN_PROGRESS",
-        format!("{target} has a deployment in progress ({}, {})", active.deployment.id, active.deployment.word()),
+        format!(
+            "{target} has a deployment in progress ({}, {})",
+            active.deployment.id,
+            active.deployment.word()
+        ),
     )
     .help(format!(
         "wait for it: hadron deployment watch {0}; or cancel it: hadron deployment cancel {0}",

@@ -67,7 +67,11 @@ fn not_found(name: &EnvironmentName) -> AppError {
 }
 
 /// The connection, if it can carry this environment.
-async fn usable(unit: &mut Unit<'_>, id: ConnectionId, name: &EnvironmentName) -> Result<ConnectionRow, AppError> {
+async fn usable(
+    unit: &mut Unit<'_>,
+    id: ConnectionId,
+    name: &EnvironmentName,
+) -> Result<ConnectionRow, AppError> {
     let row = connections::get(unit.tx, id)
         .await?
         .filter(|row| row.kind == ConnectionKind::Environment)
@@ -94,9 +98,15 @@ async fn usable(unit: &mut Unit<'_>, id: ConnectionId, name: &EnvironmentName) -
     if row.connection.environment != *name {
         return Err(AppError::invalid(
             "OTHER_ENVIRONMENT",
-            format!("connection {id} was requested for environment '{}', not for '{name}'", row.connection.environment),
+            format!(
+                "connection {id} was requested for environment '{}', not for '{name}'",
+                row.connection.environment
+            ),
         )
-        .help(format!("create the environment under the name '{}'", row.connection.environment)));
+        .help(format!(
+            "create the environment under the name '{}'",
+            row.connection.environment
+        )));
     }
     Ok(row)
 }
@@ -110,14 +120,17 @@ pub(super) async fn updated_version(
     mode: UpdateMode,
     wanted: Option<Wanted>,
 ) -> Result<VersionRow, AppError> {
-    let wrong = |message: String, help: &str| AppError::invalid("VERSION_MODE", message).help(help.to_owned());
+    let wrong =
+        |message: String, help: &str| AppError::invalid("VERSION_MODE", message).help(help.to_owned());
     let given_major = match wanted {
         Some(Wanted::Major(major)) => Some(major),
         Some(Wanted::Exactly(version)) => Some(version.major),
         Some(Wanted::Recommended) | None => None,
     };
     let wanted = match (mode, wanted) {
-        (UpdateMode::None | UpdateMode::Current, None | Some(Wanted::Recommended)) => Wanted::Exactly(current),
+        (UpdateMode::None | UpdateMode::Current, None | Some(Wanted::Recommended)) => {
+            Wanted::Exactly(current)
+        }
         (UpdateMode::None | UpdateMode::Current, Some(_)) => {
             return Err(wrong(
                 "a template version was named, but the update is to keep the current one".to_owned(),
@@ -149,7 +162,10 @@ pub(super) async fn updated_version(
     let row = app.resolve(kind, template, wanted).await?;
     if mode == UpdateMode::Major && row.version.major <= current.major {
         return Err(wrong(
-            format!("the recommended version {} is no higher major version than {current}", row.version),
+            format!(
+                "the recommended version {} is no higher major version than {current}",
+                row.version
+            ),
             "name the version, or publish one of a higher major version first",
         ));
     }
@@ -161,13 +177,22 @@ impl App {
     ///
     /// # Errors
     /// Every fault of the spec at once; or when the template version, the connection or the name cannot be used.
-    pub async fn create_environment(&self, request: Request, new: NewEnvironment) -> Result<TargetRow, AppError> {
+    pub async fn create_environment(
+        &self,
+        request: Request,
+        new: NewEnvironment,
+    ) -> Result<TargetRow, AppError> {
         self.may(&request.caller, Action::WriteEnvironment).await?;
         if self.seen(&request).await?.is_some() {
             return self.get_environment(&request.caller, &new.name).await;
         }
-        let version = self.resolve(TemplateKind::Environment, &new.template, new.version).await?.version;
-        let bundle = self.bundle(TemplateKind::Environment, &new.template, version).await?;
+        let version = self
+            .resolve(TemplateKind::Environment, &new.template, new.version)
+            .await?
+            .version;
+        let bundle = self
+            .bundle(TemplateKind::Environment, &new.template, version)
+            .await?;
         if bundle.kind == BundleKind::EnvironmentCustomerManaged {
             return Err(AppError::invalid(
                 "CUSTOMER_MANAGED",
@@ -209,19 +234,24 @@ impl App {
                     spec: spec.clone(),
                     warnings: draft.warnings.clone(),
                 };
-                let mut target = TargetRow { description: new.description, ..TargetRow::fresh(fresh, unit.now) };
-                targets::insert(unit.tx, &target).await.map_err(|error| match error.unique() {
-                    Some(_) => AppError::new(
-                        ErrorKind::AlreadyExists,
-                        "ENVIRONMENT_EXISTS",
-                        format!("environment '{}' already exists", new.name),
-                    )
-                    .help(format!(
-                        "see it: hadron environment get {0}; change it: hadron environment update {0}",
-                        new.name
-                    )),
-                    None => error.into(),
-                })?;
+                let mut target = TargetRow {
+                    description: new.description,
+                    ..TargetRow::fresh(fresh, unit.now)
+                };
+                targets::insert(unit.tx, &target)
+                    .await
+                    .map_err(|error| match error.unique() {
+                        Some(_) => AppError::new(
+                            ErrorKind::AlreadyExists,
+                            "ENVIRONMENT_EXISTS",
+                            format!("environment '{}' already exists", new.name),
+                        )
+                        .help(format!(
+                            "see it: hadron environment get {0}; change it: hadron environment update {0}",
+                            new.name
+                        )),
+                        None => error.into(),
+                    })?;
                 let rendered = unit.store_draft(&draft).await?;
                 let planned = Planned {
                     intent: Intent::Apply,
@@ -244,13 +274,19 @@ impl App {
     ///
     /// # Errors
     /// When it does not exist or is not the caller's to see.
-    pub async fn get_environment(&self, caller: &Caller, name: &EnvironmentName) -> Result<TargetRow, AppError> {
+    pub async fn get_environment(
+        &self,
+        caller: &Caller,
+        name: &EnvironmentName,
+    ) -> Result<TargetRow, AppError> {
         let reach = self.may(caller, Action::ReadEnvironment).await?;
         let target = Target::Environment(name.clone());
-        self.read("environment", move |tx| Box::pin(async move { Ok(targets::get(tx, &target).await?) }))
-            .await?
-            .filter(|row| reach == Reach::Everything || caller.account == Some(row.account))
-            .ok_or_else(|| not_found(name))
+        self.read("environment", move |tx| {
+            Box::pin(async move { Ok(targets::get(tx, &target).await?) })
+        })
+        .await?
+        .filter(|row| reach == Reach::Everything || caller.account == Some(row.account))
+        .ok_or_else(|| not_found(name))
     }
 
     /// Targets of one kind, those of the caller's own account only where their right reaches no further.
@@ -264,9 +300,15 @@ impl App {
         after: (String, String),
         limit: u32,
     ) -> Result<Vec<TargetRow>, AppError> {
-        let action = if filter.kind == "environment" { Action::ReadEnvironment } else { Action::ReadService };
+        let action = if filter.kind == "environment" {
+            Action::ReadEnvironment
+        } else {
+            Action::ReadService
+        };
         if self.may(caller, action).await? == Reach::OwnAccount {
-            let Some(own) = caller.account else { return Ok(Vec::new()) };
+            let Some(own) = caller.account else {
+                return Ok(Vec::new());
+            };
             if filter.account.is_some_and(|asked| asked != own) {
                 return Ok(Vec::new());
             }
@@ -282,7 +324,11 @@ impl App {
     ///
     /// # Errors
     /// Every fault of the spec at once; or when the version cannot be used or a deployment is in progress.
-    pub async fn update_environment(&self, request: Request, update: EnvironmentUpdate) -> Result<TargetRow, AppError> {
+    pub async fn update_environment(
+        &self,
+        request: Request,
+        update: EnvironmentUpdate,
+    ) -> Result<TargetRow, AppError> {
         self.may(&request.caller, Action::WriteEnvironment).await?;
         if self.seen(&request).await?.is_some() {
             return self.get_environment(&request.caller, &update.name).await;
@@ -298,17 +344,33 @@ impl App {
             }
             return self.describe_environment(request, update).await;
         }
-        let version =
-            updated_version(self, TemplateKind::Environment, &before.template, before.version, update.mode, update.version)
-                .await?
-                .version;
-        let bundle = self.bundle(TemplateKind::Environment, &before.template, version).await?;
+        let version = updated_version(
+            self,
+            TemplateKind::Environment,
+            &before.template,
+            before.version,
+            update.mode,
+            update.version,
+        )
+        .await?
+        .version;
+        let bundle = self
+            .bundle(TemplateKind::Environment, &before.template, version)
+            .await?;
         let spec = update.spec.clone().unwrap_or_else(|| before.spec.clone());
-        let (draft, spec) =
-            inputs::environment(bundle, update.name.clone(), before.account, before.region.clone(), spec).await?;
+        let (draft, spec) = inputs::environment(
+            bundle,
+            update.name.clone(),
+            before.account,
+            before.region.clone(),
+            spec,
+        )
+        .await?;
         self.write("update environment", move |unit| {
             Box::pin(async move {
-                let mut target = targets::by_id(unit.tx, before.id).await?.ok_or_else(|| not_found(&update.name))?;
+                let mut target = targets::by_id(unit.tx, before.id)
+                    .await?
+                    .ok_or_else(|| not_found(&update.name))?;
                 if let Some(description) = update.description {
                     target.description = description;
                 }
@@ -317,9 +379,13 @@ impl App {
                     if connection.account != target.account || connection.region != target.region {
                         return Err(AppError::invalid(
                             "OTHER_ACCOUNT",
-                            format!("connection {id} is of another account or Region than the environment's stack"),
+                            format!(
+                                "connection {id} is of another account or Region than the environment's stack"
+                            ),
                         )
-                        .help("an environment stays in its account; create another one for the other account"));
+                        .help(
+                            "an environment stays in its account; create another one for the other account",
+                        ));
                     }
                     target.connection = id;
                     unit.move_to_connection(&update.name, id).await?;
@@ -343,11 +409,17 @@ impl App {
         .await
     }
 
-    async fn describe_environment(&self, request: Request, update: EnvironmentUpdate) -> Result<TargetRow, AppError> {
+    async fn describe_environment(
+        &self,
+        request: Request,
+        update: EnvironmentUpdate,
+    ) -> Result<TargetRow, AppError> {
         self.write("describe environment", move |unit| {
             Box::pin(async move {
                 let target = Target::Environment(update.name.clone());
-                let mut target = targets::get(unit.tx, &target).await?.ok_or_else(|| not_found(&update.name))?;
+                let mut target = targets::get(unit.tx, &target)
+                    .await?
+                    .ok_or_else(|| not_found(&update.name))?;
                 if let Some(description) = update.description {
                     target.description = description;
                 }
@@ -356,7 +428,9 @@ impl App {
                     if connection.account != target.account || connection.region != target.region {
                         return Err(AppError::invalid(
                             "OTHER_ACCOUNT",
-                            format!("connection {id} is of another account or Region than the environment's stack"),
+                            format!(
+                                "connection {id} is of another account or Region than the environment's stack"
+                            ),
                         ));
                     }
                     target.connection = id;
@@ -387,14 +461,20 @@ impl App {
         self.write("delete environment", move |unit| {
             Box::pin(async move {
                 let target = Target::Environment(name.clone());
-                let mut target = targets::get(unit.tx, &target).await?.ok_or_else(|| not_found(&name))?;
+                let mut target = targets::get(unit.tx, &target)
+                    .await?
+                    .ok_or_else(|| not_found(&name))?;
                 if let Some(user) = targets::in_environment(unit.tx, &name).await? {
                     return Err(AppError::new(
                         ErrorKind::Conflict,
                         "ENVIRONMENT_IN_USE",
                         format!("{} still lives in environment '{name}'", user.target),
                     )
-                    .help(format!("delete it first: hadron {} delete {}", user.target.kind(), user.target.name())));
+                    .help(format!(
+                        "delete it first: hadron {} delete {}",
+                        user.target.kind(),
+                        user.target.name()
+                    )));
                 }
                 let planned = Planned {
                     intent: Intent::Destroy,
@@ -416,8 +496,16 @@ impl App {
 
 impl Unit<'_> {
     /// The instances of an environment follow it to another connection of the same account.
-    async fn move_to_connection(&mut self, name: &EnvironmentName, connection: ConnectionId) -> Result<(), AppError> {
-        let filter = Filter { kind: "instance", environment: Some(name.clone()), ..Filter::default() };
+    async fn move_to_connection(
+        &mut self,
+        name: &EnvironmentName,
+        connection: ConnectionId,
+    ) -> Result<(), AppError> {
+        let filter = Filter {
+            kind: "instance",
+            environment: Some(name.clone()),
+            ..Filter::default()
+        };
         for mut instance in targets::list(self.tx, &filter, ("", ""), u32::MAX).await? {
             if deployments::active_of(self.tx, instance.id).await?.is_none() {
                 instance.connection = connection;

@@ -51,10 +51,16 @@ pub fn repositories(target: &TargetRow) -> Vec<Repository> {
     target
         .resources
         .iter()
-        .filter(|resource| resource.resource_type == "AWS::ECR::Repository" && !resource.status.starts_with("DELETE"))
+        .filter(|resource| {
+            resource.resource_type == "AWS::ECR::Repository" && !resource.status.starts_with("DELETE")
+        })
         .filter_map(|resource| {
             let name = resource.physical_id.parse().ok()?;
-            Some(Repository { registry: target.account, region: target.region.clone(), name })
+            Some(Repository {
+                registry: target.account,
+                region: target.region.clone(),
+                name,
+            })
         })
         .collect()
 }
@@ -74,7 +80,9 @@ pub(super) fn texts(map: &SpecMap, into: &mut Vec<String>) {
 /// The image uses of an instance, from its spec and its service's pipeline.
 #[must_use]
 pub fn image_use(instance: &TargetRow, spec: &str, pipeline: Option<&TargetRow>) -> Option<ImageUse> {
-    let Target::Instance(service, name) = &instance.target else { return None };
+    let Target::Instance(service, name) = &instance.target else {
+        return None;
+    };
     let mut spec_values = Vec::new();
     if let Ok(spec) = ServiceSpec::parse("spec", spec)
         && let Some(own) = spec.instance(name)
@@ -95,7 +103,9 @@ pub fn image_use(instance: &TargetRow, spec: &str, pipeline: Option<&TargetRow>)
 #[must_use]
 pub fn out_of_reach(settings: &Settings, instance: &TargetRow, spec: &str) -> Vec<String> {
     let desired = Grants::desired(settings.account, image_use(instance, spec, None));
-    let other = desired.repositories().filter(|repository| repository.region != settings.region);
+    let other = desired
+        .repositories()
+        .filter(|repository| repository.region != settings.region);
     other
         .map(|repository| {
             format!(
@@ -115,13 +125,20 @@ pub async fn lacking(
     instance: &TargetRow,
     spec: &str,
 ) -> Result<BTreeSet<Repository>, AppError> {
-    let Target::Instance(service, _) = &instance.target else { return Ok(BTreeSet::new()) };
+    let Target::Instance(service, _) = &instance.target else {
+        return Ok(BTreeSet::new());
+    };
     let pipeline = targets::get(unit.tx, &Target::Pipeline(service.clone())).await?;
-    let Some(uses) = image_use(instance, spec, pipeline.as_ref()) else { return Ok(BTreeSet::new()) };
+    let Some(uses) = image_use(instance, spec, pipeline.as_ref()) else {
+        return Ok(BTreeSet::new());
+    };
     let desired = Grants::desired(unit.settings().account, [uses]);
     let mut lacking = BTreeSet::new();
     let region = unit.settings().region.clone();
-    for repository in desired.repositories().filter(|repository| repository.region == region) {
+    for repository in desired
+        .repositories()
+        .filter(|repository| repository.region == region)
+    {
         let lane = lanes::get(unit.tx, repository).await?;
         if !lane.is_some_and(|row| row.lane.can_pull(instance.account)) {
             lacking.insert(repository.clone());
@@ -145,7 +162,9 @@ pub async fn revise(unit: &mut Unit<'_>, check: Check) -> Result<(), AppError> {
         .collect();
     let mut uses = Vec::new();
     for instance in targets::all_instances(unit.tx).await? {
-        let Target::Instance(service, _) = &instance.target else { continue };
+        let Target::Instance(service, _) = &instance.target else {
+            continue;
+        };
         // What is about to be deployed counts as well as what is there: both must be able to pull.
         let pending = deployments::active_of(unit.tx, instance.id).await?;
         let pipeline = pipelines.get(service);
@@ -185,17 +204,26 @@ pub async fn revise(unit: &mut Unit<'_>, check: Check) -> Result<(), AppError> {
         }
         row.reasons = readers;
         let job = unit.fresh_id();
-        let mut step = row.lane.step(LaneInput::Want { readers: wanted, job }).map_err(AppError::internal)?;
+        let mut step = row
+            .lane
+            .step(LaneInput::Want { readers: wanted, job })
+            .map_err(AppError::internal)?;
         // A repository that was missing when we last looked may exist since its pipeline was deployed.
-        let appeared = step.next.blocked.as_ref().is_some_and(|blocked| blocked.missing) && there.contains(&repository);
+        let appeared =
+            step.next.blocked.as_ref().is_some_and(|blocked| blocked.missing) && there.contains(&repository);
         // Those count as well who could not be kept out any more.
         let checked = match &check {
             Check::None => false,
-            Check::Of(service) => pipelines.get(service).is_some_and(|row| repositories(row).contains(&repository)),
+            Check::Of(service) => pipelines
+                .get(service)
+                .is_some_and(|row| repositories(row).contains(&repository)),
             Check::Every => true,
         };
         if step.effects.is_empty() && (checked || appeared) && !step.next.accounts().is_empty() {
-            step = step.next.step(LaneInput::Again { job }).map_err(AppError::internal)?;
+            step = step
+                .next
+                .step(LaneInput::Again { job })
+                .map_err(AppError::internal)?;
         }
         let same = before.is_some_and(|before| before.lane == step.next && before.reasons == row.reasons);
         if !same {
@@ -211,10 +239,15 @@ pub async fn revise(unit: &mut Unit<'_>, check: Check) -> Result<(), AppError> {
 /// When the database does not take it.
 pub async fn try_again(unit: &mut Unit<'_>, grants: &BTreeSet<Repository>) -> Result<(), AppError> {
     for repository in grants {
-        let Some(mut row) = lanes::get(unit.tx, repository).await? else { continue };
+        let Some(mut row) = lanes::get(unit.tx, repository).await? else {
+            continue;
+        };
         if row.lane.blocked.is_some() && row.lane.writing.is_none() {
             let job = unit.fresh_id();
-            let step = row.lane.step(LaneInput::Again { job }).map_err(AppError::internal)?;
+            let step = row
+                .lane
+                .step(LaneInput::Again { job })
+                .map_err(AppError::internal)?;
             unit.lane_step(&mut row, step.next, step.effects).await?;
         }
     }
@@ -227,7 +260,9 @@ pub async fn try_again(unit: &mut Unit<'_>, grants: &BTreeSet<Repository>) -> Re
 /// When the database does not take it.
 pub async fn release_waiting(unit: &mut Unit<'_>) -> Result<(), AppError> {
     for mut row in deployments::active(unit.tx).await? {
-        let Phase::Waiting { grants } = &row.deployment.phase else { continue };
+        let Phase::Waiting { grants } = &row.deployment.phase else {
+            continue;
+        };
         let mut missing = Vec::new();
         let mut blocked = None;
         let mut waits = false;
@@ -235,12 +270,23 @@ pub async fn release_waiting(unit: &mut Unit<'_>) -> Result<(), AppError> {
             let lane = lanes::get(unit.tx, repository).await?;
             match lane {
                 Some(lane) if lane.lane.can_pull(row.account) => {}
-                Some(LaneRow { lane: PolicyLane { blocked: Some(why), writing: None, .. }, .. }) => {
+                Some(LaneRow {
+                    lane:
+                        PolicyLane {
+                            blocked: Some(why),
+                            writing: None,
+                            ..
+                        },
+                    ..
+                }) => {
                     // Nobody can pull from what is not there. A pipeline may make it later; the grant follows then.
                     if why.missing {
                         missing.push(repository.name.to_string());
                     } else {
-                        blocked = Some(format!("account {} cannot be allowed to pull: {}", row.account, why.why));
+                        blocked = Some(format!(
+                            "account {} cannot be allowed to pull: {}",
+                            row.account, why.why
+                        ));
                     }
                 }
                 Some(_) | None => waits = true,
@@ -273,7 +319,9 @@ impl App {
     pub async fn list_grants(&self, caller: &Caller) -> Result<Vec<GrantView>, AppError> {
         let reach = self.may(caller, Action::ReadGrant).await?;
         let own = caller.account;
-        let rows = self.read("grants", |tx| Box::pin(async move { Ok(lanes::all(tx).await?) })).await?;
+        let rows = self
+            .read("grants", |tx| Box::pin(async move { Ok(lanes::all(tx).await?) }))
+            .await?;
         let mut views = Vec::new();
         for row in rows {
             for account in row.lane.accounts() {
@@ -287,7 +335,12 @@ impl App {
                     reasons: row.reasons.get(&account).map_or_else(Vec::new, |reasons| {
                         reasons.iter().map(ToString::to_string).collect()
                     }),
-                    message: row.lane.blocked.as_ref().map(|blocked| blocked.why.clone()).unwrap_or_default(),
+                    message: row
+                        .lane
+                        .blocked
+                        .as_ref()
+                        .map(|blocked| blocked.why.clone())
+                        .unwrap_or_default(),
                     changed_at: row.changed_at,
                 });
             }

@@ -31,7 +31,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use hadron_domain::authority::{Action, Caller, Denied};
 use hadron_domain::principal::Signed;
-use hadron_proto::vocab::{AccountId, ConnectionId, Digest, JobId, Region, RoleArn, SessionId, StackPrefix, Timestamp};
+use hadron_proto::vocab::{
+    AccountId, ConnectionId, Digest, JobId, Region, RoleArn, SessionId, StackPrefix, Timestamp,
+};
 use tokio::sync::broadcast;
 
 pub use error::{AppError, ErrorKind};
@@ -104,7 +106,9 @@ struct Inner {
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App").field("db", &self.0.db).finish_non_exhaustive()
+        f.debug_struct("App")
+            .field("db", &self.0.db)
+            .finish_non_exhaustive()
     }
 }
 
@@ -153,7 +157,10 @@ impl Unit<'_> {
     /// The caller's decision, signed with the time of this unit.
     #[must_use]
     pub fn signed(&self, caller: &Caller) -> Signed {
-        Signed { who: caller.principal.clone(), at: self.now }
+        Signed {
+            who: caller.principal.clone(),
+            at: self.now,
+        }
     }
 
     /// Remembers the answer to a request and writes the audit line.
@@ -163,9 +170,28 @@ impl Unit<'_> {
     pub async fn answered(&mut self, request: &Request, object: &str) -> Result<(), StoreError> {
         let principal = request.caller.principal.as_str();
         if let Some(id) = &request.id {
-            requests::answered(self.tx, principal, id, request.operation, &request.hash, object, self.now).await?;
+            requests::answered(
+                self.tx,
+                principal,
+                id,
+                request.operation,
+                &request.hash,
+                object,
+                self.now,
+            )
+            .await?;
         }
-        requests::audit(self.tx, self.now, principal, request.caller.account, request.operation, object, "done", "").await
+        requests::audit(
+            self.tx,
+            self.now,
+            principal,
+            request.caller.account,
+            request.operation,
+            object,
+            "done",
+            "",
+        )
+        .await
     }
 }
 
@@ -174,7 +200,13 @@ impl App {
     #[must_use]
     pub fn new(db: Db, clock: Clock, settings: Settings) -> Self {
         let notices = broadcast::Sender::new(1024);
-        Self(Arc::new(Inner { db, clock, settings, notices, bundles: bundles::Cache::default() }))
+        Self(Arc::new(Inner {
+            db,
+            clock,
+            settings,
+            notices,
+            bundles: bundles::Cache::default(),
+        }))
     }
 
     /// The hub's settings.
@@ -217,7 +249,12 @@ impl App {
             .write(label, move |tx| {
                 Box::pin(async move {
                     let now = tx.now().await?;
-                    let mut unit = Unit { tx, app, now, notices: Vec::new() };
+                    let mut unit = Unit {
+                        tx,
+                        app,
+                        now,
+                        notices: Vec::new(),
+                    };
                     let value = work(&mut unit).await?;
                     Ok::<_, AppError>((value, unit.notices))
                 })
@@ -247,11 +284,16 @@ impl App {
     /// # Errors
     /// When the request id was used for something else.
     pub async fn seen(&self, request: &Request) -> Result<Option<String>, AppError> {
-        let Some(id) = request.id.clone() else { return Ok(None) };
-        let (principal, operation, hash) = (request.caller.principal.clone(), request.operation, request.hash);
+        let Some(id) = request.id.clone() else {
+            return Ok(None);
+        };
+        let (principal, operation, hash) =
+            (request.caller.principal.clone(), request.operation, request.hash);
         let seen = self
             .read("request", move |tx| {
-                Box::pin(async move { Ok(requests::seen(tx, principal.as_str(), &id, operation, &hash).await?) })
+                Box::pin(
+                    async move { Ok(requests::seen(tx, principal.as_str(), &id, operation, &hash).await?) },
+                )
             })
             .await?;
         match seen {
@@ -273,7 +315,17 @@ impl App {
         let written = self
             .write("denied", move |unit| {
                 Box::pin(async move {
-                    requests::audit(unit.tx, unit.now, principal.as_str(), account, &action, "", "denied", "").await?;
+                    requests::audit(
+                        unit.tx,
+                        unit.now,
+                        principal.as_str(),
+                        account,
+                        &action,
+                        "",
+                        "denied",
+                        "",
+                    )
+                    .await?;
                     Ok(())
                 })
             })
@@ -288,7 +340,11 @@ impl App {
     ///
     /// # Errors
     /// When they have not.
-    pub async fn may(&self, caller: &Caller, action: Action) -> Result<hadron_domain::authority::Reach, AppError> {
+    pub async fn may(
+        &self,
+        caller: &Caller,
+        action: Action,
+    ) -> Result<hadron_domain::authority::Reach, AppError> {
         match caller.may(action) {
             Ok(reach) => Ok(reach),
             Err(denied) => Err(self.denied(caller, denied).await),

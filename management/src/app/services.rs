@@ -55,9 +55,16 @@ pub(super) fn occupied(service: &ServiceRow) -> AppError {
     AppError::new(
         ErrorKind::Conflict,
         "SERVICE_BUSY",
-        format!("service '{}' is in the middle of something ({})", service.name, service.status.word()),
+        format!(
+            "service '{}' is in the middle of something ({})",
+            service.name,
+            service.status.word()
+        ),
     )
-    .help(format!("wait until it has ended: hadron service get {}", service.name))
+    .help(format!(
+        "wait until it has ended: hadron service get {}",
+        service.name
+    ))
 }
 
 /// What became of the parts of a service.
@@ -84,7 +91,9 @@ pub(super) fn compatible(
     template: &TemplateName,
     version: TemplateVersion,
 ) -> Result<(), AppError> {
-    let fits = with.iter().any(|each| each.template == environment.template && each.major == environment.version.major);
+    let fits = with
+        .iter()
+        .any(|each| each.template == environment.template && each.major == environment.version.major);
     if fits {
         return Ok(());
     }
@@ -109,7 +118,10 @@ fn live(name: &EnvironmentName, row: Option<TargetRow>) -> Result<TargetRow, App
         return Err(AppError::new(
             ErrorKind::Precondition,
             "ENVIRONMENT_NOT_DEPLOYED",
-            format!("environment '{name}' has not been deployed successfully yet ({})", row.status),
+            format!(
+                "environment '{name}' has not been deployed successfully yet ({})",
+                row.status
+            ),
         )
         .help(format!("see it: hadron environment get {name}")));
     }
@@ -130,7 +142,9 @@ fn live(name: &EnvironmentName, row: Option<TargetRow>) -> Result<TargetRow, App
 pub(super) fn deployed_spec(view: &ServiceView) -> Result<ServiceSpec, AppError> {
     let mut spec = ServiceSpec::parse("stored spec", &view.service.spec)?;
     for row in &view.instances {
-        let Target::Instance(_, name) = &row.target else { continue };
+        let Target::Instance(_, name) = &row.target else {
+            continue;
+        };
         let own = ServiceSpec::parse("stored spec", &row.spec)?;
         if let Some(own) = own.instance(name)
             && let Some(entry) = spec.instances.iter_mut().find(|entry| entry.name == *name)
@@ -151,7 +165,9 @@ impl App {
     pub(super) async fn environment_row(&self, name: &EnvironmentName) -> Result<TargetRow, AppError> {
         let target = Target::Environment(name.clone());
         let row = self
-            .read("environment", move |tx| Box::pin(async move { Ok(targets::get(tx, &target).await?) }))
+            .read("environment", move |tx| {
+                Box::pin(async move { Ok(targets::get(tx, &target).await?) })
+            })
             .await?;
         live(name, row)
     }
@@ -164,7 +180,9 @@ impl App {
         spec: &ServiceSpec,
         only: Option<&BTreeSet<InstanceName>>,
     ) -> Result<Vec<(InstanceSpec, TargetRow, Vec<String>)>, AppError> {
-        let bundle = self.bundle(TemplateKind::Service, &service.template, service.version).await?;
+        let bundle = self
+            .bundle(TemplateKind::Service, &service.template, service.version)
+            .await?;
         let mut found = Vec::new();
         let mut faults: Vec<String> = Vec::new();
         for each in &spec.instances {
@@ -202,22 +220,35 @@ impl App {
         if self.seen(&request).await?.is_some() {
             return self.get_service(&request.caller, &new.name).await;
         }
-        let version = self.resolve(TemplateKind::Service, &new.template, new.version).await?;
-        let bundle = self.bundle(TemplateKind::Service, &new.template, version.version).await?;
+        let version = self
+            .resolve(TemplateKind::Service, &new.template, new.version)
+            .await?;
+        let bundle = self
+            .bundle(TemplateKind::Service, &new.template, version.version)
+            .await?;
         let has_pipeline = bundle.kind == BundleKind::Service { pipeline: true };
         let (branch, repository, link) = new.source;
-        let given = [&branch, &repository, &link].iter().filter(|text| !text.is_empty()).count();
+        let given = [&branch, &repository, &link]
+            .iter()
+            .filter(|text| !text.is_empty())
+            .count();
         if has_pipeline && given < 3 {
             return Err(AppError::invalid(
                 "SOURCE_MISSING",
-                format!("template '{}' has a pipeline, which needs to know its source", new.template),
+                format!(
+                    "template '{}' has a pipeline, which needs to know its source",
+                    new.template
+                ),
             )
             .help("give all of --branch, --repository OWNER/NAME and --repository-connection ARN"));
         }
         if !has_pipeline && given > 0 {
             return Err(AppError::invalid(
                 "SOURCE_NOT_USED",
-                format!("template '{}' has no pipeline, so a source repository has no meaning", new.template),
+                format!(
+                    "template '{}' has no pipeline, so a source repository has no meaning",
+                    new.template
+                ),
             )
             .help("leave out branch, repository and repository connection"));
         }
@@ -242,7 +273,9 @@ impl App {
             modified_at: at,
             generation: 0,
         };
-        let found = self.try_instances(&service, &version.compatible, &spec, None).await?;
+        let found = self
+            .try_instances(&service, &version.compatible, &spec, None)
+            .await?;
         if has_pipeline {
             // Rendered later, with the outputs of the instances; what the spec gives can be compared now.
             inputs::check_pipeline(&bundle, &spec)?;
@@ -252,15 +285,20 @@ impl App {
         let name = new.name.clone();
         self.write("create service", move |unit| {
             Box::pin(async move {
-                services::insert(unit.tx, &service).await.map_err(|error| match error.unique() {
-                    Some(_) => AppError::new(
-                        ErrorKind::AlreadyExists,
-                        "SERVICE_EXISTS",
-                        format!("service '{}' already exists", service.name),
-                    )
-                    .help(format!("see it: hadron service get {0}; change it: hadron service update {0}", service.name)),
-                    None => error.into(),
-                })?;
+                services::insert(unit.tx, &service)
+                    .await
+                    .map_err(|error| match error.unique() {
+                        Some(_) => AppError::new(
+                            ErrorKind::AlreadyExists,
+                            "SERVICE_EXISTS",
+                            format!("service '{}' already exists", service.name),
+                        )
+                        .help(format!(
+                            "see it: hadron service get {0}; change it: hadron service update {0}",
+                            service.name
+                        )),
+                        None => error.into(),
+                    })?;
                 for (each, environment, warnings) in found {
                     let environment = unit.live_environment(&environment).await?;
                     let row = unit.new_instance(&service, &each.name, &environment, &text, warnings);
@@ -303,7 +341,9 @@ impl App {
         let name = name.clone();
         self.read("service", move |tx| {
             Box::pin(async move {
-                let Some(service) = services::get(tx, &name).await? else { return Ok(None) };
+                let Some(service) = services::get(tx, &name).await? else {
+                    return Ok(None);
+                };
                 Ok(Some(view(service, targets::of_service(tx, &name).await?)))
             })
         })
@@ -314,7 +354,12 @@ impl App {
     ///
     /// # Errors
     /// When the caller may not read services.
-    pub async fn list_services(&self, caller: &Caller, after: String, limit: u32) -> Result<Vec<ServiceView>, AppError> {
+    pub async fn list_services(
+        &self,
+        caller: &Caller,
+        after: String,
+        limit: u32,
+    ) -> Result<Vec<ServiceView>, AppError> {
         self.may(caller, Action::ReadService).await?;
         self.read("services", move |tx| {
             Box::pin(async move {
@@ -349,18 +394,23 @@ impl App {
         match spec {
             Some(text) => {
                 let before = self.get_service(&caller, &name).await?;
-                let (stored, deployed) =
-                    (ServiceSpec::parse("stored spec", &before.service.spec)?, deployed_spec(&before)?);
+                let (stored, deployed) = (
+                    ServiceSpec::parse("stored spec", &before.service.spec)?,
+                    deployed_spec(&before)?,
+                );
                 let mut spec = ServiceSpec::parse("spec", &text)?;
                 spec.resolve_current(Some(&deployed))?;
                 unchanged(&stored, &deployed, &mut spec)?;
-                self.change_instances(request, before, spec, description, None).await?;
+                self.change_instances(request, before, spec, description, None)
+                    .await?;
             }
             None => {
                 let name = name.clone();
                 self.write("describe service", move |unit| {
                     Box::pin(async move {
-                        let mut row = services::get(unit.tx, &name).await?.ok_or_else(|| not_found(&name))?;
+                        let mut row = services::get(unit.tx, &name)
+                            .await?
+                            .ok_or_else(|| not_found(&name))?;
                         if let Some(description) = description {
                             row.description = description;
                         }
@@ -399,17 +449,28 @@ impl App {
         let adding: BTreeSet<InstanceName> = named.difference(&there).cloned().collect();
         let removing: BTreeSet<InstanceName> = there.difference(&named).cloned().collect();
         let version = self.resolve_minor(&before.service).await?;
-        let service = ServiceRow { version: version.version, ..before.service.clone() };
-        let found = self.try_instances(&service, &version.compatible, &spec, Some(&adding)).await?;
+        let service = ServiceRow {
+            version: version.version,
+            ..before.service.clone()
+        };
+        let found = self
+            .try_instances(&service, &version.compatible, &spec, Some(&adding))
+            .await?;
         let (name, text) = (before.service.name.clone(), spec.to_text());
         self.write("update service", move |unit| {
             Box::pin(async move {
-                let mut row = services::get(unit.tx, &name).await?.ok_or_else(|| not_found(&name))?;
+                let mut row = services::get(unit.tx, &name)
+                    .await?
+                    .ok_or_else(|| not_found(&name))?;
                 if row.doing != Doing::Nothing {
                     return Err(occupied(&row));
                 }
                 if row.generation != before.service.generation {
-                    return Err(AppError::new(ErrorKind::Conflict, "CONFLICT", "another request was faster"));
+                    return Err(AppError::new(
+                        ErrorKind::Conflict,
+                        "CONFLICT",
+                        "another request was faster",
+                    ));
                 }
                 if let Some(description) = description {
                     row.description = description;
@@ -417,7 +478,11 @@ impl App {
                 row.old_spec = std::mem::replace(&mut row.spec, text.clone());
                 row.modified_at = unit.now;
                 if !adding.is_empty() || !removing.is_empty() {
-                    row.doing = Doing::Updating { adding, removing: removing.clone(), stage: Stage::Adding };
+                    row.doing = Doing::Updating {
+                        adding,
+                        removing: removing.clone(),
+                        stage: Stage::Adding,
+                    };
                     row.status = Status::UpdateInProgress;
                     row.message.clear();
                 }
@@ -439,10 +504,17 @@ impl App {
                     }
                     if part.part == Part::Busy {
                         let active = deployments::active_of(unit.tx, part.id).await?;
-                        return Err(active.map_or_else(|| occupied(&row), |active| super::effects::busy(&part.target, &active)));
+                        return Err(active.map_or_else(
+                            || occupied(&row),
+                            |active| super::effects::busy(&part.target, &active),
+                        ));
                     }
-                    let Target::Instance(_, instance) = &part.target else { continue };
-                    let left = retain.as_ref().filter(|(name, left)| name == instance && !left.is_empty());
+                    let Target::Instance(_, instance) = &part.target else {
+                        continue;
+                    };
+                    let left = retain
+                        .as_ref()
+                        .filter(|(name, left)| name == instance && !left.is_empty());
                     if let Some((_, left)) = left.filter(|_| part.attempted.is_some()) {
                         let planned = destroy(&part, left.clone(), request.caller.principal.as_str());
                         unit.begin(&mut part, planned).await?;
@@ -460,11 +532,27 @@ impl App {
     }
 
     /// New instances begin with the recommended minor of the service's major version, or with the service's own version.
-    async fn resolve_minor(&self, service: &ServiceRow) -> Result<crate::store::templates::VersionRow, AppError> {
-        let minor = self.resolve(TemplateKind::Service, &service.template, Wanted::Major(service.version.major)).await;
+    async fn resolve_minor(
+        &self,
+        service: &ServiceRow,
+    ) -> Result<crate::store::templates::VersionRow, AppError> {
+        let minor = self
+            .resolve(
+                TemplateKind::Service,
+                &service.template,
+                Wanted::Major(service.version.major),
+            )
+            .await;
         match minor {
             Ok(row) => Ok(row),
-            Err(_) => self.resolve(TemplateKind::Service, &service.template, Wanted::Exactly(service.version)).await,
+            Err(_) => {
+                self.resolve(
+                    TemplateKind::Service,
+                    &service.template,
+                    Wanted::Exactly(service.version),
+                )
+                .await
+            }
         }
     }
 
@@ -481,7 +569,9 @@ impl App {
         let owned = name.clone();
         self.write("delete service", move |unit| {
             Box::pin(async move {
-                let mut row = services::get(unit.tx, &owned).await?.ok_or_else(|| not_found(&owned))?;
+                let mut row = services::get(unit.tx, &owned)
+                    .await?
+                    .ok_or_else(|| not_found(&owned))?;
                 match row.doing {
                     Doing::Nothing => {}
                     Doing::Deleting => return Ok(unit.answered(&request, owned.as_str()).await?),
@@ -512,10 +602,15 @@ impl App {
     /// # Errors
     /// When the database does not answer.
     pub async fn advance_service(&self, name: &ServiceName) -> Result<(), AppError> {
-        let Some(seen) = self.service(name).await? else { return Ok(()) };
+        let Some(seen) = self.service(name).await? else {
+            return Ok(());
+        };
         let rows: Vec<TargetRow> = seen.instances.iter().chain(&seen.pipeline).cloned().collect();
         let planned = plan(&seen.service.doing, seen.service.status, &parts(&rows));
-        if planned.orders.is_empty() && planned.doing == seen.service.doing && planned.status == seen.service.status {
+        if planned.orders.is_empty()
+            && planned.doing == seen.service.doing
+            && planned.status == seen.service.status
+        {
             return Ok(());
         }
         let mut drafts: BTreeMap<Target, Result<Draft, String>> = BTreeMap::new();
@@ -523,19 +618,29 @@ impl App {
             let target = match order {
                 Order::Apply(instance) => Target::Instance(name.clone(), instance.clone()),
                 Order::ApplyPipeline => Target::Pipeline(name.clone()),
-                Order::Destroy(_) | Order::DestroyPipeline | Order::FailPipeline | Order::RevertSpec | Order::Remove => {
+                Order::Destroy(_)
+                | Order::DestroyPipeline
+                | Order::FailPipeline
+                | Order::RevertSpec
+                | Order::Remove => {
                     continue;
                 }
             };
-            let Some(row) = rows.iter().find(|row| row.target == target) else { continue };
+            let Some(row) = rows.iter().find(|row| row.target == target) else {
+                continue;
+            };
             let draft = match &target {
-                Target::Instance(_, instance) => self.draft_instance(&seen.service, row, instance, &row.spec).await,
+                Target::Instance(_, instance) => {
+                    self.draft_instance(&seen.service, row, instance, &row.spec).await
+                }
                 _ => self.draft_pipeline(&seen, row.version, &row.spec).await,
             };
             // A fault of the template or the spec is this part's failure; a fault of the hub is tried again.
             let draft = match draft {
                 Ok(draft) => Ok(draft),
-                Err(error) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Internal) => return Err(error),
+                Err(error) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Internal) => {
+                    return Err(error);
+                }
                 Err(error) => Err(error.message),
             };
             drafts.insert(target, draft);
@@ -543,7 +648,9 @@ impl App {
         let name = name.clone();
         self.write("advance service", move |unit| {
             Box::pin(async move {
-                let Some(mut service) = services::get(unit.tx, &name).await? else { return Ok(()) };
+                let Some(mut service) = services::get(unit.tx, &name).await? else {
+                    return Ok(());
+                };
                 let rows = targets::of_service(unit.tx, &name).await?;
                 let again = plan(&service.doing, service.status, &parts(&rows));
                 if again != planned || service.generation != seen.service.generation {
@@ -564,8 +671,13 @@ impl App {
         name: &InstanceName,
         spec: &str,
     ) -> Result<Draft, AppError> {
-        let bundle = self.bundle(TemplateKind::Service, &row.template, row.version).await?;
-        let environment = row.environment.clone().ok_or_else(|| AppError::internal("an instance without an environment"))?;
+        let bundle = self
+            .bundle(TemplateKind::Service, &row.template, row.version)
+            .await?;
+        let environment = row
+            .environment
+            .clone()
+            .ok_or_else(|| AppError::internal("an instance without an environment"))?;
         let environment = self.environment_row(&environment).await?;
         inputs::instance(
             bundle,
@@ -590,18 +702,27 @@ impl App {
         // In the order of the service's spec: templates count on it.
         for each in &service_spec.instances {
             let target = Target::Instance(view.service.name.clone(), each.name.clone());
-            let Some(row) = view.instances.iter().find(|row| row.target == target) else { continue };
+            let Some(row) = view.instances.iter().find(|row| row.target == target) else {
+                continue;
+            };
             let environment = self.environment_row(&each.environment).await?;
             let own = ServiceSpec::parse("spec", &row.spec)?;
             parts.push(PipelinePart {
                 name: each.name.clone(),
-                bundle: self.bundle(TemplateKind::Service, &row.template, row.version).await?,
-                given: own.instance(&each.name).map(|own| own.inputs.clone()).unwrap_or_default(),
+                bundle: self
+                    .bundle(TemplateKind::Service, &row.template, row.version)
+                    .await?,
+                given: own
+                    .instance(&each.name)
+                    .map(|own| own.inputs.clone())
+                    .unwrap_or_default(),
                 outputs: row.outputs.clone(),
                 environment: inputs::environment_facts(&environment)?,
             });
         }
-        let bundle = self.bundle(TemplateKind::Service, &view.service.template, version).await?;
+        let bundle = self
+            .bundle(TemplateKind::Service, &view.service.template, version)
+            .await?;
         inputs::pipeline(bundle, inputs::service_facts(&view.service), parts, spec).await
     }
 }
@@ -610,19 +731,29 @@ impl App {
 /// counts as unchanged is what is deployed, or what the service's last spec said; kept is what is deployed.
 fn unchanged(stored: &ServiceSpec, deployed: &ServiceSpec, spec: &mut ServiceSpec) -> Result<(), AppError> {
     let edited = |what: String, command: String| {
-        AppError::invalid("EDITED_IN_PLACE", format!("the spec changes {what}, which a service update does not deploy"))
-            .help(format!("change it with: {command}"))
+        AppError::invalid(
+            "EDITED_IN_PLACE",
+            format!("the spec changes {what}, which a service update does not deploy"),
+        )
+        .help(format!("change it with: {command}"))
     };
     for each in &mut spec.instances {
-        let Some(before) = deployed.instance(&each.name) else { continue };
+        let Some(before) = deployed.instance(&each.name) else {
+            continue;
+        };
         if before.environment != each.environment {
             return Err(AppError::invalid(
                 "ENVIRONMENT_CHANGED",
-                format!("instance '{}' cannot move from environment '{}' to '{}'", each.name, before.environment, each.environment),
+                format!(
+                    "instance '{}' cannot move from environment '{}' to '{}'",
+                    each.name, before.environment, each.environment
+                ),
             )
             .help("add an instance in the other environment and remove this one"));
         }
-        let said_before = stored.instance(&each.name).is_some_and(|stored| stored.inputs == each.inputs);
+        let said_before = stored
+            .instance(&each.name)
+            .is_some_and(|stored| stored.inputs == each.inputs);
         if before.inputs != each.inputs && !said_before {
             return Err(edited(
                 format!("the inputs of instance '{}'", each.name),
@@ -632,16 +763,24 @@ fn unchanged(stored: &ServiceSpec, deployed: &ServiceSpec, spec: &mut ServiceSpe
         each.inputs.clone_from(&before.inputs);
     }
     if spec.pipeline.is_some() && spec.pipeline != deployed.pipeline && spec.pipeline != stored.pipeline {
-        return Err(edited("the pipeline's inputs".to_owned(), "hadron pipeline update SERVICE --spec SPEC".to_owned()));
+        return Err(edited(
+            "the pipeline's inputs".to_owned(),
+            "hadron pipeline update SERVICE --spec SPEC".to_owned(),
+        ));
     }
     spec.pipeline.clone_from(&deployed.pipeline);
     Ok(())
 }
 
 fn view(service: ServiceRow, rows: Vec<TargetRow>) -> ServiceView {
-    let (pipelines, instances): (Vec<_>, Vec<_>) =
-        rows.into_iter().partition(|row| matches!(row.target, Target::Pipeline(_)));
-    ServiceView { service, instances, pipeline: pipelines.into_iter().next() }
+    let (pipelines, instances): (Vec<_>, Vec<_>) = rows
+        .into_iter()
+        .partition(|row| matches!(row.target, Target::Pipeline(_)));
+    ServiceView {
+        service,
+        instances,
+        pipeline: pipelines.into_iter().next(),
+    }
 }
 
 /// The deletion of a target.
@@ -660,8 +799,13 @@ pub(super) fn destroy(row: &TargetRow, retain: Vec<String>, requested_by: &str) 
 impl Unit<'_> {
     /// The environment as it is now, if instances can still live in it. It stays until the transaction ends.
     pub(super) async fn live_environment(&mut self, seen: &TargetRow) -> Result<TargetRow, AppError> {
-        let name = seen.environment.clone().ok_or_else(|| AppError::internal("an environment without a name"))?;
-        let row = targets::get(self.tx, &seen.target).await?.filter(|row| row.id == seen.id);
+        let name = seen
+            .environment
+            .clone()
+            .ok_or_else(|| AppError::internal("an environment without a name"))?;
+        let row = targets::get(self.tx, &seen.target)
+            .await?
+            .filter(|row| row.id == seen.id);
         live(&name, row)
     }
 
@@ -728,7 +872,9 @@ impl Unit<'_> {
                         _ => Target::Pipeline(service.name.clone()),
                     };
                     let Some(mut row) = part(&target) else { continue };
-                    let draft = drafts.remove(&target).unwrap_or_else(|| Err("it was not rendered".to_owned()));
+                    let draft = drafts
+                        .remove(&target)
+                        .unwrap_or_else(|| Err("it was not rendered".to_owned()));
                     let failed = match draft {
                         Ok(draft) => refused(self.apply_part(&mut row, &draft).await)?,
                         Err(why) => Some(AppError::invalid("FAULTS", why)),
@@ -757,7 +903,8 @@ impl Unit<'_> {
                     }
                     let planned = destroy(&row, Vec::new(), "hub");
                     if let Some(error) = refused(self.begin(&mut row, planned).await.map(drop))? {
-                        self.part_failed(row, &error, Part::DeleteFailed, "DELETE_FAILED").await?;
+                        self.part_failed(row, &error, Part::DeleteFailed, "DELETE_FAILED")
+                            .await?;
                         look_again = true;
                     }
                 }
@@ -768,7 +915,10 @@ impl Unit<'_> {
                             .filter(|row| matches!(row.target, Target::Instance(..)) && row.part == Part::Bad)
                             .map(|row| row.target.name())
                             .collect();
-                        let why = format!("{} failed to deploy - canceling pipeline deployment", failed.join(", "));
+                        let why = format!(
+                            "{} failed to deploy - canceling pipeline deployment",
+                            failed.join(", ")
+                        );
                         let error = AppError::invalid("INSTANCES_FAILED", why);
                         self.part_failed(row, &error, Part::Bad, "FAILED").await?;
                     }
@@ -787,7 +937,13 @@ impl Unit<'_> {
             return Ok(());
         }
         // While an update is undone, the parts that tell why go away.
-        let undoing = matches!(planned.doing, Doing::Updating { stage: Stage::Undoing, .. });
+        let undoing = matches!(
+            planned.doing,
+            Doing::Updating {
+                stage: Stage::Undoing,
+                ..
+            }
+        );
         if undoing || (planned.doing == Doing::Nothing && planned.status != Status::Active) {
             let now = summary(&rows);
             if !now.is_empty() && (service.message.is_empty() || !undoing) {
@@ -814,7 +970,8 @@ impl Unit<'_> {
         let rendered = self.store_draft(draft).await?;
         let grants = grants::lacking(self, row, &row.spec.clone()).await?;
         row.warnings.clone_from(&draft.warnings);
-        row.warnings.extend(grants::out_of_reach(self.settings(), row, &row.spec));
+        row.warnings
+            .extend(grants::out_of_reach(self.settings(), row, &row.spec));
         let planned = Planned {
             intent: Intent::Apply,
             version: row.version,
@@ -845,7 +1002,14 @@ impl Unit<'_> {
         if let Some((id, _)) = row.attempted
             && let Some(mut deployment) = deployments::get(self.tx, id).await?
         {
-            deployments::tell(self.tx, &mut deployment, self.now, Source::Hub, error.message.clone()).await?;
+            deployments::tell(
+                self.tx,
+                &mut deployment,
+                self.now,
+                Source::Hub,
+                error.message.clone(),
+            )
+            .await?;
             deployments::put(self.tx, &mut deployment).await?;
         }
         Ok(())

@@ -1,27 +1,11 @@
 //! Bearer tokens: who a caller is. Only digests are stored; the text is shown once.
 
-use std::time::Duration;
-
-use hadron_domain::authority::{Caller, Role};
+use hadron_domain::authority::Caller;
 use hadron_domain::principal::Principal;
-use hadron_proto::vocab::{AccountId, Digest};
+use hadron_proto::vocab::Digest;
 
 use super::{App, AppError, ErrorKind};
 use crate::store::requests::{self, TokenRow};
-
-/// A new token. The text is not stored anywhere.
-pub struct NewToken {
-    /// What it is called; empty for tokens that a login gives.
-    pub name: String,
-    /// Who it stands for.
-    pub principal: Principal,
-    /// The account that STS proved.
-    pub account: Option<AccountId>,
-    /// The part that its bearer plays.
-    pub role: Role,
-    /// How long it counts; for ever when `None`.
-    pub life: Option<Duration>,
-}
 
 fn unauthenticated(message: &str) -> AppError {
     AppError::new(ErrorKind::Unauthenticated, "UNAUTHENTICATED", message).help(
@@ -31,30 +15,6 @@ fn unauthenticated(message: &str) -> AppError {
 }
 
 impl App {
-    /// Stores the digest of a new token's text.
-    ///
-    /// # Errors
-    /// When the database does not take it.
-    pub async fn mint_token(&self, text: &str, new: NewToken) -> Result<(), AppError> {
-        let digest = Digest::of(text.as_bytes());
-        self.write("mint token", move |unit| {
-            Box::pin(async move {
-                let row = TokenRow {
-                    digest,
-                    name: new.name,
-                    principal: new.principal.to_string(),
-                    account: new.account,
-                    role: new.role,
-                    created_at: unit.now,
-                    expires_at: new.life.map(|life| unit.now.plus(life)),
-                    disabled: false,
-                };
-                Ok(requests::insert_token(unit.tx, &row).await?)
-            })
-        })
-        .await
-    }
-
     /// Who the bearer of a token is.
     ///
     /// # Errors

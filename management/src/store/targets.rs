@@ -3,13 +3,13 @@
 use hadron_domain::service::Part;
 use hadron_domain::target::Target;
 use hadron_proto::vocab::{
-    AccountId, ConnectionId, DeploymentId, EnvironmentName, InstanceName, Region, ServiceName, StackArn, TargetId,
-    TemplateName, TemplateVersion, Timestamp,
+    AccountId, ConnectionId, DeploymentId, EnvironmentName, InstanceName, Region, ServiceName, StackArn,
+    TargetId, TemplateName, TemplateVersion, Timestamp,
 };
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::db::{Row, Sequence, Tx, Topic, params};
+use super::db::{Row, Sequence, Topic, Tx, params};
 use super::{StoreError, corrupt, json, to_json};
 
 macro_rules! target_columns {
@@ -157,8 +157,11 @@ fn words(target: &Target) -> (&'static str, String, String) {
 fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
     let kind: String = row.get("kind")?;
     let environment: String = row.get("environment")?;
-    let environment: Option<EnvironmentName> =
-        if environment.is_empty() { None } else { Some(row.text_as("environment")?) };
+    let environment: Option<EnvironmentName> = if environment.is_empty() {
+        None
+    } else {
+        Some(row.text_as("environment")?)
+    };
     let target = match (kind.as_str(), &environment) {
         ("environment", Some(name)) => Target::Environment(name.clone()),
         ("instance", _) => Target::Instance(row.text_as("service")?, row.text_as("instance")?),
@@ -180,7 +183,10 @@ fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
         region: row.text_as("region")?,
         connection: row.text_as("connection_id")?,
         template: row.text_as("template_name")?,
-        version: TemplateVersion { major: row.get("major")?, minor: row.get("minor")? },
+        version: TemplateVersion {
+            major: row.get("major")?,
+            minor: row.get("minor")?,
+        },
         spec: row.get("spec")?,
         description: row.get("description")?,
         stack_name: row.get("stack_name")?,
@@ -312,14 +318,24 @@ pub async fn put(tx: &mut Tx, row: &mut TargetRow) -> Result<(), StoreError> {
 
 /// Removes a target that is gone.
 pub async fn remove(tx: &mut Tx, id: TargetId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM target WHERE id = $1", &params![id]).await?;
+    tx.execute("DELETE FROM target WHERE id = $1", &params![id])
+        .await?;
     tx.after_commit(Topic::Changes);
     Ok(())
 }
 
 /// One target by id.
 pub async fn by_id(tx: &mut Tx, id: TargetId) -> Result<Option<TargetRow>, StoreError> {
-    let row = tx.query_opt(concat!("SELECT ", target_columns!(), " FROM target WHERE id = $1 /*for-update*/"), &params![id]).await?;
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                target_columns!(),
+                " FROM target WHERE id = $1 /*for-update*/"
+            ),
+            &params![id],
+        )
+        .await?;
     row.as_ref().map(from_row).transpose()
 }
 
@@ -332,8 +348,12 @@ pub async fn get(tx: &mut Tx, target: &Target) -> Result<Option<TargetRow>, Stor
     };
     let row = tx
         .query_opt(
-            concat!("SELECT ", target_columns!(), " FROM target WHERE kind = $1 AND service = $2 AND instance = $3
-               AND ($1 <> 'environment' OR environment = $4) /*for-update*/"),
+            concat!(
+                "SELECT ",
+                target_columns!(),
+                " FROM target WHERE kind = $1 AND service = $2 AND instance = $3
+               AND ($1 <> 'environment' OR environment = $4) /*for-update*/"
+            ),
             &params![kind, service, instance, environment],
         )
         .await?;
@@ -394,32 +414,64 @@ pub async fn list(
 
 /// Every instance and pipeline of a service.
 pub async fn of_service(tx: &mut Tx, service: &ServiceName) -> Result<Vec<TargetRow>, StoreError> {
-    tx.query(concat!("SELECT ", target_columns!(), " FROM target WHERE service = $1 ORDER BY kind, instance /*for-update*/"), &params![service])
-        .await?
-        .iter()
-        .map(from_row)
-        .collect()
+    tx.query(
+        concat!(
+            "SELECT ",
+            target_columns!(),
+            " FROM target WHERE service = $1 ORDER BY kind, instance /*for-update*/"
+        ),
+        &params![service],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
 }
 
 /// Every instance, for the computation of grants.
 pub async fn all_instances(tx: &mut Tx) -> Result<Vec<TargetRow>, StoreError> {
-    tx.query(concat!("SELECT ", target_columns!(), " FROM target WHERE kind = 'instance' ORDER BY service, instance"), &[])
-        .await?
-        .iter()
-        .map(from_row)
-        .collect()
+    tx.query(
+        concat!(
+            "SELECT ",
+            target_columns!(),
+            " FROM target WHERE kind = 'instance' ORDER BY service, instance"
+        ),
+        &[],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
 }
 
 /// Every pipeline, for the computation of grants.
 pub async fn all_pipelines(tx: &mut Tx) -> Result<Vec<TargetRow>, StoreError> {
-    tx.query(concat!("SELECT ", target_columns!(), " FROM target WHERE kind = 'pipeline' ORDER BY service"), &[]).await?.iter().map(from_row).collect()
+    tx.query(
+        concat!(
+            "SELECT ",
+            target_columns!(),
+            " FROM target WHERE kind = 'pipeline' ORDER BY service"
+        ),
+        &[],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
 }
 
 /// The first target that is deployed through a connection.
-pub async fn using_connection(tx: &mut Tx, connection: ConnectionId) -> Result<Option<TargetRow>, StoreError> {
+pub async fn using_connection(
+    tx: &mut Tx,
+    connection: ConnectionId,
+) -> Result<Option<TargetRow>, StoreError> {
     let row = tx
         .query_opt(
-            concat!("SELECT ", target_columns!(), " FROM target WHERE connection_id = $1 ORDER BY kind, environment LIMIT 1"),
+            concat!(
+                "SELECT ",
+                target_columns!(),
+                " FROM target WHERE connection_id = $1 ORDER BY kind, environment LIMIT 1"
+            ),
             &params![connection],
         )
         .await?;
@@ -427,7 +479,10 @@ pub async fn using_connection(tx: &mut Tx, connection: ConnectionId) -> Result<O
 }
 
 /// The first instance that lives in an environment.
-pub async fn in_environment(tx: &mut Tx, environment: &EnvironmentName) -> Result<Option<TargetRow>, StoreError> {
+pub async fn in_environment(
+    tx: &mut Tx,
+    environment: &EnvironmentName,
+) -> Result<Option<TargetRow>, StoreError> {
     let row = tx
         .query_opt(
             concat!("SELECT ", target_columns!(), " FROM target WHERE environment = $1 AND kind <> 'environment' ORDER BY service, instance LIMIT 1"),

@@ -33,7 +33,9 @@ pub enum InvalidAws {
         given: String,
     },
     /// Not an ECR repository name.
-    #[error("'{given}' is not an ECR repository name: 2 to 256 of a-z, 0-9, and single '.', '_', '-', '/' between them")]
+    #[error(
+        "'{given}' is not an ECR repository name: 2 to 256 of a-z, 0-9, and single '.', '_', '-', '/' between them"
+    )]
     Repository {
         /// The text that was given.
         given: String,
@@ -80,9 +82,15 @@ impl AccountId {
 impl FromStr for AccountId {
     type Err = InvalidAws;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits: [u8; 12] =
-            text.as_bytes().try_into().map_err(|_| InvalidAws::Account { given: clip(text) })?;
-        if digits.iter().all(u8::is_ascii_digit) { Ok(Self(digits)) } else { Err(InvalidAws::Account { given: clip(text) }) }
+        let digits: [u8; 12] = text
+            .as_bytes()
+            .try_into()
+            .map_err(|_| InvalidAws::Account { given: clip(text) })?;
+        if digits.iter().all(u8::is_ascii_digit) {
+            Ok(Self(digits))
+        } else {
+            Err(InvalidAws::Account { given: clip(text) })
+        }
     }
 }
 impl fmt::Display for AccountId {
@@ -161,7 +169,11 @@ impl FromStr for Region {
             && parts[..parts.len() - 1].iter().all(words)
             && parts[parts.len() - 1].len() == 1
             && parts[parts.len() - 1].bytes().all(|b| b.is_ascii_digit());
-        if fine { Ok(Self(text.to_owned())) } else { Err(InvalidAws::Region { given: clip(text) }) }
+        if fine {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidAws::Region { given: clip(text) })
+        }
     }
 }
 impl fmt::Display for Region {
@@ -183,7 +195,13 @@ fn arn(text: &str) -> Option<(Partition, &str, &str, &str, &str)> {
         "aws-us-gov" => Partition::GovCloud,
         _ => return None,
     };
-    Some((partition, parts.next()?, parts.next()?, parts.next()?, parts.next()?))
+    Some((
+        partition,
+        parts.next()?,
+        parts.next()?,
+        parts.next()?,
+        parts.next()?,
+    ))
 }
 
 /// The ARN of an IAM role, path included.
@@ -228,7 +246,11 @@ impl FromStr for RoleArn {
                 && text.len() <= 2048;
             fine.then_some(())?;
             let account: AccountId = account.parse().ok()?;
-            Some(Self { text: text.to_owned(), account, name_at: text.len() - name.len() })
+            Some(Self {
+                text: text.to_owned(),
+                account,
+                name_at: text.len() - name.len(),
+            })
         };
         parse().ok_or_else(|| InvalidAws::Role { given: clip(text) })
     }
@@ -287,7 +309,12 @@ impl FromStr for StackArn {
             fine.then_some(())?;
             let start = text.len() - unique.len() - 1 - name.len();
             let (account, region) = (account.parse().ok()?, region.parse().ok()?);
-            Some(Self { text: text.to_owned(), account, region, name: (start, start + name.len()) })
+            Some(Self {
+                text: text.to_owned(),
+                account,
+                region,
+                name: (start, start + name.len()),
+            })
         };
         parse().ok_or_else(|| InvalidAws::Stack { given: clip(text) })
     }
@@ -356,7 +383,11 @@ impl ImageUri {
         (suffix == region.partition().dns_suffix()).then_some(())?;
         let rest = rest.split_once('@').map_or(rest, |(name, _)| name);
         let repository = rest.split_once(':').map_or(rest, |(name, _)| name);
-        Some(Self { registry: registry.parse().ok()?, region, repository: repository.parse().ok()? })
+        Some(Self {
+            registry: registry.parse().ok()?,
+            region,
+            repository: repository.parse().ok()?,
+        })
     }
 }
 
@@ -366,44 +397,95 @@ mod tests {
 
     #[test]
     fn account_ids_are_twelve_ascii_digits() {
-        assert_eq!("012345678901".parse::<AccountId>().unwrap().as_str(), "012345678901");
-        for wrong in ["*", "1234567890", "1234567890123", " 12345678901", "１２３４５６７８９０１２", "12345678901a", ""] {
+        assert_eq!(
+            "012345678901".parse::<AccountId>().unwrap().as_str(),
+            "012345678901"
+        );
+        for wrong in [
+            "*",
+            "1234567890",
+            "1234567890123",
+            " 12345678901",
+            "１２３４５６７８９０１２",
+            "12345678901a",
+            "",
+        ] {
             assert!(wrong.parse::<AccountId>().is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn regions_have_a_form_and_a_partition() {
-        assert_eq!("cn-north-1".parse::<Region>().unwrap().partition(), Partition::China);
-        assert_eq!("us-gov-west-1".parse::<Region>().unwrap().partition(), Partition::GovCloud);
-        assert_eq!("ap-southeast-2".parse::<Region>().unwrap().partition(), Partition::Aws);
-        for wrong in ["evil.com/", "us-east-1.evil.com#", "us-east-1\r\nX:", "us‑east‑1", "", "useast1", "us-east-12345"] {
+        assert_eq!(
+            "cn-north-1".parse::<Region>().unwrap().partition(),
+            Partition::China
+        );
+        assert_eq!(
+            "us-gov-west-1".parse::<Region>().unwrap().partition(),
+            Partition::GovCloud
+        );
+        assert_eq!(
+            "ap-southeast-2".parse::<Region>().unwrap().partition(),
+            Partition::Aws
+        );
+        for wrong in [
+            "evil.com/",
+            "us-east-1.evil.com#",
+            "us-east-1\r\nX:",
+            "us‑east‑1",
+            "",
+            "useast1",
+            "us-east-12345",
+        ] {
             assert!(wrong.parse::<Region>().is_err(), "{wrong:?}");
         }
     }
 
     #[test]
     fn role_names_come_without_their_path() {
-        let role: RoleArn = "arn:aws:iam::333333333333:role/team/hadron-agent".parse().unwrap();
-        assert_eq!((role.name(), role.account().as_str()), ("hadron-agent", "333333333333"));
-        for wrong in ["arn:aws:iam::333333333333:user/x", "role/x", "arn:aws:iam::33:role/x", "arn:aws:iam::333333333333:role/"] {
+        let role: RoleArn = "arn:aws:iam::333333333333:role/team/hadron-agent"
+            .parse()
+            .unwrap();
+        assert_eq!(
+            (role.name(), role.account().as_str()),
+            ("hadron-agent", "333333333333")
+        );
+        for wrong in [
+            "arn:aws:iam::333333333333:user/x",
+            "role/x",
+            "arn:aws:iam::33:role/x",
+            "arn:aws:iam::333333333333:role/",
+        ] {
             assert!(wrong.parse::<RoleArn>().is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn stack_arns_give_their_parts() {
-        let text = "arn:aws:cloudformation:us-east-1:333333333333:stack/AWSProton-prd-cloudformation-ABC/0c9a-11";
+        let text =
+            "arn:aws:cloudformation:us-east-1:333333333333:stack/AWSProton-prd-cloudformation-ABC/0c9a-11";
         let stack: StackArn = text.parse().unwrap();
-        assert_eq!((stack.name(), stack.region().as_str()), ("AWSProton-prd-cloudformation-ABC", "us-east-1"));
+        assert_eq!(
+            (stack.name(), stack.region().as_str()),
+            ("AWSProton-prd-cloudformation-ABC", "us-east-1")
+        );
         assert!("AWSProton-prd".parse::<StackArn>().is_err());
     }
 
     #[test]
     fn image_uris_name_a_repository() {
-        let image = ImageUri::parse("111111111111.dkr.ecr.eu-west-1.amazonaws.com/team/web:v1@sha256:00").unwrap();
-        assert_eq!((image.repository.as_str(), image.registry.as_str()), ("team/web", "111111111111"));
-        for other in ["public.ecr.aws/nginx/nginx:1", "nginx", "111111111111.dkr.ecr.eu-west-1.evil.com/web", "x/y"] {
+        let image =
+            ImageUri::parse("111111111111.dkr.ecr.eu-west-1.amazonaws.com/team/web:v1@sha256:00").unwrap();
+        assert_eq!(
+            (image.repository.as_str(), image.registry.as_str()),
+            ("team/web", "111111111111")
+        );
+        for other in [
+            "public.ecr.aws/nginx/nginx:1",
+            "nginx",
+            "111111111111.dkr.ecr.eu-west-1.evil.com/web",
+            "x/y",
+        ] {
             assert!(ImageUri::parse(other).is_none(), "{other}");
         }
     }

@@ -64,7 +64,9 @@ impl FromStr for Digest {
     type Err = InvalidDigest;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidDigest { given: text.to_owned() };
+        let invalid = || InvalidDigest {
+            given: text.to_owned(),
+        };
         let hex = text.strip_prefix("sha256:").ok_or_else(invalid)?;
         if hex.len() != 64 || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(invalid());
@@ -100,7 +102,14 @@ mod tests {
     fn round_trips_and_refuses_other_text() {
         let digest = Digest::of(b"hadron");
         assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
-        for wrong in ["", "sha256:", "sha256:zz", "md5:00", &digest.to_string().to_uppercase(), &format!("{digest}0")] {
+        for wrong in [
+            "",
+            "sha256:",
+            "sha256:zz",
+            "md5:00",
+            &digest.to_string().to_uppercase(),
+            &format!("{digest}0"),
+        ] {
             assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
         }
     }

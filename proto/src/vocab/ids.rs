@@ -102,11 +102,19 @@ impl<K: IdKind> FromStr for Id<K> {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let rest = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_'));
-        let rest = rest.ok_or_else(|| InvalidId::WrongKind { expected: K::PREFIX, given: text.to_owned() })?;
+        let rest = text
+            .strip_prefix(K::PREFIX)
+            .and_then(|rest| rest.strip_prefix('_'));
+        let rest = rest.ok_or_else(|| InvalidId::WrongKind {
+            expected: K::PREFIX,
+            given: text.to_owned(),
+        })?;
         Uuid::try_parse(rest)
             .map(Self::from_uuid)
-            .map_err(|_| InvalidId::Malformed { expected: K::PREFIX, given: text.to_owned() })
+            .map_err(|_| InvalidId::Malformed {
+                expected: K::PREFIX,
+                given: text.to_owned(),
+            })
     }
 }
 impl<K: IdKind> Serialize for Id<K> {
@@ -160,7 +168,10 @@ mod tests {
         assert_eq!(job.to_string().parse::<JobId>().unwrap(), job);
         let error = job.to_string().parse::<DeploymentId>().unwrap_err();
         assert!(error.to_string().contains("starts with 'dpl_'"), "{error}");
-        assert!(matches!("dpl_xyz".parse::<DeploymentId>(), Err(InvalidId::Malformed { .. })));
+        assert!(matches!(
+            "dpl_xyz".parse::<DeploymentId>(),
+            Err(InvalidId::Malformed { .. })
+        ));
     }
 
     #[test]

@@ -10,9 +10,11 @@ mod time;
 pub use aws::{AccountId, ImageUri, InvalidAws, Partition, Region, RepositoryName, RoleArn, StackArn};
 pub use digest::{Digest, InvalidDigest};
 pub use ids::{
-    AgentId, ConnectionId, DeploymentId, EventId, Id, IdKind, InvalidId, JobId, RequestId, SessionId, TargetId, kinds,
+    AgentId, ConnectionId, DeploymentId, EventId, Id, IdKind, InvalidId, JobId, RequestId, SessionId,
+    TargetId, kinds,
 };
 pub use names::{
-    ComponentName, EnvironmentName, InstanceName, InvalidName, ServiceName, StackPrefix, TemplateName, TemplateVersion,
+    ComponentName, EnvironmentName, InstanceName, InvalidName, ServiceName, StackPrefix, TemplateName,
+    TemplateVersion,
 };
 pub use time::{InvalidTimestamp, Timestamp};

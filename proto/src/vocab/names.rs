@@ -50,7 +50,13 @@ pub enum InvalidName {
     },
 }
 
-fn check(what: &'static str, text: &str, max: usize, first: fn(char) -> bool, rest: fn(char) -> bool) -> Result<(), InvalidName> {
+fn check(
+    what: &'static str,
+    text: &str,
+    max: usize,
+    first: fn(char) -> bool,
+    rest: fn(char) -> bool,
+) -> Result<(), InvalidName> {
     if text.is_empty() {
         return Err(InvalidName::Empty { what, max });
     }
@@ -58,12 +64,22 @@ fn check(what: &'static str, text: &str, max: usize, first: fn(char) -> bool, re
         let fine = if index == 0 { first(found) } else { rest(found) };
         if !fine {
             let given = text.chars().take(max).collect();
-            return Err(InvalidName::Character { what, given, found, position: index + 1 });
+            return Err(InvalidName::Character {
+                what,
+                given,
+                found,
+                position: index + 1,
+            });
         }
     }
     let length = text.chars().count();
     if length > max {
-        return Err(InvalidName::TooLong { what, start: text.chars().take(12).collect(), length, max });
+        return Err(InvalidName::TooLong {
+            what,
+            start: text.chars().take(12).collect(),
+            length,
+            max,
+        });
     }
     Ok(())
 }
@@ -188,11 +204,23 @@ impl fmt::Debug for TemplateVersion {
 impl FromStr for TemplateVersion {
     type Err = InvalidName;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok()).flatten();
+        let number = |part: &str| {
+            part.bytes()
+                .all(|b| b.is_ascii_digit())
+                .then(|| part.parse().ok())
+                .flatten()
+        };
         text.split_once('.')
-            .and_then(|(major, minor)| Some(Self { major: number(major)?, minor: number(minor)? }))
+            .and_then(|(major, minor)| {
+                Some(Self {
+                    major: number(major)?,
+                    minor: number(minor)?,
+                })
+            })
             .filter(|version| version.major > 0)
-            .ok_or_else(|| InvalidName::Version { given: text.to_owned() })
+            .ok_or_else(|| InvalidName::Version {
+                given: text.to_owned(),
+            })
     }
 }
 impl TryFrom<String> for TemplateVersion {
@@ -217,7 +245,10 @@ mod tests {
             assert!(fine.parse::<EnvironmentName>().is_ok(), "{fine}");
         }
         let long = "x".repeat(101).parse::<EnvironmentName>().unwrap_err();
-        assert_eq!(long.to_string(), "environment name 'xxxxxxxxxxxx...' has 101 characters; at most 100 are allowed");
+        assert_eq!(
+            long.to_string(),
+            "environment name 'xxxxxxxxxxxx...' has 101 characters; at most 100 are allowed"
+        );
         assert!("-a".parse::<EnvironmentName>().is_err());
         let space = "a b".parse::<ServiceName>().unwrap_err().to_string();
         assert!(space.contains("character ' ' at position 2"), "{space}");
@@ -226,7 +257,10 @@ mod tests {
 
     #[test]
     fn versions_are_two_numbers() {
-        assert_eq!("2.13".parse::<TemplateVersion>().unwrap(), TemplateVersion { major: 2, minor: 13 });
+        assert_eq!(
+            "2.13".parse::<TemplateVersion>().unwrap(),
+            TemplateVersion { major: 2, minor: 13 }
+        );
         for wrong in ["", "1", "0.1", "1.", ".1", "1.2.3", "v1.0", "1.+2", "-1.0"] {
             assert!(wrong.parse::<TemplateVersion>().is_err(), "{wrong}");
         }

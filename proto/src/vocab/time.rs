@@ -43,13 +43,19 @@ impl Timestamp {
     /// This point plus a duration; stays at the last representable point instead of wrapping.
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// This point minus a duration; stays at the first representable point instead of wrapping.
     #[must_use]
     pub fn minus(self, by: Duration) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// Time from `earlier` to here; zero when `earlier` is later.
@@ -80,7 +86,9 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse::<jiff::Timestamp>()
             .map(|at| Self(at.as_microsecond()))
-            .map_err(|_| InvalidTimestamp { given: text.to_owned() })
+            .map_err(|_| InvalidTimestamp {
+                given: text.to_owned(),
+            })
     }
 }
 
@@ -93,7 +101,13 @@ mod tests {
         let at: Timestamp = "2026-11-20T09:30:00.25Z".parse().unwrap();
         assert_eq!(at.to_string(), "2026-11-20T09:30:00.25Z");
         assert_eq!(at.as_micros() % 1_000_000, 250_000);
-        assert!("yesterday".parse::<Timestamp>().unwrap_err().to_string().contains("yesterday"));
+        assert!(
+            "yesterday"
+                .parse::<Timestamp>()
+                .unwrap_err()
+                .to_string()
+                .contains("yesterday")
+        );
     }
 
     #[test]

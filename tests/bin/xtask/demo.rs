@@ -5,16 +5,16 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anstream::{print, println};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use hadron_tests::cli::Cli;
 use hadron_tests::emulator::Options;
 use hadron_tests::world::field;
 use hadron_tests::{DEV, MANAGEMENT, PROD, REGION, World, aws, paths, process, wait};
-use anstream::{print, println};
 use owo_colors::OwoColorize as _;
-use tokio::signal::unix::{SignalKind, signal};
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Flags of `demo`.
 #[derive(Debug, Args)]
@@ -35,7 +35,10 @@ const FOREIGN: &str = "SomebodyElses";
 
 impl Demo {
     pub(crate) fn run(self) -> Result<()> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("a runtime")?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .context("a runtime")?;
         let done = runtime.block_on(async move {
             if self.stop {
                 return stop();
@@ -60,9 +63,23 @@ impl Demo {
         let folder = folder();
         let _ = std::fs::remove_dir_all(&folder);
         title("Starting an emulated AWS, the hub, and agents of three accounts");
-        let mut world = World::kept(&folder, Options { auth: true, delay: self.pace }).await?;
-        tell(&format!("emulated AWS   {} (signatures and IAM policies are checked)", world.emulator.url()));
-        tell(&format!("hub            {} (embedded SQLite in {})", world.hub.ready().api, shown(world.hub.folder())));
+        let mut world = World::kept(
+            &folder,
+            Options {
+                auth: true,
+                delay: self.pace,
+            },
+        )
+        .await?;
+        tell(&format!(
+            "emulated AWS   {} (signatures and IAM policies are checked)",
+            world.emulator.url()
+        ));
+        tell(&format!(
+            "hub            {} (embedded SQLite in {})",
+            world.hub.ready().api,
+            shown(world.hub.folder())
+        ));
         tell(&format!("agent          {MANAGEMENT}, the management account"));
         let cast = Cast {
             admin: world.admin.clone(),
@@ -75,12 +92,36 @@ impl Demo {
         title("1. An administrator publishes an environment template and a service template");
         let bundle = |name: &str| examples.join(name).join("v1").display().to_string();
         let (env, svc) = (bundle("minimal-env"), bundle("minimal-svc"));
-        step(&cast.admin, "administrator", &["template", "create", "minimal-env", "--kind", "environment", &env, "--publish"]).await?;
         step(
             &cast.admin,
             "administrator",
-            &["template", "create", "minimal-svc", "--kind", "service", &svc, "--compatible-with", "minimal-env:1", "--publish"],
-        ).await?;
+            &[
+                "template",
+                "create",
+                "minimal-env",
+                "--kind",
+                "environment",
+                &env,
+                "--publish",
+            ],
+        )
+        .await?;
+        step(
+            &cast.admin,
+            "administrator",
+            &[
+                "template",
+                "create",
+                "minimal-svc",
+                "--kind",
+                "service",
+                &svc,
+                "--compatible-with",
+                "minimal-env:1",
+                "--publish",
+            ],
+        )
+        .await?;
         step(&cast.admin, "administrator", &["template", "list"]).await?;
 
         title("2. The production account asks for a connection; nobody else can ask in its name");
@@ -88,21 +129,52 @@ impl Demo {
         step(
             &cast.prod,
             "owner of 333333333333",
-            &["connection", "request", "--environment", "prd", "--management-account", MANAGEMENT, "--role-arn", &role],
-        ).await?;
+            &[
+                "connection",
+                "request",
+                "--environment",
+                "prd",
+                "--management-account",
+                MANAGEMENT,
+                "--role-arn",
+                &role,
+            ],
+        )
+        .await?;
         world.start_agent(PROD, "").await?;
         world.start_agent(DEV, "").await?;
-        tell("the agents of 222222222222 and 333333333333 are started; they wait until their accounts are connected");
+        tell(
+            "the agents of 222222222222 and 333333333333 are started; they wait until their accounts are connected",
+        );
 
         title("3. The management account accepts it");
-        step(&cast.admin, "administrator", &["connection", "list", "--status", "PENDING"]).await?;
+        step(
+            &cast.admin,
+            "administrator",
+            &["connection", "list", "--status", "PENDING"],
+        )
+        .await?;
         let id = only_connection(&cast.admin).await?;
-        step(&cast.admin, "administrator", &["connection", "accept", &id, "--account", PROD]).await?;
-        wait::until("the production agent to connect", Duration::from_secs(60), || async {
-            let list = cast.admin.json(&["agent", "list"]).await?;
-            let online = |item: &Value| item["accountId"] == PROD && item["online"] == true;
-            Ok(list["items"].as_array().into_iter().flatten().any(online).then_some(()))
-        })
+        step(
+            &cast.admin,
+            "administrator",
+            &["connection", "accept", &id, "--account", PROD],
+        )
+        .await?;
+        wait::until(
+            "the production agent to connect",
+            Duration::from_secs(60),
+            || async {
+                let list = cast.admin.json(&["agent", "list"]).await?;
+                let online = |item: &Value| item["accountId"] == PROD && item["online"] == true;
+                Ok(list["items"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .any(online)
+                    .then_some(()))
+            },
+        )
         .await?;
         step(&cast.admin, "administrator", &["agent", "list"]).await?;
 
@@ -111,10 +183,24 @@ impl Demo {
         step(
             &cast.admin,
             "administrator",
-            &["environment", "create", "prd", "--template", "minimal-env", "--connection", &id, "--spec", &spec, "--wait"],
-        ).await?;
+            &[
+                "environment",
+                "create",
+                "prd",
+                "--template",
+                "minimal-env",
+                "--connection",
+                &id,
+                "--spec",
+                &spec,
+                "--wait",
+            ],
+        )
+        .await?;
 
-        title("5. A developer deploys a service: an instance in production, the pipeline with its ECR repository in management");
+        title(
+            "5. A developer deploys a service: an instance in production, the pipeline with its ECR repository in management",
+        );
         let planted = tokio::spawn(plant_foreign_statement(world.emulator.url().to_owned(), "shop"));
         let spec = service_spec(&folder)?;
         step(
@@ -128,7 +214,9 @@ impl Demo {
         ).await?;
 
         planted.await.context("planting")??;
-        title("6. The management agent has let the production account pull the image, and touched nothing else");
+        title(
+            "6. The management agent has let the production account pull the image, and touched nothing else",
+        );
         wait::until("the grant to be applied", Duration::from_secs(60), || async {
             let list = cast.admin.json(&["grant", "list"]).await?;
             let items = list["items"].as_array().cloned().unwrap_or_default();
@@ -199,13 +287,18 @@ fn alone() -> Result<File> {
     let file = File::create(&path).with_context(|| path.display().to_string())?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => bail!("another demo of this checkout is running; wait until it has ended"),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another demo of this checkout is running; wait until it has ended")
+        }
         Err(TryLockError::Error(error)) => Err(error).context("locking the demo's folder"),
     }
 }
 
 fn shown(path: &Path) -> String {
-    path.strip_prefix(paths::root()).unwrap_or(path).display().to_string()
+    path.strip_prefix(paths::root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
 fn title(text: &str) {
@@ -221,20 +314,26 @@ async fn step(who: &Cli, name: &str, args: &[&str]) -> Result<()> {
     let words: Vec<String> = args
         .iter()
         .map(|arg| {
-            let arg = arg.strip_prefix(&format!("{}/", paths::root().display())).unwrap_or(arg);
-            if arg.contains(' ') { format!("'{arg}'") } else { arg.to_owned() }
+            let arg = arg
+                .strip_prefix(&format!("{}/", paths::root().display()))
+                .unwrap_or(arg);
+            if arg.contains(' ') {
+                format!("'{arg}'")
+            } else {
+                arg.to_owned()
+            }
         })
         .collect();
     let line = format!("$ hadron {}", words.join(" "));
     let whom = format!("  # {name}");
-    println!(
-        "{}{}",
-        line.cyan(),
-        whom.dimmed()
-    );
+    println!("{}{}", line.cyan(), whom.dimmed());
     match who.show(args).await? {
         0 => Ok(()),
-        code => bail!("`hadron {}` ended with {code}; the logs are in {}", words.join(" "), shown(&folder())),
+        code => bail!(
+            "`hadron {}` ended with {code}; the logs are in {}",
+            words.join(" "),
+            shown(&folder())
+        ),
     }
 }
 
@@ -255,7 +354,13 @@ fn service_spec(folder: &Path) -> Result<String> {
 async fn plant_foreign_statement(emulator: String, repository: &'static str) -> Result<()> {
     let ecr = aws_sdk_ecr::Client::new(&aws::root(&emulator, MANAGEMENT).await);
     wait::until("the pipeline's repository", Duration::from_secs(120), || async {
-        Ok(ecr.describe_repositories().repository_names(repository).send().await.is_ok().then_some(()))
+        Ok(ecr
+            .describe_repositories()
+            .repository_names(repository)
+            .send()
+            .await
+            .is_ok()
+            .then_some(()))
     })
     .await?;
     let policy = json!({
@@ -278,7 +383,10 @@ async fn plant_foreign_statement(emulator: String, repository: &'static str) -> 
 
 fn accounts(state: &Value) -> Vec<(String, Value)> {
     let accounts = state["accounts"].as_object().cloned().unwrap_or_default();
-    accounts.into_iter().map(|(id, account)| (id, account["regions"][REGION].clone())).collect()
+    accounts
+        .into_iter()
+        .map(|(id, account)| (id, account["regions"][REGION].clone()))
+        .collect()
 }
 
 fn stacks_table(state: &Value) -> String {
@@ -289,7 +397,10 @@ fn stacks_table(state: &Value) -> String {
             DEV => "dev",
             _ => "prod",
         };
-        let found = accounts(state).into_iter().find(|(id, _)| id == account).map(|(_, region)| region);
+        let found = accounts(state)
+            .into_iter()
+            .find(|(id, _)| id == account)
+            .map(|(_, region)| region);
         let stacks: Vec<Value> = found
             .and_then(|region| region["stacks"].as_array().cloned())
             .unwrap_or_default()
@@ -300,7 +411,10 @@ fn stacks_table(state: &Value) -> String {
             let _ = writeln!(text, "  {name:<11} {account}  no stacks");
         }
         for stack in stacks {
-            let (stack, status) = (stack["name"].as_str().unwrap_or("?"), stack["status"].as_str().unwrap_or("?"));
+            let (stack, status) = (
+                stack["name"].as_str().unwrap_or("?"),
+                stack["status"].as_str().unwrap_or("?"),
+            );
             let _ = writeln!(text, "  {name:<11} {account}  {stack:<52} {status}");
         }
     }
@@ -311,28 +425,58 @@ fn stacks_table(state: &Value) -> String {
 async fn check(world: &World) -> Result<String> {
     let named = |stacks: &[Value], start: &str| {
         stacks.iter().any(|stack| {
-            stack["name"].as_str().is_some_and(|name| name.starts_with(start)) && stack["status"] == "CREATE_COMPLETE"
+            stack["name"].as_str().is_some_and(|name| name.starts_with(start))
+                && stack["status"] == "CREATE_COMPLETE"
         })
     };
     let prod = world.emulator.stacks(PROD).await?;
     let management = world.emulator.stacks(MANAGEMENT).await?;
     let dev = world.emulator.stacks(DEV).await?;
-    let policy = world.emulator.policy(MANAGEMENT, "shop").await?.unwrap_or_default();
+    let policy = world
+        .emulator
+        .policy(MANAGEMENT, "shop")
+        .await?
+        .unwrap_or_default();
     let statements = policy["Statement"].as_array().cloned().unwrap_or_default();
-    let own = statements.iter().find(|statement| statement["Sid"] != FOREIGN).cloned().unwrap_or_default();
-    let mut actions: Vec<&str> = own["Action"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let own = statements
+        .iter()
+        .find(|statement| statement["Sid"] != FOREIGN)
+        .cloned()
+        .unwrap_or_default();
+    let mut actions: Vec<&str> = own["Action"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     actions.sort_unstable();
-    let wanted = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+    let wanted = [
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:GetDownloadUrlForLayer",
+    ];
     let principal = &own["Principal"]["AWS"];
     let arn = format!("arn:aws:iam::{PROD}:root");
     let names_prod = *principal == json!(arn) || *principal == json!([arn]);
     let foreign = statements.iter().any(|statement| statement["Sid"] == FOREIGN);
     let facts = [
-        ("the prod account holds the environment's stack", named(&prod, "AWSProton-prd-cloudformation-")),
-        ("the prod account holds the instance's stack", named(&prod, "AWSProton-shop-prd-cloudformation-")),
-        ("the management account holds the pipeline's stack", named(&management, "AWSProton-shop-cloudformation-")),
+        (
+            "the prod account holds the environment's stack",
+            named(&prod, "AWSProton-prd-cloudformation-"),
+        ),
+        (
+            "the prod account holds the instance's stack",
+            named(&prod, "AWSProton-shop-prd-cloudformation-"),
+        ),
+        (
+            "the management account holds the pipeline's stack",
+            named(&management, "AWSProton-shop-cloudformation-"),
+        ),
         ("the dev account holds nothing", dev.is_empty()),
-        ("the repository lets 333333333333 pull, with exactly three actions", names_prod && actions == wanted),
+        (
+            "the repository lets 333333333333 pull, with exactly three actions",
+            names_prod && actions == wanted,
+        ),
         ("the statement of somebody else is still there", foreign),
     ];
     let mut text = format!("\n  policy of repository shop in {MANAGEMENT}:\n");
@@ -343,7 +487,11 @@ async fn check(world: &World) -> Result<String> {
     for (fact, holds) in &facts {
         let _ = writeln!(text, "  {} {fact}", if *holds { "yes" } else { "NO " });
     }
-    if facts.iter().all(|(_, holds)| *holds) { Ok(text) } else { bail!("not everything is as promised:\n{text}") }
+    if facts.iter().all(|(_, holds)| *holds) {
+        Ok(text)
+    } else {
+        bail!("not everything is as promised:\n{text}")
+    }
 }
 
 /// Writes the variables that point `hadron` and AWS's own tools at the demo.
@@ -374,7 +522,9 @@ fn write_env(world: &World, cast: &Cast) -> Result<PathBuf> {
         let keys: String = who
             .variables()
             .iter()
-            .filter(|(name, _)| ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].contains(&name.as_str()))
+            .filter(|(name, _)| {
+                ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].contains(&name.as_str())
+            })
             .map(|(name, value)| format!("{name}='{value}' "))
             .collect();
         let _ = writeln!(text, "as-{name}() {{ {keys}\"$@\"; }}");

@@ -22,14 +22,27 @@ impl Test {
         emulator::install()?;
         // Tests start the binaries as processes, and nextest alone would not build all of them. Everything in one build:
         // another choice of packages or features would compile half of the dependencies once more.
-        cargo(&["build", "--workspace", "--all-targets", "--all-features", "--locked"])?;
+        cargo(&[
+            "build",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--locked",
+        ])?;
         let mut args = vec!["nextest", "run", "--workspace", "--all-features", "--locked"];
         args.extend(self.nextest.iter().map(String::as_str));
         cargo(&args)?;
         if !self.nextest.is_empty() {
             return Ok(());
         }
-        cargo(&["test", "--workspace", "--doc", "--all-features", "--quiet", "--locked"])
+        cargo(&[
+            "test",
+            "--workspace",
+            "--doc",
+            "--all-features",
+            "--quiet",
+            "--locked",
+        ])
     }
 }
 
@@ -64,7 +77,10 @@ impl Coverage {
             .output()
             .context("cargo test")?;
         if !output.status.success() {
-            bail!("the tests fail: run `cargo test -p {}`", self.packages.join(" -p "));
+            bail!(
+                "the tests fail: run `cargo test -p {}`",
+                self.packages.join(" -p ")
+            );
         }
         let binaries: Vec<String> = String::from_utf8_lossy(&output.stdout)
             .lines()
@@ -73,10 +89,20 @@ impl Coverage {
             .filter_map(|message| message["executable"].as_str().map(str::to_owned))
             .collect();
         let merged = folder.join("merged.profdata");
-        let profiles: Vec<_> = std::fs::read_dir(&profiles).context("profiles")?.flatten().map(|entry| entry.path()).collect();
-        run(Command::new(profdata).args(["merge", "-sparse", "-o"]).arg(&merged).args(profiles))?;
+        let profiles: Vec<_> = std::fs::read_dir(&profiles)
+            .context("profiles")?
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
+        run(Command::new(profdata)
+            .args(["merge", "-sparse", "-o"])
+            .arg(&merged)
+            .args(profiles))?;
         let mut report = Command::new(cov);
-        report.arg("report").arg("--instr-profile").arg(&merged).args(["--ignore-filename-regex", "(registry|rustc|/tests?/|tests?\\.rs|proto/)"]);
+        report.arg("report").arg("--instr-profile").arg(&merged).args([
+            "--ignore-filename-regex",
+            "(registry|rustc|/tests?/|tests?\\.rs|proto/)",
+        ]);
         let mut binaries = binaries.into_iter();
         report.args(binaries.next());
         for binary in binaries {
@@ -88,36 +114,79 @@ impl Coverage {
 
 fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("{command:?}"))?;
-    if status.success() { Ok(()) } else { bail!("{command:?} ended with {status}") }
+    if status.success() {
+        Ok(())
+    } else {
+        bail!("{command:?} ended with {status}")
+    }
 }
 
 /// An LLVM tool of the release that this compiler is built on; others cannot read its profiles.
 fn llvm(tool: &str) -> Result<String> {
     let version = Command::new("rustc").arg("-vV").output().context("rustc -vV")?;
     let text = String::from_utf8_lossy(&version.stdout).into_owned();
-    let major = text.lines().find_map(|line| line.strip_prefix("LLVM version: ")).and_then(|line| line.split('.').next());
+    let major = text
+        .lines()
+        .find_map(|line| line.strip_prefix("LLVM version: "))
+        .and_then(|line| line.split('.').next());
     let major = major.context("rustc does not say which LLVM it has")?;
-    let found = [format!("{tool}-{major}"), format!("/usr/lib/llvm-{major}/bin/{tool}"), tool.to_owned()]
-        .into_iter()
-        .find(|name| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success()));
-    found.with_context(|| format!("{tool} of LLVM {major} is missing: install it with `apt-get install llvm-{major}`"))
+    let found = [
+        format!("{tool}-{major}"),
+        format!("/usr/lib/llvm-{major}/bin/{tool}"),
+        tool.to_owned(),
+    ]
+    .into_iter()
+    .find(|name| {
+        Command::new(name)
+            .arg("--version")
+            .output()
+            .is_ok_and(|out| out.status.success())
+    });
+    found.with_context(|| {
+        format!("{tool} of LLVM {major} is missing: install it with `apt-get install llvm-{major}`")
+    })
 }
 
 /// Writes generated code and reference pages anew.
 pub(crate) fn generate() -> Result<()> {
     let write = |args: &[&str], variable: &str| {
-        let status = Command::new("cargo").args(args).env(variable, "1").current_dir(paths::root()).status();
+        let status = Command::new("cargo")
+            .args(args)
+            .env(variable, "1")
+            .current_dir(paths::root())
+            .status();
         let status = status.context("cargo")?;
-        if status.success() { Ok(()) } else { bail!("cargo {} ended with {status}", args.join(" ")) }
+        if status.success() {
+            Ok(())
+        } else {
+            bail!("cargo {} ended with {status}", args.join(" "))
+        }
     };
-    write(&["test", "--quiet", "-p", "hadron-proto", "--test", "generated"], "HADRON_REGENERATE")?;
-    write(&["test", "--quiet", "-p", "hadron-domain", "--test", "golden"], "HADRON_BLESS")?;
-    write(&["test", "--quiet", "-p", "hadron-cli", "reference"], "HADRON_WRITE")
+    write(
+        &["test", "--quiet", "-p", "hadron-proto", "--test", "generated"],
+        "HADRON_REGENERATE",
+    )?;
+    write(
+        &["test", "--quiet", "-p", "hadron-domain", "--test", "golden"],
+        "HADRON_BLESS",
+    )?;
+    write(
+        &["test", "--quiet", "-p", "hadron-cli", "reference"],
+        "HADRON_WRITE",
+    )
 }
 
 fn cargo(args: &[&str]) -> Result<()> {
-    let status = Command::new("cargo").args(args).current_dir(paths::root()).status().context("cargo")?;
-    if status.success() { Ok(()) } else { bail!("cargo {} ended with {status}", args.join(" ")) }
+    let status = Command::new("cargo")
+        .args(args)
+        .current_dir(paths::root())
+        .status()
+        .context("cargo")?;
+    if status.success() {
+        Ok(())
+    } else {
+        bail!("cargo {} ended with {status}", args.join(" "))
+    }
 }
 
 /// Names what is missing on this machine before anything is built for minutes.
@@ -126,8 +195,13 @@ fn check_tools() -> Result<()> {
     if !nextest.is_ok_and(|output| output.status.success()) {
         bail!("cargo-nextest is missing: install it with `cargo install --locked cargo-nextest`");
     }
-    let postgres = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let found = postgres.map(|entry| entry.path().join("bin/initdb")).any(|path| Path::new(&path).is_file());
+    let postgres = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let found = postgres
+        .map(|entry| entry.path().join("bin/initdb"))
+        .any(|path| Path::new(&path).is_file());
     if !found {
         bail!("the PostgreSQL server's binaries are missing: install them with `apt-get install postgresql`");
     }

@@ -210,7 +210,7 @@ async fn decision(cx: &Context, id: &str) -> Result<wire::Connection> {
     loop {
         let connection = get(cx, id).await?;
         // Accepting a connected one again is how a role of the agent that was made anew is trusted.
-    if !matches!(connection.status.as_str(), "PENDING" | "CONNECTED") {
+        if !matches!(connection.status.as_str(), "PENDING" | "CONNECTED") {
             return Ok(connection);
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -312,9 +312,11 @@ async fn accept(args: Accept, cx: &Context) -> Result<()> {
     cx.brief(&accepted)?;
     let name = &accepted.environment_name;
     let exists = hub
-        .call("cannot get the environment", wire::GetEnvironmentRequest { name: name.clone() }, async |q| {
-            hub.environments().get_environment(q).await
-        })
+        .call(
+            "cannot get the environment",
+            wire::GetEnvironmentRequest { name: name.clone() },
+            async |q| hub.environments().get_environment(q).await,
+        )
         .await;
     say(match exists {
         // Its old connection is gone, or this one would not have been free to be accepted.
@@ -322,7 +324,9 @@ async fn accept(args: Accept, cx: &Context) -> Result<()> {
             format!("Next: hadron environment update {name} --connection {id} --redeploy")
         }
         Ok(_) => "The agent's role is trusted anew: the next enrolment decides which one that is.".to_owned(),
-        Err(_) => format!("Next: hadron environment create {name} --connection {id} --template TEMPLATE --spec FILE"),
+        Err(_) => format!(
+            "Next: hadron environment create {name} --connection {id} --template TEMPLATE --spec FILE"
+        ),
     });
     Ok(())
 }

@@ -68,7 +68,11 @@ async fn the_account_or_yes_accepts() {
         assert_eq!(rejected.code, 0, "{}", rejected.err);
         let late = world.run("conn accept conn_1 --yes").await;
         assert_eq!(late.code, 5, "{}", late.err);
-        assert!(late.err.contains("next: from the environment account"), "{}", late.err);
+        assert!(
+            late.err.contains("next: from the environment account"),
+            "{}",
+            late.err
+        );
         assert_eq!(world.calls("accept_connection").len(), 2);
     }
 }

@@ -19,10 +19,17 @@ impl wire::agents_service_server::AgentsService for Operator {
         let (caller, message) = self.open(request).await?;
         let page = Page::read(message.page_size, &message.page_token, 1)?;
         let account = word_opt("account_id", &message.account_id)?;
-        let views = answer(self.app.list_agents(&caller, account, page.first(), page.size).await)?;
+        let views = answer(
+            self.app
+                .list_agents(&caller, account, page.first(), page.size)
+                .await,
+        )?;
         let next_page_token = page.next(&views, |view| vec![view.agent.id.to_string()]);
         let agents = views.into_iter().map(convert::agent).collect();
-        Ok(Response::new(wire::ListAgentsResponse { agents, next_page_token }))
+        Ok(Response::new(wire::ListAgentsResponse {
+            agents,
+            next_page_token,
+        }))
     }
 
     async fn watch_agents(
@@ -36,11 +43,18 @@ impl wire::agents_service_server::AgentsService for Operator {
             let (app, caller) = (app.clone(), caller.clone());
             async move {
                 let views = app.list_agents(&caller, None, String::new(), u32::MAX).await?;
-                Ok(views.into_iter().map(|view| (view.agent.id.to_string(), convert::agent(view))).collect())
+                Ok(views
+                    .into_iter()
+                    .map(|view| (view.agent.id.to_string(), convert::agent(view)))
+                    .collect())
             }
         };
-        let changed = |item| wire::AgentChange { change: Some(Change::Agent(item)) };
-        let removed = |id| wire::AgentChange { change: Some(Change::RemovedId(id)) };
+        let changed = |item| wire::AgentChange {
+            change: Some(Change::Agent(item)),
+        };
+        let removed = |id| wire::AgentChange {
+            change: Some(Change::RemovedId(id)),
+        };
         Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 }

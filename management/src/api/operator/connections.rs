@@ -66,10 +66,20 @@ impl wire::connection_service_server::ConnectionService for Operator {
         let (caller, message) = self.open(request).await?;
         let page = Page::read(message.page_size, &message.page_token, 1)?;
         let filter = filter(message.status, &message.environment_name)?;
-        let views = answer(self.app.list_connections(&caller, filter, page.first(), page.size).await)?;
+        let views = answer(
+            self.app
+                .list_connections(&caller, filter, page.first(), page.size)
+                .await,
+        )?;
         let next_page_token = page.next(&views, |view| vec![view.connection.id.to_string()]);
-        let connections = views.into_iter().map(|view| convert::connection(view, self.app.settings())).collect();
-        Ok(Response::new(wire::ListConnectionsResponse { connections, next_page_token }))
+        let connections = views
+            .into_iter()
+            .map(|view| convert::connection(view, self.app.settings()))
+            .collect();
+        Ok(Response::new(wire::ListConnectionsResponse {
+            connections,
+            next_page_token,
+        }))
     }
 
     async fn watch_connections(
@@ -83,13 +93,21 @@ impl wire::connection_service_server::ConnectionService for Operator {
         let look = move || {
             let (app, caller, filter) = (app.clone(), caller.clone(), filter.clone());
             async move {
-                let views = app.list_connections(&caller, filter, String::new(), u32::MAX).await?;
-                let wire = views.into_iter().map(|view| convert::connection(view, app.settings()));
+                let views = app
+                    .list_connections(&caller, filter, String::new(), u32::MAX)
+                    .await?;
+                let wire = views
+                    .into_iter()
+                    .map(|view| convert::connection(view, app.settings()));
                 Ok(wire.map(|item| (item.id.clone(), item)).collect())
             }
         };
-        let changed = |item| wire::ConnectionChange { change: Some(Change::Connection(item)) };
-        let removed = |id| wire::ConnectionChange { change: Some(Change::RemovedId(id)) };
+        let changed = |item| wire::ConnectionChange {
+            change: Some(Change::Connection(item)),
+        };
+        let removed = |id| wire::ConnectionChange {
+            change: Some(Change::RemovedId(id)),
+        };
         Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 

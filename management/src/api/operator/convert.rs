@@ -40,7 +40,12 @@ where
     T: FromStr<Err: std::fmt::Display>,
 {
     text.parse().map_err(|error| {
-        with_info(Code::InvalidArgument, "INVALID_ARGUMENT", &format!("{field}: {error}"), None)
+        with_info(
+            Code::InvalidArgument,
+            "INVALID_ARGUMENT",
+            &format!("{field}: {error}"),
+            None,
+        )
     })
 }
 
@@ -49,7 +54,11 @@ pub(super) fn word_opt<T>(field: &str, text: &str) -> Result<Option<T>, Status>
 where
     T: FromStr<Err: std::fmt::Display>,
 {
-    if text.is_empty() { Ok(None) } else { word(field, text).map(Some) }
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        word(field, text).map(Some)
+    }
 }
 
 /// A text, absent when empty.
@@ -87,13 +96,23 @@ pub(super) fn change<M: prost::Message>(
         ));
     }
     let id = text(request_id.to_owned());
-    Ok(Request { caller, id, operation, hash: Digest::of(&message.encode_to_vec()) })
+    Ok(Request {
+        caller,
+        id,
+        operation,
+        hash: Digest::of(&message.encode_to_vec()),
+    })
 }
 
 /// The kind of template that a request names.
 pub(super) fn kind(kind: i32) -> Result<TemplateKind, Status> {
     kind_opt(kind)?.ok_or_else(|| {
-        with_info(Code::InvalidArgument, "INVALID_ARGUMENT", "kind: say ENVIRONMENT or SERVICE", None)
+        with_info(
+            Code::InvalidArgument,
+            "INVALID_ARGUMENT",
+            "kind: say ENVIRONMENT or SERVICE",
+            None,
+        )
     })
 }
 
@@ -103,7 +122,12 @@ pub(super) fn kind_opt(kind: i32) -> Result<Option<TemplateKind>, Status> {
         Ok(wire::TemplateKind::Environment) => Ok(Some(TemplateKind::Environment)),
         Ok(wire::TemplateKind::Service) => Ok(Some(TemplateKind::Service)),
         Ok(wire::TemplateKind::Unspecified) => Ok(None),
-        Err(_) => Err(with_info(Code::InvalidArgument, "INVALID_ARGUMENT", "kind: unknown value", None)),
+        Err(_) => Err(with_info(
+            Code::InvalidArgument,
+            "INVALID_ARGUMENT",
+            "kind: unknown value",
+            None,
+        )),
     }
 }
 
@@ -118,10 +142,17 @@ fn wire_kind(kind: TemplateKind) -> i32 {
 pub(super) fn mode(mode: i32) -> Result<UpdateMode, Status> {
     match wire::DeploymentType::try_from(mode) {
         Ok(wire::DeploymentType::None) => Ok(UpdateMode::None),
-        Ok(wire::DeploymentType::CurrentVersion | wire::DeploymentType::Unspecified) => Ok(UpdateMode::Current),
+        Ok(wire::DeploymentType::CurrentVersion | wire::DeploymentType::Unspecified) => {
+            Ok(UpdateMode::Current)
+        }
         Ok(wire::DeploymentType::MinorVersion) => Ok(UpdateMode::Minor),
         Ok(wire::DeploymentType::MajorVersion) => Ok(UpdateMode::Major),
-        Err(_) => Err(with_info(Code::InvalidArgument, "INVALID_ARGUMENT", "deployment_type: unknown value", None)),
+        Err(_) => Err(with_info(
+            Code::InvalidArgument,
+            "INVALID_ARGUMENT",
+            "deployment_type: unknown value",
+            None,
+        )),
     }
 }
 
@@ -132,12 +163,25 @@ pub(super) fn wanted(version: &str) -> Result<Option<Wanted>, Status> {
 
 /// An update of an instance or a pipeline.
 pub(super) fn part_update(deployment_type: i32, spec: String, version: &str) -> Result<PartUpdate, Status> {
-    Ok(PartUpdate { mode: mode(deployment_type)?, spec: text(spec), version: wanted(version)? })
+    Ok(PartUpdate {
+        mode: mode(deployment_type)?,
+        spec: text(spec),
+        version: wanted(version)?,
+    })
 }
 
 /// A connection.
 pub(super) fn connection(view: ConnectionView, settings: &Settings) -> wire::Connection {
-    let Connection { id, environment, account, region, roles, requested, approval, .. } = view.connection;
+    let Connection {
+        id,
+        environment,
+        account,
+        region,
+        roles,
+        requested,
+        approval,
+        ..
+    } = view.connection;
     let decided = match &approval {
         Approval::Pending => None,
         Approval::Connected(by) | Approval::Rejected(by) | Approval::Deleted(by) => Some(by),
@@ -167,11 +211,19 @@ pub(super) fn connection(view: ConnectionView, settings: &Settings) -> wire::Con
 pub(super) fn template(row: TemplateRow) -> wire::Template {
     wire::Template {
         kind: wire_kind(row.kind),
-        recommended_version: row.versions.recommended().map(|version| version.to_string()).unwrap_or_default(),
+        recommended_version: row
+            .versions
+            .recommended()
+            .map(|version| version.to_string())
+            .unwrap_or_default(),
         name: row.name.into(),
         display_name: row.display_name,
         description: row.description,
-        pipeline_provisioning: if row.no_pipeline { "CUSTOMER_MANAGED".to_owned() } else { String::new() },
+        pipeline_provisioning: if row.no_pipeline {
+            "CUSTOMER_MANAGED".to_owned()
+        } else {
+            String::new()
+        },
         created_at: Some(time(row.created_at)),
         last_modified_at: Some(time(row.modified_at)),
     }
@@ -200,7 +252,13 @@ pub(super) fn version(view: VersionView, schema: String) -> wire::TemplateVersio
 }
 
 fn outputs<'a>(outputs: impl IntoIterator<Item = (&'a String, &'a String)>) -> Vec<wire::Output> {
-    outputs.into_iter().map(|(key, value)| wire::Output { key: key.clone(), value: value.clone() }).collect()
+    outputs
+        .into_iter()
+        .map(|(key, value)| wire::Output {
+            key: key.clone(),
+            value: value.clone(),
+        })
+        .collect()
 }
 
 fn state(row: &TargetRow) -> wire::DeploymentState {
@@ -212,7 +270,11 @@ fn state(row: &TargetRow) -> wire::DeploymentState {
         last_attempted_at: row.attempted.map(|(_, at)| time(at)),
         last_succeeded_at: row.succeeded.map(|(_, at)| time(at)),
         stack_name: row.stack_name.clone(),
-        stack_arn: row.stack_arn.as_ref().map(ToString::to_string).unwrap_or_default(),
+        stack_arn: row
+            .stack_arn
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         account_id: row.account.to_string(),
         region: row.region.to_string(),
         outputs: outputs(&row.outputs),
@@ -239,7 +301,11 @@ pub(super) fn environment(row: TargetRow, settings: &Settings) -> wire::Environm
         description: row.description,
         template_name: row.template.into(),
         template_version: row.version.to_string(),
-        connection_id: if own { String::new() } else { row.connection.to_string() },
+        connection_id: if own {
+            String::new()
+        } else {
+            row.connection.to_string()
+        },
         spec: row.spec,
         created_at: Some(time(row.created_at)),
         warnings: row.warnings,
@@ -280,7 +346,11 @@ pub(super) fn pipeline(row: TargetRow) -> wire::Pipeline {
 
 /// A service.
 pub(super) fn service(view: ServiceView) -> wire::Service {
-    let ServiceView { service, instances, pipeline: its_pipeline } = view;
+    let ServiceView {
+        service,
+        instances,
+        pipeline: its_pipeline,
+    } = view;
     wire::Service {
         name: service.name.into(),
         description: service.description,
@@ -378,7 +448,11 @@ pub(super) fn grant(view: GrantView) -> wire::Grant {
 
 /// An agent.
 pub(super) fn agent(view: AgentView) -> wire::Agent {
-    let AgentView { agent, jobs, management } = view;
+    let AgentView {
+        agent,
+        jobs,
+        management,
+    } = view;
     wire::Agent {
         id: agent.id.to_string(),
         account_id: agent.account.to_string(),

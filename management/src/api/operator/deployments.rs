@@ -42,10 +42,17 @@ impl wire::deployment_service_server::DeploymentService for Operator {
             account: String::new(),
             active_only: message.active_only,
         };
-        let rows = answer(self.app.list_deployments(&caller, filter, page.first(), page.size).await)?;
+        let rows = answer(
+            self.app
+                .list_deployments(&caller, filter, page.first(), page.size)
+                .await,
+        )?;
         let next_page_token = page.next(&rows, |row| vec![row.deployment.id.to_string()]);
         let deployments = rows.into_iter().map(convert::deployment).collect();
-        Ok(Response::new(wire::ListDeploymentsResponse { deployments, next_page_token }))
+        Ok(Response::new(wire::ListDeploymentsResponse {
+            deployments,
+            next_page_token,
+        }))
     }
 
     async fn cancel_deployment(
@@ -63,9 +70,17 @@ impl wire::deployment_service_server::DeploymentService for Operator {
         request: Request<wire::ListDeploymentEventsRequest>,
     ) -> Result<Response<wire::ListDeploymentEventsResponse>, Status> {
         let (caller, message) = self.open(request).await?;
-        let limit = if message.page_size == 0 { EVENTS } else { message.page_size.min(EVENTS) };
+        let limit = if message.page_size == 0 {
+            EVENTS
+        } else {
+            message.page_size.min(EVENTS)
+        };
         let id = word("id", &message.id)?;
-        let rows = answer(self.app.deployment_events(&caller, id, message.after, limit).await)?;
+        let rows = answer(
+            self.app
+                .deployment_events(&caller, id, message.after, limit)
+                .await,
+        )?;
         let events = rows.into_iter().map(convert::event).collect();
         Ok(Response::new(wire::ListDeploymentEventsResponse { events }))
     }
@@ -140,6 +155,9 @@ impl wire::deployment_service_server::DeploymentService for Operator {
         let (caller, message) = self.open(request).await?;
         let id = word("deployment_id", &message.deployment_id)?;
         let (template, digest) = answer(self.app.rendered_template(&caller, id).await)?;
-        Ok(Response::new(wire::GetRenderedTemplateResponse { template, digest: digest.to_string() }))
+        Ok(Response::new(wire::GetRenderedTemplateResponse {
+            template,
+            digest: digest.to_string(),
+        }))
     }
 }

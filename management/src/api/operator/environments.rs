@@ -38,7 +38,11 @@ impl wire::environment_service_server::EnvironmentService for Operator {
         request: Request<wire::GetEnvironmentRequest>,
     ) -> Result<Response<wire::Environment>, Status> {
         let (caller, message) = self.open(request).await?;
-        let row = answer(self.app.get_environment(&caller, &word("name", &message.name)?).await)?;
+        let row = answer(
+            self.app
+                .get_environment(&caller, &word("name", &message.name)?)
+                .await,
+        )?;
         Ok(Response::new(convert::environment(row, self.app.settings())))
     }
 
@@ -49,11 +53,25 @@ impl wire::environment_service_server::EnvironmentService for Operator {
         let (caller, message) = self.open(request).await?;
         let page = Page::read(message.page_size, &message.page_token, 1)?;
         let template = word_opt("template_name", &message.template_name)?;
-        let filter = Filter { kind: "environment", template, ..Filter::default() };
-        let rows = answer(self.app.list_targets(&caller, filter, (String::new(), page.first()), page.size).await)?;
+        let filter = Filter {
+            kind: "environment",
+            template,
+            ..Filter::default()
+        };
+        let rows = answer(
+            self.app
+                .list_targets(&caller, filter, (String::new(), page.first()), page.size)
+                .await,
+        )?;
         let next_page_token = page.next(&rows, |row| vec![row.target.name()]);
-        let environments = rows.into_iter().map(|row| convert::environment(row, self.app.settings())).collect();
-        Ok(Response::new(wire::ListEnvironmentsResponse { environments, next_page_token }))
+        let environments = rows
+            .into_iter()
+            .map(|row| convert::environment(row, self.app.settings()))
+            .collect();
+        Ok(Response::new(wire::ListEnvironmentsResponse {
+            environments,
+            next_page_token,
+        }))
     }
 
     async fn update_environment(
@@ -81,7 +99,11 @@ impl wire::environment_service_server::EnvironmentService for Operator {
         let (caller, message) = self.open(request).await?;
         let change = convert::change(caller, "DeleteEnvironment", &message.request_id, &message)?;
         let name = word("name", &message.name)?;
-        let row = answer(self.app.delete_environment(change, name, message.retain_resources).await)?;
+        let row = answer(
+            self.app
+                .delete_environment(change, name, message.retain_resources)
+                .await,
+        )?;
         Ok(Response::new(convert::environment(row, self.app.settings())))
     }
 
@@ -92,18 +114,30 @@ impl wire::environment_service_server::EnvironmentService for Operator {
         use wire::environment_change::Change;
         let (caller, message) = self.open(request).await?;
         let environment = word_opt("name", &message.name)?;
-        let filter = Filter { kind: "environment", environment, ..Filter::default() };
+        let filter = Filter {
+            kind: "environment",
+            environment,
+            ..Filter::default()
+        };
         let app = self.app.clone();
         let look = move || {
             let (app, caller, filter) = (app.clone(), caller.clone(), filter.clone());
             async move {
-                let rows = app.list_targets(&caller, filter, (String::new(), String::new()), u32::MAX).await?;
-                let wire = rows.into_iter().map(|row| convert::environment(row, app.settings()));
+                let rows = app
+                    .list_targets(&caller, filter, (String::new(), String::new()), u32::MAX)
+                    .await?;
+                let wire = rows
+                    .into_iter()
+                    .map(|row| convert::environment(row, app.settings()));
                 Ok(wire.map(|item| (item.name.clone(), item)).collect())
             }
         };
-        let changed = |item| wire::EnvironmentChange { change: Some(Change::Environment(item)) };
-        let removed = |name| wire::EnvironmentChange { change: Some(Change::RemovedName(name)) };
+        let changed = |item| wire::EnvironmentChange {
+            change: Some(Change::Environment(item)),
+        };
+        let removed = |name| wire::EnvironmentChange {
+            change: Some(Change::RemovedName(name)),
+        };
         Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 }

@@ -8,7 +8,10 @@ use super::watch::{self, Stream};
 use super::{Operator, answer, convert};
 
 fn key(grant: &wire::Grant) -> String {
-    format!("{}/{}/{}/{}", grant.registry_id, grant.region, grant.repository, grant.account_id)
+    format!(
+        "{}/{}/{}/{}",
+        grant.registry_id, grant.region, grant.repository, grant.account_id
+    )
 }
 
 #[tonic::async_trait]
@@ -32,7 +35,10 @@ impl wire::grant_service_server::GrantService for Operator {
         grants.retain(|grant| key(grant) > after);
         grants.truncate(page.size as usize);
         let next_page_token = page.next(&grants, |grant| vec![key(grant)]);
-        Ok(Response::new(wire::ListGrantsResponse { grants, next_page_token }))
+        Ok(Response::new(wire::ListGrantsResponse {
+            grants,
+            next_page_token,
+        }))
     }
 
     async fn watch_grants(
@@ -49,8 +55,12 @@ impl wire::grant_service_server::GrantService for Operator {
                 Ok(grants.map(|grant| (key(&grant), grant)).collect())
             }
         };
-        let changed = |item| wire::GrantChange { change: Some(Change::Grant(item)) };
-        let removed = |key| wire::GrantChange { change: Some(Change::Removed(key)) };
+        let changed = |item| wire::GrantChange {
+            change: Some(Change::Grant(item)),
+        };
+        let removed = |key| wire::GrantChange {
+            change: Some(Change::Removed(key)),
+        };
         Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 }

@@ -19,9 +19,14 @@ impl wire::instance_service_server::InstanceService for Operator {
     ) -> Result<Response<wire::ServiceInstance>, Status> {
         let (caller, message) = self.open(request).await?;
         let change = convert::change(caller, "CreateInstance", &message.request_id, &message)?;
-        let (service, name) = (word("service_name", &message.service_name)?, word("name", &message.name)?);
+        let (service, name) = (
+            word("service_name", &message.service_name)?,
+            word("name", &message.name)?,
+        );
         let environment = word_opt("environment_name", &message.environment_name)?;
-        let row = self.app.create_instance(change, service, name, environment, convert::text(message.spec));
+        let row = self
+            .app
+            .create_instance(change, service, name, environment, convert::text(message.spec));
         Ok(Response::new(convert::instance(answer(row.await)?)))
     }
 
@@ -30,8 +35,13 @@ impl wire::instance_service_server::InstanceService for Operator {
         request: Request<wire::GetInstanceRequest>,
     ) -> Result<Response<wire::ServiceInstance>, Status> {
         let (caller, message) = self.open(request).await?;
-        let (service, name) = (word("service_name", &message.service_name)?, word("name", &message.name)?);
-        Ok(Response::new(convert::instance(answer(self.app.get_instance(&caller, &service, &name).await)?)))
+        let (service, name) = (
+            word("service_name", &message.service_name)?,
+            word("name", &message.name)?,
+        );
+        Ok(Response::new(convert::instance(answer(
+            self.app.get_instance(&caller, &service, &name).await,
+        )?)))
     }
 
     async fn list_instances(
@@ -46,10 +56,19 @@ impl wire::instance_service_server::InstanceService for Operator {
             environment: word_opt("environment_name", &message.environment_name)?,
             ..Filter::default()
         };
-        let rows = answer(self.app.list_targets(&caller, filter, page.two(), page.size).await)?;
+        let rows = answer(
+            self.app
+                .list_targets(&caller, filter, page.two(), page.size)
+                .await,
+        )?;
         let instances: Vec<wire::ServiceInstance> = rows.into_iter().map(convert::instance).collect();
-        let next_page_token = page.next(&instances, |item| vec![item.service_name.clone(), item.name.clone()]);
-        Ok(Response::new(wire::ListInstancesResponse { instances, next_page_token }))
+        let next_page_token = page.next(&instances, |item| {
+            vec![item.service_name.clone(), item.name.clone()]
+        });
+        Ok(Response::new(wire::ListInstancesResponse {
+            instances,
+            next_page_token,
+        }))
     }
 
     async fn update_instance(
@@ -58,9 +77,14 @@ impl wire::instance_service_server::InstanceService for Operator {
     ) -> Result<Response<wire::ServiceInstance>, Status> {
         let (caller, message) = self.open(request).await?;
         let change = convert::change(caller, "UpdateInstance", &message.request_id, &message)?;
-        let (service, name) = (word("service_name", &message.service_name)?, word("name", &message.name)?);
+        let (service, name) = (
+            word("service_name", &message.service_name)?,
+            word("name", &message.name)?,
+        );
         let update = convert::part_update(message.deployment_type, message.spec, &message.template_version)?;
-        Ok(Response::new(convert::instance(answer(self.app.update_instance(change, service, name, update).await)?)))
+        Ok(Response::new(convert::instance(answer(
+            self.app.update_instance(change, service, name, update).await,
+        )?)))
     }
 
     async fn delete_instance(
@@ -69,8 +93,13 @@ impl wire::instance_service_server::InstanceService for Operator {
     ) -> Result<Response<wire::ServiceInstance>, Status> {
         let (caller, message) = self.open(request).await?;
         let change = convert::change(caller, "DeleteInstance", &message.request_id, &message)?;
-        let (service, name) = (word("service_name", &message.service_name)?, word("name", &message.name)?);
-        let row = self.app.delete_instance(change, service, name, message.retain_resources);
+        let (service, name) = (
+            word("service_name", &message.service_name)?,
+            word("name", &message.name)?,
+        );
+        let row = self
+            .app
+            .delete_instance(change, service, name, message.retain_resources);
         Ok(Response::new(convert::instance(answer(row.await)?)))
     }
 
@@ -90,12 +119,21 @@ impl wire::instance_service_server::InstanceService for Operator {
         let look = move || {
             let (app, caller, filter) = (app.clone(), caller.clone(), filter.clone());
             async move {
-                let rows = app.list_targets(&caller, filter, (String::new(), String::new()), u32::MAX).await?;
-                Ok(rows.into_iter().map(|row| (row.target.name(), convert::instance(row))).collect())
+                let rows = app
+                    .list_targets(&caller, filter, (String::new(), String::new()), u32::MAX)
+                    .await?;
+                Ok(rows
+                    .into_iter()
+                    .map(|row| (row.target.name(), convert::instance(row)))
+                    .collect())
             }
         };
-        let changed = |item| wire::InstanceChange { change: Some(Change::Instance(item)) };
-        let removed = |name| wire::InstanceChange { change: Some(Change::Removed(name)) };
+        let changed = |item| wire::InstanceChange {
+            change: Some(Change::Instance(item)),
+        };
+        let removed = |name| wire::InstanceChange {
+            change: Some(Change::Removed(name)),
+        };
         Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 }

@@ -54,20 +54,37 @@ fn answer<T>(result: Result<T, AppError>) -> Result<T, Status> {
 /// All services that need a token; their streams end when `drain` is cancelled.
 #[must_use]
 pub fn routes(app: &App, drain: &CancellationToken) -> Routes {
-    let operator = Operator { app: app.clone(), drain: drain.clone() };
+    let operator = Operator {
+        app: app.clone(),
+        drain: drain.clone(),
+    };
     let mut routes = Routes::builder();
     routes
-        .add_service(wire::connection_service_server::ConnectionServiceServer::new(operator.clone()))
+        .add_service(wire::connection_service_server::ConnectionServiceServer::new(
+            operator.clone(),
+        ))
         .add_service(
             wire::template_service_server::TemplateServiceServer::new(operator.clone())
                 .max_decoding_message_size(LARGEST_REQUEST),
         )
-        .add_service(wire::environment_service_server::EnvironmentServiceServer::new(operator.clone()))
-        .add_service(wire::service_service_server::ServiceServiceServer::new(operator.clone()))
-        .add_service(wire::instance_service_server::InstanceServiceServer::new(operator.clone()))
-        .add_service(wire::pipeline_service_server::PipelineServiceServer::new(operator.clone()))
-        .add_service(wire::deployment_service_server::DeploymentServiceServer::new(operator.clone()))
-        .add_service(wire::grant_service_server::GrantServiceServer::new(operator.clone()))
+        .add_service(wire::environment_service_server::EnvironmentServiceServer::new(
+            operator.clone(),
+        ))
+        .add_service(wire::service_service_server::ServiceServiceServer::new(
+            operator.clone(),
+        ))
+        .add_service(wire::instance_service_server::InstanceServiceServer::new(
+            operator.clone(),
+        ))
+        .add_service(wire::pipeline_service_server::PipelineServiceServer::new(
+            operator.clone(),
+        ))
+        .add_service(wire::deployment_service_server::DeploymentServiceServer::new(
+            operator.clone(),
+        ))
+        .add_service(wire::grant_service_server::GrantServiceServer::new(
+            operator.clone(),
+        ))
         .add_service(wire::agents_service_server::AgentsServiceServer::new(operator));
     routes.routes()
 }

@@ -28,13 +28,23 @@ impl Page {
     pub(super) fn read(size: u32, token: &str, parts: usize) -> Result<Self, Status> {
         let size = if size == 0 { DEFAULT } else { size.min(MOST) };
         if token.is_empty() {
-            return Ok(Self { size, after: vec![String::new(); parts] });
+            return Ok(Self {
+                size,
+                after: vec![String::new(); parts],
+            });
         }
         let after: Option<Vec<String>> = URL_SAFE_NO_PAD
             .decode(token)
             .ok()
             .and_then(|bytes| String::from_utf8(bytes).ok())
-            .and_then(|text| Some(text.strip_prefix("1\u{1f}")?.split('\u{1f}').map(str::to_owned).collect()));
+            .and_then(|text| {
+                Some(
+                    text.strip_prefix("1\u{1f}")?
+                        .split('\u{1f}')
+                        .map(str::to_owned)
+                        .collect(),
+                )
+            });
         match after {
             Some(after) if after.len() == parts => Ok(Self { size, after }),
             _ => Err(with_info(
@@ -75,7 +85,10 @@ mod tests {
     fn tokens_come_back_and_others_are_refused() {
         let page = Page::read(2, "", 2).unwrap();
         let token = page.next(&["a", "b"], |item| vec!["svc".to_owned(), (*item).to_owned()]);
-        assert_eq!(Page::read(0, &token, 2).unwrap().two(), ("svc".to_owned(), "b".to_owned()));
+        assert_eq!(
+            Page::read(0, &token, 2).unwrap().two(),
+            ("svc".to_owned(), "b".to_owned())
+        );
         assert!(Page::read(0, &token, 1).is_err());
         assert!(Page::read(0, "nonsense!", 1).is_err());
         assert_eq!(page.next(&["a"], |item| vec![(*item).to_owned()]), "");

@@ -21,7 +21,9 @@ impl wire::pipeline_service_server::PipelineService for Operator {
         let change = convert::change(caller, "CreatePipeline", &message.request_id, &message)?;
         let service = word("service_name", &message.service_name)?;
         let update = convert::part_update(0, String::new(), &message.template_version)?;
-        Ok(Response::new(convert::pipeline(answer(self.app.create_pipeline(change, service, update).await)?)))
+        Ok(Response::new(convert::pipeline(answer(
+            self.app.create_pipeline(change, service, update).await,
+        )?)))
     }
 
     async fn get_pipeline(
@@ -30,7 +32,9 @@ impl wire::pipeline_service_server::PipelineService for Operator {
     ) -> Result<Response<wire::Pipeline>, Status> {
         let (caller, message) = self.open(request).await?;
         let service = word("service_name", &message.service_name)?;
-        Ok(Response::new(convert::pipeline(answer(self.app.get_pipeline(&caller, &service).await)?)))
+        Ok(Response::new(convert::pipeline(answer(
+            self.app.get_pipeline(&caller, &service).await,
+        )?)))
     }
 
     async fn list_pipelines(
@@ -39,11 +43,21 @@ impl wire::pipeline_service_server::PipelineService for Operator {
     ) -> Result<Response<wire::ListPipelinesResponse>, Status> {
         let (caller, message) = self.open(request).await?;
         let page = Page::read(message.page_size, &message.page_token, 1)?;
-        let filter = Filter { kind: "pipeline", ..Filter::default() };
-        let rows = answer(self.app.list_targets(&caller, filter, (page.first(), String::new()), page.size).await)?;
+        let filter = Filter {
+            kind: "pipeline",
+            ..Filter::default()
+        };
+        let rows = answer(
+            self.app
+                .list_targets(&caller, filter, (page.first(), String::new()), page.size)
+                .await,
+        )?;
         let next_page_token = page.next(&rows, |row| vec![row.target.name()]);
         let pipelines = rows.into_iter().map(convert::pipeline).collect();
-        Ok(Response::new(wire::ListPipelinesResponse { pipelines, next_page_token }))
+        Ok(Response::new(wire::ListPipelinesResponse {
+            pipelines,
+            next_page_token,
+        }))
     }
 
     async fn update_pipeline(
@@ -54,7 +68,9 @@ impl wire::pipeline_service_server::PipelineService for Operator {
         let change = convert::change(caller, "UpdatePipeline", &message.request_id, &message)?;
         let service = word("service_name", &message.service_name)?;
         let update = convert::part_update(message.deployment_type, message.spec, &message.template_version)?;
-        Ok(Response::new(convert::pipeline(answer(self.app.update_pipeline(change, service, update).await)?)))
+        Ok(Response::new(convert::pipeline(answer(
+            self.app.update_pipeline(change, service, update).await,
+        )?)))
     }
 
     async fn delete_pipeline(
@@ -64,7 +80,9 @@ impl wire::pipeline_service_server::PipelineService for Operator {
         let (caller, message) = self.open(request).await?;
         let change = convert::change(caller, "DeletePipeline", &message.request_id, &message)?;
         let service = word("service_name", &message.service_name)?;
-        let row = self.app.delete_pipeline(change, service, message.retain_resources);
+        let row = self
+            .app
+            .delete_pipeline(change, service, message.retain_resources);
         Ok(Response::new(convert::pipeline(answer(row.await)?)))
     }
 
@@ -75,17 +93,30 @@ impl wire::pipeline_service_server::PipelineService for Operator {
         use wire::pipeline_change::Change;
         let (caller, message) = self.open(request).await?;
         let service = word_opt("service_name", &message.service_name)?;
-        let filter = Filter { kind: "pipeline", service, ..Filter::default() };
+        let filter = Filter {
+            kind: "pipeline",
+            service,
+            ..Filter::default()
+        };
         let app = self.app.clone();
         let look = move || {
             let (app, caller, filter) = (app.clone(), caller.clone(), filter.clone());
             async move {
-                let rows = app.list_targets(&caller, filter, (String::new(), String::new()), u32::MAX).await?;
-                Ok(rows.into_iter().map(|row| (row.target.name(), convert::pipeline(row))).collect())
+                let rows = app
+                    .list_targets(&caller, filter, (String::new(), String::new()), u32::MAX)
+                    .await?;
+                Ok(rows
+                    .into_iter()
+                    .map(|row| (row.target.name(), convert::pipeline(row)))
+                    .collect())
             }
         };
-        let changed = |item| wire::PipelineChange { change: Some(Change::Pipeline(item)) };
-        let removed = |name| wire::PipelineChange { change: Some(Change::RemovedServiceName(name)) };
+        let changed = |item| wire::PipelineChange {
+            change: Some(Change::Pipeline(item)),
+        };
+        let removed = |name| wire::PipelineChange {
+            change: Some(Change::RemovedServiceName(name)),
+        };
         Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 }

@@ -26,9 +26,15 @@ impl wire::service_service_server::ServiceService for Operator {
             version: convert::wanted(&message.template_version)?.unwrap_or(Wanted::Recommended),
             spec: message.spec,
             description: convert::description(message.description)?,
-            source: (message.branch_name, message.repository_id, message.repository_connection_arn),
+            source: (
+                message.branch_name,
+                message.repository_id,
+                message.repository_connection_arn,
+            ),
         };
-        Ok(Response::new(convert::service(answer(self.app.create_service(change, new).await)?)))
+        Ok(Response::new(convert::service(answer(
+            self.app.create_service(change, new).await,
+        )?)))
     }
 
     async fn get_service(
@@ -49,7 +55,10 @@ impl wire::service_service_server::ServiceService for Operator {
         let views = answer(self.app.list_services(&caller, page.first(), page.size).await)?;
         let next_page_token = page.next(&views, |view| vec![view.service.name.to_string()]);
         let services = views.into_iter().map(convert::service).collect();
-        Ok(Response::new(wire::ListServicesResponse { services, next_page_token }))
+        Ok(Response::new(wire::ListServicesResponse {
+            services,
+            next_page_token,
+        }))
     }
 
     async fn update_service(
@@ -60,7 +69,9 @@ impl wire::service_service_server::ServiceService for Operator {
         let change = convert::change(caller, "UpdateService", &message.request_id, &message)?;
         let name = word("name", &message.name)?;
         let description = message.description.map(convert::description).transpose()?;
-        let view = self.app.update_service(change, name, convert::text(message.spec), description);
+        let view = self
+            .app
+            .update_service(change, name, convert::text(message.spec), description);
         Ok(Response::new(convert::service(answer(view.await)?)))
     }
 
@@ -70,7 +81,11 @@ impl wire::service_service_server::ServiceService for Operator {
     ) -> Result<Response<wire::Service>, Status> {
         let (caller, message) = self.open(request).await?;
         let change = convert::change(caller, "DeleteService", &message.request_id, &message)?;
-        let view = answer(self.app.delete_service(change, word("name", &message.name)?).await)?;
+        let view = answer(
+            self.app
+                .delete_service(change, word("name", &message.name)?)
+                .await,
+        )?;
         Ok(Response::new(convert::service(view)))
     }
 
@@ -93,8 +108,12 @@ impl wire::service_service_server::ServiceService for Operator {
                     .collect())
             }
         };
-        let changed = |item| wire::ServiceChange { change: Some(Change::Service(item)) };
-        let removed = |name| wire::ServiceChange { change: Some(Change::RemovedName(name)) };
+        let changed = |item| wire::ServiceChange {
+            change: Some(Change::Service(item)),
+        };
+        let removed = |name| wire::ServiceChange {
+            change: Some(Change::RemovedName(name)),
+        };
         Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 }

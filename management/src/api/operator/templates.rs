@@ -21,7 +21,14 @@ impl wire::template_service_server::TemplateService for Operator {
         let change = convert::change(caller, "CreateTemplate", &message.request_id, &message)?;
         let (kind, name) = (convert::kind(message.kind)?, word("name", &message.name)?);
         let description = convert::description(message.description)?;
-        let row = self.app.create_template(change, kind, name, message.display_name, description, message.no_pipeline);
+        let row = self.app.create_template(
+            change,
+            kind,
+            name,
+            message.display_name,
+            description,
+            message.no_pipeline,
+        );
         Ok(Response::new(convert::template(answer(row.await)?)))
     }
 
@@ -42,10 +49,19 @@ impl wire::template_service_server::TemplateService for Operator {
         let (caller, message) = self.open(request).await?;
         let page = Page::read(message.page_size, &message.page_token, 2)?;
         let kind = convert::kind_opt(message.kind)?;
-        let rows = answer(self.app.list_templates(&caller, kind, page.two(), page.size).await)?;
-        let next_page_token = page.next(&rows, |row| vec![row.kind.word().to_owned(), row.name.to_string()]);
+        let rows = answer(
+            self.app
+                .list_templates(&caller, kind, page.two(), page.size)
+                .await,
+        )?;
+        let next_page_token = page.next(&rows, |row| {
+            vec![row.kind.word().to_owned(), row.name.to_string()]
+        });
         let templates = rows.into_iter().map(convert::template).collect();
-        Ok(Response::new(wire::ListTemplatesResponse { templates, next_page_token }))
+        Ok(Response::new(wire::ListTemplatesResponse {
+            templates,
+            next_page_token,
+        }))
     }
 
     async fn delete_template(
@@ -55,7 +71,9 @@ impl wire::template_service_server::TemplateService for Operator {
         let (caller, message) = self.open(request).await?;
         let change = convert::change(caller, "DeleteTemplate", &message.request_id, &message)?;
         let (kind, name) = (convert::kind(message.kind)?, word("name", &message.name)?);
-        Ok(Response::new(convert::template(answer(self.app.delete_template(change, kind, name).await)?)))
+        Ok(Response::new(convert::template(answer(
+            self.app.delete_template(change, kind, name).await,
+        )?)))
     }
 
     async fn create_template_version(
@@ -86,7 +104,10 @@ impl wire::template_service_server::TemplateService for Operator {
         request: Request<wire::GetTemplateVersionRequest>,
     ) -> Result<Response<wire::TemplateVersion>, Status> {
         let (caller, message) = self.open(request).await?;
-        let (kind, name) = (convert::kind(message.kind)?, word("template_name", &message.template_name)?);
+        let (kind, name) = (
+            convert::kind(message.kind)?,
+            word("template_name", &message.template_name)?,
+        );
         let version = word("version", &message.version)?;
         let view = answer(self.app.get_version(&caller, kind, &name, version).await)?;
         let schema = answer(self.app.version_schema(view.row.archive).await)?;
@@ -99,12 +120,25 @@ impl wire::template_service_server::TemplateService for Operator {
     ) -> Result<Response<wire::ListTemplateVersionsResponse>, Status> {
         let (caller, message) = self.open(request).await?;
         let page = Page::read(message.page_size, &message.page_token, 1)?;
-        let (kind, name) = (convert::kind(message.kind)?, word("template_name", &message.template_name)?);
+        let (kind, name) = (
+            convert::kind(message.kind)?,
+            word("template_name", &message.template_name)?,
+        );
         let after = convert::word_opt("page_token", &page.first())?;
-        let views = answer(self.app.list_versions(&caller, kind, name, after, page.size).await)?;
+        let views = answer(
+            self.app
+                .list_versions(&caller, kind, name, after, page.size)
+                .await,
+        )?;
         let next_page_token = page.next(&views, |view| vec![view.row.version.to_string()]);
-        let versions = views.into_iter().map(|view| convert::version(view, String::new())).collect();
-        Ok(Response::new(wire::ListTemplateVersionsResponse { versions, next_page_token }))
+        let versions = views
+            .into_iter()
+            .map(|view| convert::version(view, String::new()))
+            .collect();
+        Ok(Response::new(wire::ListTemplateVersionsResponse {
+            versions,
+            next_page_token,
+        }))
     }
 
     async fn publish_template_version(
@@ -113,7 +147,10 @@ impl wire::template_service_server::TemplateService for Operator {
     ) -> Result<Response<wire::TemplateVersion>, Status> {
         let (caller, message) = self.open(request).await?;
         let change = convert::change(caller, "PublishTemplateVersion", &message.request_id, &message)?;
-        let (kind, name) = (convert::kind(message.kind)?, word("template_name", &message.template_name)?);
+        let (kind, name) = (
+            convert::kind(message.kind)?,
+            word("template_name", &message.template_name)?,
+        );
         let version = word("version", &message.version)?;
         let view = answer(self.app.publish_version(change, kind, name, version).await)?;
         Ok(Response::new(convert::version(view, String::new())))
@@ -125,7 +162,10 @@ impl wire::template_service_server::TemplateService for Operator {
     ) -> Result<Response<wire::TemplateVersion>, Status> {
         let (caller, message) = self.open(request).await?;
         let change = convert::change(caller, "DeleteTemplateVersion", &message.request_id, &message)?;
-        let (kind, name) = (convert::kind(message.kind)?, word("template_name", &message.template_name)?);
+        let (kind, name) = (
+            convert::kind(message.kind)?,
+            word("template_name", &message.template_name)?,
+        );
         let version = word("version", &message.version)?;
         let view = answer(self.app.delete_version(change, kind, name, version).await)?;
         Ok(Response::new(convert::version(view, String::new())))
@@ -142,13 +182,23 @@ impl wire::template_service_server::TemplateService for Operator {
         let look = move || {
             let (app, caller) = (app.clone(), caller.clone());
             async move {
-                let rows = app.list_templates(&caller, kind, (String::new(), String::new()), u32::MAX).await?;
-                let key = |row: &crate::store::templates::TemplateRow| format!("{}/{}", row.kind.word(), row.name);
-                Ok(rows.into_iter().map(|row| (key(&row), convert::template(row))).collect())
+                let rows = app
+                    .list_templates(&caller, kind, (String::new(), String::new()), u32::MAX)
+                    .await?;
+                let key =
+                    |row: &crate::store::templates::TemplateRow| format!("{}/{}", row.kind.word(), row.name);
+                Ok(rows
+                    .into_iter()
+                    .map(|row| (key(&row), convert::template(row)))
+                    .collect())
             }
         };
-        let changed = |item| wire::TemplateChange { change: Some(Change::Template(item)) };
-        let removed = |key| wire::TemplateChange { change: Some(Change::Removed(key)) };
+        let changed = |item| wire::TemplateChange {
+            change: Some(Change::Template(item)),
+        };
+        let removed = |key| wire::TemplateChange {
+            change: Some(Change::Removed(key)),
+        };
         Ok(Response::new(watch::stream(self, look, changed, removed)))
     }
 }

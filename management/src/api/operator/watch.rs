@@ -25,7 +25,12 @@ type Found<T> = BTreeMap<String, T>;
 
 /// What a stream ends with when this hub stops: the client asks again, and another hub answers.
 pub(super) fn draining() -> Status {
-    with_info(Code::Unavailable, "DRAINING", "this hub is stopping", Some("ask again; nothing is lost"))
+    with_info(
+        Code::Unavailable,
+        "DRAINING",
+        "this hub is stopping",
+        Some("ask again; nothing is lost"),
+    )
 }
 
 /// Looks again and again with `look` and sends what is new or different through `changed`, what is gone through `removed`.
@@ -55,8 +60,15 @@ where
                     return;
                 }
             };
-            let gone = known.keys().filter(|key| !found.contains_key(*key)).cloned().map(removed);
-            let new = found.iter().filter(|(key, item)| known.get(*key) != Some(*item)).map(|(_, item)| changed(item.clone()));
+            let gone = known
+                .keys()
+                .filter(|key| !found.contains_key(*key))
+                .cloned()
+                .map(removed);
+            let new = found
+                .iter()
+                .filter(|(key, item)| known.get(*key) != Some(*item))
+                .map(|(_, item)| changed(item.clone()));
             let changes: Vec<C> = gone.chain(new).collect();
             for change in changes {
                 if sender.send(Ok(change)).await.is_err() {

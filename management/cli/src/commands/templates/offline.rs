@@ -126,7 +126,11 @@ pub(super) fn lint(args: &Lint, cx: &Context) -> Result<()> {
     if report.kind.is_none() || errors > 0 {
         return Err(Failure::new(
             Exit::Failure,
-            format!("{path}: {}, {}", count(errors, "error"), count(warnings, "warning")),
+            format!(
+                "{path}: {}, {}",
+                count(errors, "error"),
+                count(warnings, "warning")
+            ),
         ));
     }
     say(format!("{path}: no errors, {}", count(warnings, "warning")));
