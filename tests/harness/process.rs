@@ -1,21 +1,24 @@
 //! A child process with its log in a file, ended by its pid.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-static OWN_GROUPS: AtomicBool = AtomicBool::new(false);
+static APART: OnceLock<PathBuf> = OnceLock::new();
 
-/// From now on processes get process groups of their own: Ctrl-C reaches only this program, which then ends them itself,
-/// and a terminal that closes does not end those that shall stay. Tests do without, so that a runner that ends a test's
-/// group ends everything that the test started.
-pub fn own_groups() {
-    OWN_GROUPS.store(true, Ordering::Relaxed);
+/// From now on processes get process groups of their own, and each is written down by its pid in `pids` when it starts.
+/// Ctrl-C reaches only this program, which then ends them itself; a terminal that closes does not end those that shall
+/// stay; and whoever finds the file can end what a killed program left behind. Tests do without, so that a runner that
+/// ends a test's group ends everything that the test started.
+pub fn keep_apart(pids: &Path) {
+    // A second call changes nothing: there is one file.
+    let _ = APART.set(pids.to_owned());
 }
 
 /// A running process. Dropping it kills it.
@@ -38,7 +41,8 @@ impl Process {
             .open(log)
             .with_context(|| format!("log {}", log.display()))?;
         let err = out.try_clone().context("the log, twice")?;
-        if OWN_GROUPS.load(Ordering::Relaxed) {
+        let apart = APART.get();
+        if apart.is_some() {
             command.process_group(0);
         }
         let child = command
@@ -47,6 +51,14 @@ impl Process {
             .stderr(err)
             .spawn()
             .with_context(|| format!("{name} cannot be started ({command:?})"))?;
+        if let Some(pids) = apart {
+            let mut file = File::options()
+                .create(true)
+                .append(true)
+                .open(pids)
+                .context("the list of pids")?;
+            writeln!(file, "{}", child.id()).context("the list of pids")?;
+        }
         Ok(Self {
             name: name.to_owned(),
             child,

@@ -310,7 +310,7 @@ impl App {
                 }
                 outbox::ask(unit.tx, topic::SERVICE, service.name.as_str(), unit.now).await?;
                 unit.answered(&request, service.name.as_str()).await?;
-                tracing::info!(service = %service.name, "service created");
+                tracing::info!(service = %service.name, account = %connection.account, region = %connection.region, "service {} created", service.name);
                 Ok(())
             })
         })

@@ -451,57 +451,12 @@ impl App {
                 row.job.step(JobInput::Check { fence: token.fence })?;
                 let id = row.deployment.ok_or_else(unknown_job)?;
                 let mut deployment = deployments::get(unit.tx, id).await?.ok_or_else(unknown_job)?;
-                let (stack, words, authorised) = match &act {
-                    Act::Execute {
-                        stack,
-                        change_set_arn,
-                        digest,
-                        changes,
-                    } => {
-                        let words = format!(
-                            "execution of {change_set_arn} allowed: {} changes ({digest})",
-                            changes.len()
-                        );
-                        (stack, words, Authorised::Execute(change_set_arn.clone()))
-                    }
-                    Act::Delete { stack } => (
-                        stack,
-                        "deletion of the stack allowed".to_owned(),
-                        Authorised::Delete(stack.to_string()),
-                    ),
-                };
-                if stack.account() != row.account
-                    || *stack.region() != row.region
-                    || stack.name() != deployment.stack_name
-                {
-                    return Ok(Verdict::Refused(format!(
-                        "{stack} is not the stack of this deployment"
-                    )));
-                }
-                let deletes = matches!(act, Act::Delete { .. });
-                if deletes && deployment.deployment.intent == Intent::Apply && !deployment.never_succeeded {
-                    // Only what is left of a first deployment that failed may be deleted in order to be made anew.
-                    return Ok(Verdict::Refused(format!(
-                        "{stack} is in use, and this deployment does not delete it"
-                    )));
-                }
-                let input = DeploymentInput::Authorise {
-                    job: token.job,
-                    act: authorised,
-                };
-                let step = match deployment.deployment.step(input) {
-                    Ok(step) => step,
-                    Err(refusal) => return Ok(Verdict::Refused(refusal.to_string())),
-                };
-                deployment.deployment = step.next;
-                if let Act::Execute { stack, changes, .. } = act {
-                    deployment.stack_arn = Some(stack);
-                    deployment.changes = changes;
-                }
-                deployments::tell(unit.tx, &mut deployment, unit.now, Source::Hub, words).await?;
-                unit.carry_out(&mut deployment, step.effects, None).await?;
-                deployments::put(unit.tx, &mut deployment).await?;
-                Ok(Verdict::Granted)
+                let verdict = leave(unit, &row, &mut deployment, act).await?;
+                tracing::info!(
+                    deployment.id = %id, job.id = %token.job, account = %row.account, region = %row.region,
+                    granted = verdict == Verdict::Granted, "the agent of {} asked for leave to act", row.label
+                );
+                Ok(verdict)
             })
         })
         .await
@@ -558,6 +513,66 @@ const fn since(job: &Job) -> Option<Timestamp> {
         JobState::Ready { not_before } => Some(not_before),
         JobState::Leased { .. } | JobState::Finished { .. } | JobState::Void { .. } => None,
     }
+}
+
+/// Whether a job, whose fence was checked, may act; if so, that is written down.
+async fn leave(
+    unit: &mut Unit<'_>,
+    row: &JobRow,
+    deployment: &mut DeploymentRow,
+    act: Act,
+) -> Result<Verdict, AppError> {
+    let (stack, words, authorised) = match &act {
+        Act::Execute {
+            stack,
+            change_set_arn,
+            digest,
+            changes,
+        } => {
+            let words = format!(
+                "execution of {change_set_arn} allowed: {} changes ({digest})",
+                changes.len()
+            );
+            (stack, words, Authorised::Execute(change_set_arn.clone()))
+        }
+        Act::Delete { stack } => (
+            stack,
+            "deletion of the stack allowed".to_owned(),
+            Authorised::Delete(stack.to_string()),
+        ),
+    };
+    if stack.account() != row.account
+        || *stack.region() != row.region
+        || stack.name() != deployment.stack_name
+    {
+        return Ok(Verdict::Refused(format!(
+            "{stack} is not the stack of this deployment"
+        )));
+    }
+    let deletes = matches!(act, Act::Delete { .. });
+    if deletes && deployment.deployment.intent == Intent::Apply && !deployment.never_succeeded {
+        // Only what is left of a first deployment that failed may be deleted in order to be made anew.
+        return Ok(Verdict::Refused(format!(
+            "{stack} is in use, and this deployment does not delete it"
+        )));
+    }
+    let input = DeploymentInput::Authorise {
+        job: row.job.id,
+        act: authorised,
+    };
+    let step = match deployment.deployment.step(input) {
+        Ok(step) => step,
+        Err(refusal) => return Ok(Verdict::Refused(refusal.to_string())),
+    };
+    deployment.deployment = step.next;
+    if let Act::Execute { stack, changes, .. } = act {
+        deployment.stack_arn = Some(stack);
+        deployment.changes = changes;
+    }
+    deployments::tell(unit.tx, deployment, unit.now, Source::Hub, words).await?;
+    unit.carry_out(deployment, step.effects, None).await?;
+    deployments::put(unit.tx, deployment).await?;
+    Ok(Verdict::Granted)
 }
 
 /// Renews leases for a session; those that are not the agent's any more are left out.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anstream::{print, println};
 use anyhow::{Context as _, Result, bail};
@@ -47,12 +47,13 @@ impl Demo {
             let _alone = alone()?;
             // Whatever an earlier run left behind would be in the way.
             let _ = stop();
-            process::own_groups();
             let mut terminated = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+            let mut hung_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
             tokio::select! {
                 done = self.perform() => done,
                 _ = tokio::signal::ctrl_c() => bail!("interrupted; nothing is left running"),
                 _ = terminated.recv() => bail!("ended by SIGTERM; nothing is left running"),
+                _ = hung_up.recv() => bail!("the terminal is gone; nothing is left running"),
             }
         });
         runtime.shutdown_timeout(Duration::from_secs(1));
@@ -62,6 +63,8 @@ impl Demo {
     async fn perform(&self) -> Result<()> {
         let folder = folder();
         let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).context("a folder for the demo")?;
+        process::keep_apart(&pids());
         title("Starting an emulated AWS, the hub, and agents of three accounts");
         let mut world = World::kept(
             &folder,
@@ -234,7 +237,7 @@ impl Demo {
     }
 
     /// Leaves everything running, or ends it.
-    fn ending(&self, mut world: World, cast: &Cast) -> Result<()> {
+    fn ending(&self, world: World, cast: &Cast) -> Result<()> {
         if !self.keep {
             title("Done; everything is ended");
             println!(
@@ -242,21 +245,22 @@ impl Demo {
                  explains each; deploy/examples/ has templates to begin with.",
                 "./deploy/demo.sh --keep".bold()
             );
-            return Ok(());
+            drop(world);
+            return std::fs::remove_file(pids()).context("forgetting what ran");
         }
         let file = write_env(&world, cast)?;
-        let pids = [world.emulator.pid(), world.hub.process().pid()]
-            .into_iter()
-            .chain(world.agents.values_mut().map(|agent| agent.process().pid()))
-            .map(|pid| pid.to_string())
-            .collect::<Vec<_>>()
-            .join("\n");
-        std::fs::write(folder().join("pids"), pids).context("remembering what runs")?;
         // The processes go on without this one.
         std::mem::forget(world);
         title("Everything is left running");
+        println!("  The variables, as they stand in {}:", shown(&file));
+        for line in std::fs::read_to_string(&file)
+            .context(".hadron-demo/env")?
+            .lines()
+        {
+            println!("    {}", line.dimmed());
+        }
         println!(
-            "  source {file}        # variables and the functions as-administrator, as-developer, as-prod-owner, as-dev-owner\n  \
+            "\n  source {file}        # variables and the functions as-administrator, as-developer, as-prod-owner, as-dev-owner\n  \
              as-administrator hadron environment list\n  \
              as-developer hadron service get shop\n  \
              as-dev-owner hadron connection request --environment dev --management-account {MANAGEMENT} \\\n      \
@@ -292,6 +296,11 @@ fn alone() -> Result<File> {
         }
         Err(TryLockError::Error(error)) => Err(error).context("locking the demo's folder"),
     }
+}
+
+/// Where the pids of the demo's processes are written down.
+fn pids() -> PathBuf {
+    folder().join("pids")
 }
 
 fn shown(path: &Path) -> String {
@@ -349,8 +358,18 @@ fn service_spec(folder: &Path) -> Result<String> {
     Ok(file.display().to_string())
 }
 
+/// A statement of somebody else's.
+fn foreign_statement() -> Value {
+    json!({
+        "Sid": FOREIGN,
+        "Effect": "Allow",
+        "Principal": { "AWS": format!("arn:aws:iam::{DEV}:root") },
+        "Action": ["ecr:DescribeImages"],
+    })
+}
+
 /// Waits for the pipeline's repository and gives it a statement of somebody else's, before Hadron gets to it: the story's
-/// grant must leave it alone.
+/// grant must leave it alone. Should Hadron have been faster, what it wrote stays, as any careful writer would leave it.
 async fn plant_foreign_statement(emulator: String, repository: &'static str) -> Result<()> {
     let ecr = aws_sdk_ecr::Client::new(&aws::root(&emulator, MANAGEMENT).await);
     wait::until("the pipeline's repository", Duration::from_secs(120), || async {
@@ -363,15 +382,18 @@ async fn plant_foreign_statement(emulator: String, repository: &'static str) -> 
             .then_some(()))
     })
     .await?;
-    let policy = json!({
-        "Version": "2008-10-17",
-        "Statement": [{
-            "Sid": FOREIGN,
-            "Effect": "Allow",
-            "Principal": { "AWS": format!("arn:aws:iam::{DEV}:root") },
-            "Action": ["ecr:DescribeImages"],
-        }],
-    });
+    let found = ecr
+        .get_repository_policy()
+        .repository_name(repository)
+        .send()
+        .await
+        .ok();
+    let found: Value = found
+        .and_then(|answer| serde_json::from_str(answer.policy_text().unwrap_or_default()).ok())
+        .unwrap_or_default();
+    let mut statements = vec![foreign_statement()];
+    statements.extend(found["Statement"].as_array().cloned().unwrap_or_default());
+    let policy = json!({ "Version": "2008-10-17", "Statement": statements });
     ecr.set_repository_policy()
         .repository_name(repository)
         .policy_text(policy.to_string())
@@ -457,8 +479,8 @@ async fn check(world: &World) -> Result<String> {
     ];
     let principal = &own["Principal"]["AWS"];
     let arn = format!("arn:aws:iam::{PROD}:root");
-    let names_prod = *principal == json!(arn) || *principal == json!([arn]);
-    let foreign = statements.iter().any(|statement| statement["Sid"] == FOREIGN);
+    let names_prod = (*principal == json!(arn) || *principal == json!([arn])) && own["Effect"] == "Allow";
+    let foreign = statements.len() == 2 && statements.first() == Some(&foreign_statement());
     let facts = [
         (
             "the prod account holds the environment's stack",
@@ -477,7 +499,10 @@ async fn check(world: &World) -> Result<String> {
             "the repository lets 333333333333 pull, with exactly three actions",
             names_prod && actions == wanted,
         ),
-        ("the statement of somebody else is still there", foreign),
+        (
+            "the statement of somebody else is as it was, and there is no third",
+            foreign,
+        ),
     ];
     let mut text = format!("\n  policy of repository shop in {MANAGEMENT}:\n");
     for line in serde_json::to_string_pretty(&policy)?.lines() {
@@ -542,19 +567,30 @@ fn write_env(world: &World, cast: &Cast) -> Result<PathBuf> {
 
 /// Ends what an earlier `--keep` left running, by pid.
 fn stop() -> Result<()> {
-    let file = folder().join("pids");
-    let Ok(pids) = std::fs::read_to_string(&file) else {
+    let Ok(listed) = std::fs::read_to_string(pids()) else {
         println!("nothing of the demo is running");
         return Ok(());
     };
-    for pid in pids.lines() {
-        // A number may belong to somebody else by now: only a process of ours is ended.
+    // A number may belong to somebody else by now: only a process of ours is ended.
+    let ours = |pid: &str| {
         let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        if command.contains("hadron-") || command.contains("emulator.py") {
-            let _ = std::process::Command::new("kill").arg(pid).status();
+        command.contains("hadron-") || command.contains("emulator.py")
+    };
+    let signal = |name: &str| {
+        for pid in listed.lines().filter(|pid| ours(pid)) {
+            let _ = std::process::Command::new("kill").arg(name).arg(pid).status();
         }
+    };
+    signal("-TERM");
+    let end = Instant::now() + Duration::from_secs(15);
+    while listed.lines().any(ours) {
+        if Instant::now() > end {
+            signal("-KILL");
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
-    std::fs::remove_file(&file).context("forgetting what ran")?;
+    std::fs::remove_file(pids()).context("forgetting what ran")?;
     println!("the demo's processes are ended");
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! What developers and CI run.
 
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -18,7 +17,6 @@ pub(crate) struct Test {
 impl Test {
     /// Installs what tests need, builds what they start, and runs them.
     pub(crate) fn run(self) -> Result<()> {
-        check_tools()?;
         emulator::install()?;
         // Tests start the binaries as processes, and nextest alone would not build all of them. Everything in one build:
         // another choice of packages or features would compile half of the dependencies once more.
@@ -187,23 +185,4 @@ fn cargo(args: &[&str]) -> Result<()> {
     } else {
         bail!("cargo {} ended with {status}", args.join(" "))
     }
-}
-
-/// Names what is missing on this machine before anything is built for minutes.
-fn check_tools() -> Result<()> {
-    let nextest = Command::new("cargo").args(["nextest", "--version"]).output();
-    if !nextest.is_ok_and(|output| output.status.success()) {
-        bail!("cargo-nextest is missing: install it with `cargo install --locked cargo-nextest`");
-    }
-    let postgres = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let found = postgres
-        .map(|entry| entry.path().join("bin/initdb"))
-        .any(|path| Path::new(&path).is_file());
-    if !found {
-        bail!("the PostgreSQL server's binaries are missing: install them with `apt-get install postgresql`");
-    }
-    Ok(())
 }

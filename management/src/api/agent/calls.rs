@@ -42,7 +42,6 @@ pub(super) async fn authorise(
     let token = convert::token(request.token.as_ref()).map_err(|fault| invalid(&fault))?;
     let act = convert::act(request.act).map_err(|fault| invalid(&fault))?;
     let verdict = app.authorise(peer, token, act).await.map_err(refused)?;
-    tracing::info!(job.id = %token.job, account = %peer.account, verdict = ?verdict, "An agent asked for leave to act");
     Ok(convert::verdict(verdict))
 }
 
@@ -65,6 +64,5 @@ pub(super) async fn report(
     let token = convert::token(request.token.as_ref()).map_err(|fault| invalid(&fault))?;
     let outcome = convert::outcome(request.outcome).map_err(|fault| invalid(&fault))?;
     app.report(peer, token, outcome).await.map_err(refused)?;
-    tracing::info!(job.id = %token.job, account = %peer.account, "A job was reported");
     Ok(wire::ReportResponse {})
 }
