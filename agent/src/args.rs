@@ -103,6 +103,8 @@ Examples:
           The same as one CloudFormation template.
   hadron-agent role --account 111111111111 --management
           For the management account: also leave to set the pull policies of ECR repositories.
+  hadron-agent role --account 111111111111 --management --registry-policy
+          The same for an agent whose configuration says write_registry_policy = true.
   hadron-agent role --create
           Make them in the account of the current credentials. May be repeated: what is there is left alone.
   hadron-agent role --adopt arn:aws:iam::333333333333:role/ProtonServiceRole
@@ -164,6 +166,9 @@ pub struct Role {
     /// This is the management account: add leave to set the pull policies of ECR repositories
     #[arg(long)]
     pub management: bool,
+    /// For `write_registry_policy = true`: add leave to write the registry-wide ECR policy; needs --management
+    #[arg(long, requires = "management")]
+    pub registry_policy: bool,
     /// What the documents are printed as
     #[arg(long, value_enum, default_value_t)]
     pub format: RoleFormat,

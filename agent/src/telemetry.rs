@@ -8,6 +8,8 @@ use std::io;
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::SubscriberBuilder;
+use tracing_subscriber::fmt::format::{DefaultFields, Format, Json, JsonFields};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -29,7 +31,7 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), Box<dyn std::error::
         .with_env_filter(filter)
         .with_writer(io::stderr);
     match format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init()?,
+        LogFormat::Json => json(builder).try_init()?,
         LogFormat::Text => builder.with_target(false).try_init()?,
     }
     std::panic::set_hook(Box::new(|panic| {
@@ -41,4 +43,76 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), Box<dyn std::error::
         );
     }));
     Ok(())
+}
+
+/// `spans` lists all spans around an event with their fields, outermost first; `span` would only repeat the last.
+pub(crate) fn json<F, W>(
+    builder: SubscriberBuilder<DefaultFields, Format, F, W>,
+) -> SubscriberBuilder<JsonFields, Format<Json>, F, W> {
+    builder.json().flatten_event(true).with_current_span(false)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::{Value, json};
+    use tracing::subscriber::DefaultGuard;
+    use tracing::{info, info_span};
+
+    use super::*;
+
+    /// What was logged.
+    #[derive(Clone, Default)]
+    pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Lines {
+        /// Keeps what this thread logs, written as it is for machines.
+        pub(crate) fn keep() -> (Self, DefaultGuard) {
+            let lines = Self::default();
+            let writer = lines.clone();
+            let builder = tracing_subscriber::fmt().with_writer(move || writer.clone());
+            let guard = tracing::subscriber::set_default(json(builder).finish());
+            (lines, guard)
+        }
+
+        pub(crate) fn all(&self) -> Vec<Value> {
+            let bytes = self.0.lock().unwrap().clone();
+            String::from_utf8(bytes)
+                .unwrap()
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect()
+        }
+    }
+
+    #[test]
+    fn a_line_has_every_span_around_it_once() {
+        let (lines, _guard) = Lines::keep();
+        info_span!("agent", account = "333333333333", region = "us-east-1").in_scope(|| {
+            info_span!("work", job.id = "job_1", deployment.id = "d_1")
+                .in_scope(|| info!(outcome = "applied", "Done"));
+        });
+        let line = lines.all().remove(0);
+        assert_eq!(
+            (&line["message"], &line["outcome"]),
+            (&json!("Done"), &json!("applied"))
+        );
+        assert_eq!(line.get("span"), None);
+        let spans = json!([
+            { "name": "agent", "account": "333333333333", "region": "us-east-1" },
+            { "name": "work", "job.id": "job_1", "deployment.id": "d_1" },
+        ]);
+        assert_eq!(line["spans"], spans);
+    }
 }

@@ -9,7 +9,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use hadron_proto::tls::install_provider;
 use hadron_proto::vocab::{AccountId, Region};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, info_span, warn};
+use tracing::{Instrument as _, error, info, info_span, warn};
 
 use crate::args::{Cli, Role, Run, Task};
 use crate::aws::{AwsAccount, CallerIdentity as _, Iam, Pace, Sts};
@@ -85,7 +85,18 @@ pub async fn serve(
     drain: CancellationToken,
 ) -> anyhow::Result<()> {
     let span = info_span!("agent", account = %account, region = %config.region);
-    let entered = span.enter();
+    // Large, and for the agent's whole life: on the heap.
+    Box::pin(serve_account(config, aws, account, drain))
+        .instrument(span)
+        .await
+}
+
+async fn serve_account(
+    config: Config,
+    aws: SdkConfig,
+    account: AccountId,
+    drain: CancellationToken,
+) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), hub = %config.hub.jobs, "Starting");
     let (journal, recovered) = Journal::open(&config.state_dir)
         .with_context(|| format!("cannot open the journal in {}", config.state_dir.display()))?;
@@ -95,7 +106,6 @@ pub async fn serve(
         broken = recovered.broken.len(),
         "Read the journal"
     );
-    drop(entered);
 
     let held = Held::default();
     let (setter, link) = Link::new();
@@ -294,6 +304,65 @@ async fn roles(args: &Role) -> ExitCode {
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+
+    use super::*;
+    use crate::telemetry::tests::Lines;
+
+    #[tokio::test]
+    async fn every_line_of_the_agent_names_account_and_region() {
+        install_provider();
+        let (lines, _guard) = Lines::keep();
+        let state = tempfile::tempdir().unwrap();
+        let file = state.path().join("agent.toml");
+        let text = format!(
+            "region = \"eu-west-1\"\nstate_dir = \"{}\"\n[hub]\nenrol = \"https://127.0.0.1:1\"\n\
+             jobs = \"https://127.0.0.1:1\"\nca_pin = \"sha256:{}\"\n",
+            state.path().join("state").display(),
+            "0".repeat(64),
+        );
+        std::fs::write(&file, text).unwrap();
+        let config = config::load(Some(&file), Vec::new()).unwrap();
+        let key = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
+        let aws = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(aws_config::Region::new("eu-west-1"))
+            .credentials_provider(SharedCredentialsProvider::new(key))
+            .build();
+        let drain = CancellationToken::new();
+        let agent = serve(config, aws, "333333333333".parse().unwrap(), drain.clone());
+        let ends = async {
+            while !lines
+                .all()
+                .iter()
+                .any(|line| line["target"] == "hadron_agent::identity")
+            {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            drain.cancel();
+        };
+        let both = async { tokio::join!(agent, ends) };
+        let (ended, ()) = tokio::time::timeout(Duration::from_secs(30), both).await.unwrap();
+        ended.unwrap();
+        let own = |line: &serde_json::Value| {
+            line["target"]
+                .as_str()
+                .is_some_and(|target| target.starts_with("hadron_agent"))
+        };
+        let agent = serde_json::json!({ "name": "agent", "account": "333333333333", "region": "eu-west-1" });
+        let lines: Vec<_> = lines.all().into_iter().filter(own).collect();
+        assert!(lines.len() >= 3, "{lines:?}");
+        for line in lines {
+            assert_eq!(line["spans"][0], agent, "{line}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 
 use crate::aws::{self, Variables};
 use crate::world::field;
@@ -27,6 +28,22 @@ pub fn provisioning_role(account: &str) -> String {
 }
 
 impl World {
+    /// The hub's own door for people and scripts, without the command line client, which looks at everything first.
+    ///
+    /// # Errors
+    /// When the hub cannot be reached.
+    pub async fn door(&self) -> Result<Channel> {
+        let ca = std::fs::read(&self.hub.ready().ca_file).context("the hub's CA")?;
+        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
+        let endpoint = Channel::from_shared(self.hub.ready().api.clone()).context("the hub's address")?;
+        endpoint
+            .tls_config(tls)
+            .context("TLS")?
+            .connect()
+            .await
+            .context("the hub")
+    }
+
     /// Everything that a list command prints.
     ///
     /// # Errors

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use hadron_proto::wire;
 use hadron_tests::{World, paths};
 use serde_json::{Value, json};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 
 /// Everything that the hub shows to an administrator.
 async fn shown(world: &World) -> Value {
@@ -587,24 +586,14 @@ async fn a_request_that_cannot_work_is_refused_with_its_place_and_a_remedy() {
     world.at_rest().await.unwrap();
 }
 
-/// The hub's own door, without the command line client that looks at everything first.
-async fn door(world: &World) -> Channel {
-    let ca = std::fs::read(&world.hub.ready().ca_file).unwrap();
-    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
-    let endpoint = Channel::from_shared(world.hub.ready().api.clone())
-        .unwrap()
-        .tls_config(tls)
-        .unwrap();
-    endpoint.connect().await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hub_itself_refuses_bundles_that_no_client_of_ours_would_send() {
     let mut world = World::new().await.unwrap();
     world.publish_examples().await.unwrap();
     let token = world.hub.token("attacker", "administrator").unwrap();
-    let mut templates = wire::template_service_client::TemplateServiceClient::new(door(&world).await)
-        .max_encoding_message_size(64 * 1024 * 1024);
+    let mut templates =
+        wire::template_service_client::TemplateServiceClient::new(world.door().await.unwrap())
+            .max_encoding_message_size(64 * 1024 * 1024);
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     for _ in 0..128 {
         bomb.write_all(&vec![0; 1024 * 1024]).unwrap();

@@ -18,3 +18,4 @@ mod stage;
 mod stale;
 mod story;
 mod templates;
+mod watch;

@@ -54,3 +54,11 @@ fn making_and_adopting_exclude_each_other() {
     assert!(Cli::try_parse_from(["hadron-agent", "role", "--create", "--adopt", role]).is_err());
     assert!(Cli::try_parse_from(["hadron-agent", "role", "--endpoint-url", "http://127.0.0.1:1"]).is_err());
 }
+
+#[test]
+fn the_registrys_policy_is_for_the_management_account() {
+    let role = ["hadron-agent", "role", "--registry-policy"];
+    let error = Cli::try_parse_from(role).unwrap_err().to_string();
+    assert!(error.contains("--management"), "{error}");
+    assert!(Cli::try_parse_from(role.iter().chain(&["--management"])).is_ok());
+}

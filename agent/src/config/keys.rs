@@ -121,7 +121,8 @@ pub const KEYS: &[Key] = &[
         "write_registry_policy",
         Kind::Switch,
         "BOOL",
-        "Grant pulls in the registry-wide ECR policy as well; pulls do not need it [default: false]",
+        "Grant pulls in the registry-wide ECR policy as well; pulls do not need it, and the agent's role needs more \
+         (`hadron-agent role --management --registry-policy`) [default: false]",
     ),
     key(
         "drain_timeout",

@@ -29,6 +29,8 @@ pub(super) struct Subject {
     pub(super) runs_on: Vec<RunsOn>,
     /// Is it the management account?
     pub(super) management: bool,
+    /// Does the agent write the registry's policy as well?
+    pub(super) registry_policy: bool,
 }
 
 impl Subject {
@@ -44,6 +46,7 @@ impl Subject {
             boundary: args.boundary.clone(),
             runs_on: args.runs_on.clone(),
             management: args.management,
+            registry_policy: args.registry_policy,
         }
     }
 
@@ -177,6 +180,14 @@ pub(super) fn agent_policy(subject: &Subject) -> Value {
             "Resource": repositories,
             "Condition": { "StringEquals": { "aws:ResourceTag/hadron:managed": "true" } },
         }));
+        if subject.registry_policy {
+            // There is one registry per account and Region, and IAM knows no resource for it.
+            statements.push(json!({
+                "Sid": "RegistryPolicy", "Effect": "Allow",
+                "Action": ["ecr:DeleteRegistryPolicy", "ecr:GetRegistryPolicy", "ecr:PutRegistryPolicy"],
+                "Resource": "*",
+            }));
+        }
     }
     statements.push(json!({
         "Sid": "NoDirect", "Effect": "Deny",

@@ -236,6 +236,54 @@ async fn the_agent_can_make_nothing_by_itself() {
     }
 }
 
+#[tokio::test]
+async fn leave_for_the_registrys_policy_is_one_statement_more_and_only_when_asked_for() {
+    async fn statements(line: &[&str]) -> Vec<Value> {
+        let all: Value = serde_json::from_str(&printed(line).await).unwrap();
+        all["agentRole"]["policy"]["Statement"]
+            .as_array()
+            .unwrap()
+            .clone()
+    }
+    let without = statements(&["--management"]).await;
+    let mut with = statements(&["--management", "--registry-policy"]).await;
+    let place = with
+        .iter()
+        .position(|statement| statement["Sid"] == "RegistryPolicy")
+        .unwrap();
+    insta::assert_snapshot!("registry-policy", pretty(&with.remove(place)));
+    assert_eq!(with, without);
+}
+
+/// The template for any account is kept by hand.
+#[test]
+fn the_template_for_any_account_has_the_same_statements() {
+    let yaml = include_str!("../../../deploy/agent/cloudformation/environment-account.yaml");
+    let cli = Cli::parse_from(["hadron-agent", "role", "--management", "--registry-policy"]);
+    let Task::Role(args) = cli.command else {
+        panic!("another command")
+    };
+    let subject = Subject::new(&args, "333333333333".parse().unwrap());
+    let statements = documents::agent_policy(&subject)["Statement"]
+        .as_array()
+        .unwrap()
+        .clone();
+    for statement in statements {
+        let sid = statement["Sid"].as_str().unwrap();
+        let from = yaml
+            .find(&format!("- Sid: {sid}\n"))
+            .unwrap_or_else(|| panic!("no {sid}"));
+        let text = yaml[from + 1..].split("- Sid: ").next().unwrap();
+        let actions = match &statement["Action"] {
+            Value::String(one) => vec![one.clone()],
+            many => serde_json::from_value(many.clone()).unwrap(),
+        };
+        for action in actions {
+            assert!(text.contains(&action), "{action} is not in {sid}");
+        }
+    }
+}
+
 // ---- making ------------------------------------------------------------------------------------------------------
 
 #[tokio::test]

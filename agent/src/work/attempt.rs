@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hadron_proto::vocab::{RoleArn, StackArn};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 use tokio::time::Instant;
 
 use super::names::Names;
@@ -201,13 +202,30 @@ impl<'a, A: Account, H: Hub, J: StepLog> Attempt<'a, A, H, J> {
     pub(super) async fn wait(&self, wait: Duration) -> Result<(), Halt> {
         self.stop.check()?;
         if Instant::now() >= self.ends {
-            let most = self.settings.deadline;
-            return Err(Halt::failed(
-                FailureKind::Deadline,
-                format!("not finished after {} s", most.as_secs()),
-            ));
+            return Err(self.late());
         }
         Ok(self.stop.sleep(wait).await?)
+    }
+
+    fn late(&self) -> Halt {
+        let most = self.settings.deadline;
+        Halt::failed(
+            FailureKind::Deadline,
+            format!("not finished after {} s", most.as_secs()),
+        )
+    }
+
+    /// Waits for other jobs of this agent, but no longer than the job may go on and the deadline allows.
+    pub(super) async fn turn<'m>(&self, of: &'m AsyncMutex<()>) -> Result<AsyncMutexGuard<'m, ()>, Halt> {
+        let left = self.ends.saturating_duration_since(Instant::now());
+        tokio::select! {
+            biased;
+            turn = of.lock() => Ok(turn),
+            stopped = self.stop.sleep(left) => {
+                stopped?;
+                Err(self.late())
+            }
+        }
     }
 
     /// Asks the hub for leave.

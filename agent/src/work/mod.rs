@@ -337,7 +337,8 @@ impl DefaultRoles {
     }
 }
 
-/// How the work is done. One value for all jobs of an agent, since they share [`Settings::pace`].
+/// How the work is done. One value for all jobs of an agent, since they share [`Settings::pace`] and
+/// [`Settings::registry_turn`].
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The most that one attempt may take.
@@ -365,6 +366,8 @@ pub struct Settings {
     pub registry_policy: bool,
     /// The bucket that all calls of this agent share.
     pub pace: Arc<Pace>,
+    /// Held by the one job of this agent that reads and writes the registry's policy.
+    pub registry_turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Default for Settings {
@@ -388,6 +391,7 @@ impl Default for Settings {
             roles: DefaultRoles::default(),
             registry_policy: false,
             pace: Arc::new(Pace::default()),
+            registry_turn: Arc::default(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Make an ECR repository's policy let exactly these accounts pull, besides what others granted.
 //!
 //! ECR has no version to compare, so another writer can slip in between reading and writing. Reading back finds that out;
-//! what was lost of theirs in that moment nobody can know. One job per repository at a time is the hub's part.
+//! what was lost of theirs in that moment nobody can know. One job per repository at a time is the hub's part; the
+//! registry has one policy for all repositories, so this agent's jobs take turns at it.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +21,7 @@ pub(super) async fn run<A: Account, H: Hub, J: StepLog>(
     let readers: BTreeSet<AccountId> = work.readers.iter().copied().collect();
     let partition = at.job.region.partition();
     let grant = Grant::repository(partition, at.job.account, readers.clone());
-    let (mut changed, warnings) = settle(at, work, Where::Repository, &grant).await?;
+    let (mut changed, mut warnings) = settle(at, work, Where::Repository, &grant).await?;
     if at.settings.registry_policy {
         let grant = Grant::registry(
             partition,
@@ -29,9 +30,36 @@ pub(super) async fn run<A: Account, H: Hub, J: StepLog>(
             &work.repository,
             readers,
         );
-        changed |= settle(at, work, Where::Registry, &grant).await?.0;
+        match settle_registry(at, work, &grant).await {
+            Ok(registry) => changed |= registry,
+            // Pulls work by the repository's policy, which is in place.
+            Err(Halt::Failed(failure)) => {
+                let warning = format!(
+                    "the registry's policy is not as wanted for {}: {}. Pulls that the repository's policy grants work \
+                     nevertheless; what the registry's policy granted before, it may still grant. Either let the \
+                     agent's role write it (`hadron-agent role --management --registry-policy`) and mend what is named \
+                     here, or set write_registry_policy = false and take Hadron's statements out of it",
+                    work.repository, failure.message
+                );
+                tracing::warn!(repository = %work.repository, failure.kind = ?failure.kind, "{warning}");
+                warnings.push(warning);
+            }
+            Err(stopped @ Halt::Stopped(_)) => return Err(stopped),
+        }
     }
     Ok(Outcome::PullPolicySet { changed, warnings })
+}
+
+/// The registry's policy, by one job of this agent at a time: between another's reading and writing, what is written
+/// here would be lost, and nobody would read it back again.
+async fn settle_registry<A: Account, H: Hub, J: StepLog>(
+    at: &Attempt<'_, A, H, J>,
+    work: &SetPullPolicy,
+    grant: &Grant,
+) -> Result<bool, Halt> {
+    let _turn = at.turn(&at.settings.registry_turn).await?;
+    let (changed, _) = settle(at, work, Where::Registry, grant).await?;
+    Ok(changed)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -258,7 +258,13 @@ impl App {
                     if matches!(row.connection.approval, Approval::Connected(_))
                         && row.pinned_role_id.take().is_some()
                     {
+                        // Whoever holds a certificate under the old role's name may no longer act.
+                        row.connection.epoch += 1;
                         connections::put(unit.tx, &row).await?;
+                        let why =
+                            "the connection was accepted again for a role that was made anew".to_owned();
+                        unit.notify(Notice::Close { connection: id, why });
+                        unit.take_back_jobs(id).await?;
                     }
                     let environment = row.connection.environment.clone();
                     let input = ConnectionInput::Accept(unit.signed(&request.caller));

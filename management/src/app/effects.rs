@@ -208,7 +208,12 @@ impl Unit<'_> {
             match effect {
                 DeploymentEffect::Enqueue(job, work) => self.enqueue(row, job, work).await?,
                 DeploymentEffect::VoidJob(job) => self.void(job).await?,
-                DeploymentEffect::Condemn(stack) => self.condemn(row.target_id, &stack).await?,
+                DeploymentEffect::Condemn(stack) => {
+                    self.condemn(row.target_id, &stack).await?;
+                    // The deployment knows no other stack until it has made one: should it end here, its target keeps the
+                    // condemned one in mind.
+                    row.stack_arn = stack.parse().ok();
+                }
                 DeploymentEffect::Ended(ending) => self.ended(row, &ending, &Left { outcome }).await?,
             }
         }
@@ -346,7 +351,7 @@ impl Unit<'_> {
             (Intent::Apply, Ending::Succeeded) => {
                 target.part = Part::Good;
                 target.ever_succeeded = true;
-                target.condemned = false;
+                target.condemned &= target.stack_arn == row.stack_arn;
                 target.version = row.version;
                 target.spec.clone_from(&row.spec);
                 target.outputs.clone_from(&row.outputs);
@@ -502,7 +507,9 @@ impl Unit<'_> {
             .map_err(|refusal| AppError::invalid("NOT_THIS_JOB", refusal.to_string()))?;
         row.changed_at = self.now;
         self.lane_step(&mut row, step.next, step.effects).await?;
-        grants::release_waiting(self).await
+        grants::release_waiting(self, false).await?;
+        // Whoever still waits may wait for what nobody wants any more.
+        Ok(outbox::ask(self.tx, topic::GRANTS, topic::ALL, self.now).await?)
     }
 
     /// A job was lost or passed on too often: it is given up.

@@ -15,7 +15,7 @@ use super::{App, AppError, Settings, Unit};
 use crate::store::deployments::Source;
 use crate::store::grants::LaneRow;
 use crate::store::targets::TargetRow;
-use crate::store::{deployments, grants as lanes, targets};
+use crate::store::{Sequence, deployments, grants as lanes, targets};
 
 /// One account's right to one repository, as shown to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +152,9 @@ pub async fn lacking(
 /// # Errors
 /// When the database does not take it.
 pub async fn revise(unit: &mut Unit<'_>, check: Check) -> Result<(), AppError> {
+    // One after another, also across hubs: two at once would both make a lane that is not there yet, or wish for what an
+    // instance of a moment ago needed. Drawing the number holds its row until the transaction ends.
+    unit.tx.next(Sequence::CHANGE).await?;
     let pipelines: BTreeMap<ServiceName, TargetRow> = targets::all_pipelines(unit.tx)
         .await?
         .into_iter()
@@ -230,7 +233,7 @@ pub async fn revise(unit: &mut Unit<'_>, check: Check) -> Result<(), AppError> {
             unit.lane_step(&mut row, step.next, step.effects).await?;
         }
     }
-    release_waiting(unit).await
+    release_waiting(unit, true).await
 }
 
 /// A deployment begins that needs these repositories: what could not be written before is tried once more.
@@ -254,11 +257,12 @@ pub async fn try_again(unit: &mut Unit<'_>, grants: &BTreeSet<Repository>) -> Re
     Ok(())
 }
 
-/// Lets deployments go on whose grants are applied, and fails those whose grants cannot be.
+/// Lets deployments go on whose grants are applied, and fails those whose grants cannot be. `revised` says that all grants
+/// were computed anew in this transaction: what no service wants any more by then is nothing to wait for.
 ///
 /// # Errors
 /// When the database does not take it.
-pub async fn release_waiting(unit: &mut Unit<'_>) -> Result<(), AppError> {
+pub async fn release_waiting(unit: &mut Unit<'_>, revised: bool) -> Result<(), AppError> {
     for mut row in deployments::active(unit.tx).await? {
         let Phase::Waiting { grants } = &row.deployment.phase else {
             continue;
@@ -270,6 +274,8 @@ pub async fn release_waiting(unit: &mut Unit<'_>) -> Result<(), AppError> {
             let lane = lanes::get(unit.tx, repository).await?;
             match lane {
                 Some(lane) if lane.lane.can_pull(row.account) => {}
+                Some(lane) if revised && !lane.lane.wanted.contains(&row.account) => {}
+                None if revised => {}
                 Some(LaneRow {
                     lane:
                         PolicyLane {

@@ -198,9 +198,11 @@ async fn trusted(unit: &mut Unit<'_>, peer: &Peer) -> Result<(agents::AgentRow, 
     }
 }
 
-/// The job of a token, if it is one of the peer's account and its own connection is connected.
+/// The job of a token, if it is one of the peer's account, and if the job's own connection is connected and for the same
+/// agent role. Where that has changed since the agent took the job, it is not the agent's any more; the agent itself, whose
+/// own connection is fine, goes on.
 async fn job_of(unit: &mut Unit<'_>, peer: &Peer, job: JobId) -> Result<JobRow, AppError> {
-    let (agent, _) = trusted(unit, peer).await?;
+    let (agent, own) = trusted(unit, peer).await?;
     let row = jobs::get(unit.tx, job).await?.ok_or_else(unknown_job)?;
     if row.account != agent.account || row.region != agent.region {
         return Err(unknown_job());
@@ -208,10 +210,13 @@ async fn job_of(unit: &mut Unit<'_>, peer: &Peer, job: JobId) -> Result<JobRow, 
     let connection = connections::get(unit.tx, row.connection)
         .await?
         .ok_or_else(unknown_job)?;
-    if !matches!(connection.connection.approval, Approval::Connected(_)) {
-        return Err(distrusted());
+    let connected = matches!(connection.connection.approval, Approval::Connected(_));
+    let same_role = connection.connection.roles.agent_role_name == own.connection.roles.agent_role_name;
+    if connected && same_role {
+        Ok(row)
+    } else {
+        Err(unknown_job())
     }
-    Ok(row)
 }
 
 impl App {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hadron_proto::vocab::Timestamp;
 
 use super::StoreError;
-use super::db::{Row, Topic, Tx, params};
+use super::db::{Row, Sequence, Topic, Tx, params};
 
 macro_rules! outbox_columns {
     () => {
@@ -37,10 +37,13 @@ fn from_row(row: &Row) -> Result<OutboxRow, StoreError> {
 
 /// Asks for something. Asking twice before it is done is asking once; asking while it is being done is asking again.
 pub async fn ask(tx: &mut Tx, topic: &'static str, key: &str, due: Timestamp) -> Result<(), StoreError> {
+    // A version is never used twice: a hub that is done with an older asking must not take a newer one for it.
+    let version = tx.next(Sequence::CHANGE).await?;
     tx.execute(
-        "INSERT INTO outbox (topic, key, version, due_at, attempts, last_error) VALUES ($1, $2, 1, $3, 0, '')
-         ON CONFLICT (topic, key) DO UPDATE SET version = outbox.version + 1, due_at = excluded.due_at, attempts = 0",
-        &params![topic, key, due],
+        "INSERT INTO outbox (topic, key, version, due_at, attempts, last_error) VALUES ($1, $2, $3, $4, 0, '')
+         ON CONFLICT (topic, key) DO UPDATE
+             SET version = excluded.version, due_at = excluded.due_at, attempts = 0",
+        &params![topic, key, version, due],
     )
     .await?;
     tx.after_commit(Topic::Outbox);

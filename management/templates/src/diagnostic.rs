@@ -375,6 +375,14 @@ impl Source {
         }
     }
 
+    /// The place of a line, without the blanks around it.
+    pub(crate) fn whole_line(&self, number: u32) -> Place {
+        let whole = self.line(number);
+        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let column = whole.chars().take_while(|c| *c == ' ').count();
+        self.place(number, small(column + 1), small(whole.trim().chars().count()))
+    }
+
     /// The place of a range of bytes. A range over several lines is cut at the end of its first.
     pub(crate) fn range(&self, range: std::ops::Range<usize>) -> Place {
         let start = floor(&self.text, range.start);

@@ -20,6 +20,8 @@ use crate::render::{self, Template};
 pub(crate) struct Uses {
     /// Outputs by whose they are; true when the template fails without it.
     pub(crate) outputs: BTreeMap<&'static str, BTreeMap<String, bool>>,
+    /// Filters and tests that there are not, each with its kind.
+    pub(crate) unknown: BTreeSet<(&'static str, String)>,
 }
 
 /// Checks all names of a template.
@@ -342,10 +344,11 @@ impl Walker<'_> {
         }
     }
 
-    fn function(&mut self, kind: &str, name: &str, span: Span) {
+    fn function(&mut self, kind: &'static str, name: &str, span: Span) {
         let mut state = self.env.empty_state();
         let known = state.perform_test(kind, &[Value::from(name)]);
         if matches!(known, Ok(false)) {
+            self.uses.unknown.insert((kind, name.to_owned()));
             let fault = Fault::error(
                 "template/unknown-function",
                 format!("Jinja has no {kind} '{}'", clip(name)),

@@ -111,18 +111,19 @@ fn environment() -> Known {
     ])
 }
 
-/// The names at the root of a template's namespace.
-pub(crate) fn roots(scope: Scope, schema: &Schema) -> BTreeMap<String, Known> {
+/// The names at the root of a template's namespace. Without a schema every input may be there.
+pub(crate) fn roots(scope: Scope, schema: Option<&Schema>) -> BTreeMap<String, Known> {
     let service = members([
         ("name", sure(Known::Leaf)),
         ("branch_name", sure(Known::Leaf)),
         ("repository_id", sure(Known::Leaf)),
         ("repository_connection_arn", sure(Known::Leaf)),
     ]);
-    let given = inputs(schema.inputs(InputType::Service));
+    let inputs = |which| schema.map_or(Known::Any, |schema| inputs(schema.inputs(which)));
+    let given = inputs(InputType::Service);
     let list: Vec<(&str, Known)> = match scope {
         Scope::Environment => {
-            let inputs = inputs(schema.inputs(InputType::Environment));
+            let inputs = inputs(InputType::Environment);
             let facts = [
                 ("name", sure(Known::Leaf)),
                 ("account_id", sure(Known::Leaf)),
@@ -161,7 +162,7 @@ pub(crate) fn roots(scope: Scope, schema: &Schema) -> BTreeMap<String, Known> {
                 ("outputs", sure(Known::Outputs("instance"))),
                 ("environment", sure(environment())),
             ]);
-            let pipeline = members([("inputs", sure(inputs(schema.inputs(InputType::Pipeline))))]);
+            let pipeline = members([("inputs", sure(inputs(InputType::Pipeline)))]);
             vec![
                 ("service", service),
                 ("service_instances", Known::List(Box::new(item))),

@@ -13,13 +13,14 @@
 //! developer cannot do that, but the author of a template can. Who renders templates of authors that are not
 //! trusted with the hub's memory must do so in a worker process with a memory and a CPU limit.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use minijinja::machinery::{Span, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::ValueKind;
+use minijinja::value::{Rest, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use serde_json::Value as Json;
 
@@ -32,6 +33,8 @@ pub(crate) const OUTPUT: usize = 1024 * 1024;
 /// Instructions. The largest pipelines known, with a hundred instances, need some ten thousand.
 const FUEL: u64 = 500_000;
 const NESTING: usize = 100;
+/// Stands for what an expression prints.
+pub(crate) const HOLLOW: char = '\u{fdd4}';
 /// Operators in a row, see [`Template::shallow`].
 const CHAIN: usize = 300;
 
@@ -204,6 +207,50 @@ impl Template {
         Ok(text)
     }
 
+    /// Renders with [`HOLLOW`] in place of each `{{ ... }}`, so that only the template's own text and the branches
+    /// that these values take are left. What is not defined does no harm here, nor do the filters and tests in
+    /// `unknown`, each with its kind. Nothing when that is not enough to get to the end.
+    pub(crate) fn hollow(
+        &self,
+        facts: &Values,
+        unknown: &BTreeSet<(&'static str, String)>,
+    ) -> Option<String> {
+        let whole = self.source.text();
+        let (mut text, mut kept) = (String::with_capacity(whole.len()), 0);
+        for token in tokenize(whole, false, SyntaxConfig::default()) {
+            match token.ok()? {
+                (Token::VariableStart, span) => {
+                    text.push_str(whole.get(kept..span.end_offset as usize)?);
+                    text.extend(['"', HOLLOW, '"']);
+                }
+                (Token::VariableEnd, span) => kept = span.start_offset as usize,
+                _ => {}
+            }
+        }
+        text.push_str(whole.get(kept..)?);
+        let mut env = environment(false);
+        env.set_undefined_behavior(UndefinedBehavior::Chainable);
+        for (kind, name) in unknown {
+            match *kind {
+                "filter" => env.add_filter(name.clone(), |value: Value, _: Rest<Value>| value),
+                _ => env.add_test(name.clone(), |_: Value, _: Rest<Value>| true),
+            }
+        }
+        let template = env.template_from_named_str(self.source.file(), &text).ok()?;
+        let context = facts.iter().map(|(name, json)| {
+            let value = inputs::value(json, name, &|_, _| None);
+            (Value::from(name.as_str()), value)
+        });
+        let mut out = Capped {
+            text: Vec::new(),
+            cap: OUTPUT,
+        };
+        template
+            .render_captured_to(Value::from_pairs(context), &mut out)
+            .ok()?;
+        String::from_utf8(out.text).ok()
+    }
+
     fn too_large(&self, at: Option<Place>) -> Fault {
         let message = format!(
             "the rendered text of {} would be larger than {OUTPUT} bytes, the most that CloudFormation takes",
@@ -230,15 +277,7 @@ impl Template {
             .unwrap_or(1);
         let at = match &range {
             Some(range) => self.source.range(range.clone()),
-            None => {
-                let whole = self.source.line(line);
-                let column = whole.chars().take_while(|c| *c == ' ').count();
-                let (column, length) = (
-                    u32::try_from(column + 1).unwrap_or(1),
-                    u32::try_from(whole.trim().chars().count()).unwrap_or(1),
-                );
-                self.source.place(line, column, length)
-            }
+            None => self.source.whole_line(line),
         };
         let detail = error.detail().unwrap_or_default();
         let excerpt = range.and_then(|range| text.get(range)).unwrap_or_default();

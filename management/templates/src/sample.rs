@@ -10,11 +10,26 @@ use crate::property::{Kind, Property};
 use crate::schema::{InputSchema, InputType, Schema};
 
 /// Trees to render with, each with whether an input in it had to be made up: once with nothing attached, and for
-/// instances once with a component.
+/// instances once with a component; and all of them again with the optional inputs, when there are any.
 pub(crate) fn facts(
     scope: Scope,
-    schema: &Schema,
+    schema: Option<&Schema>,
     outputs: &BTreeMap<&'static str, BTreeMap<String, bool>>,
+) -> Vec<(Values, bool)> {
+    let mut all = some_facts(scope, schema, outputs, false);
+    for more in some_facts(scope, schema, outputs, true) {
+        if all.iter().all(|(values, _)| *values != more.0) {
+            all.push(more);
+        }
+    }
+    all
+}
+
+fn some_facts(
+    scope: Scope,
+    schema: Option<&Schema>,
+    outputs: &BTreeMap<&'static str, BTreeMap<String, bool>>,
+    optional: bool,
 ) -> Vec<(Values, bool)> {
     let text = |name: &str| json!(format!("placeholder-{}", name.to_ascii_lowercase()));
     let asked = |whose: &str| -> Json {
@@ -32,10 +47,11 @@ pub(crate) fn facts(
         "name": "service", "branch_name": "main", "repository_id": "owner/repository",
         "repository_connection_arn": "arn:aws:codestar-connections:us-east-1:111111111111:connection/placeholder",
     });
-    let (given, made_up) = inputs(schema.inputs(InputType::Service));
+    let inputs = |which| inputs(schema.and_then(|schema| schema.inputs(which)), optional);
+    let (given, made_up) = inputs(InputType::Service);
     match scope {
         Scope::Environment => {
-            let (given, made_up) = inputs(schema.inputs(InputType::Environment));
+            let (given, made_up) = inputs(InputType::Environment);
             let environment = json!({ "name": "environment", "account_id": "111111111111", "region": "us-east-1", "inputs": given });
             vec![(root([("environment", environment)]), made_up)]
         }
@@ -52,7 +68,7 @@ pub(crate) fn facts(
                 .collect()
         }
         Scope::Pipeline => {
-            let (pipeline, also) = inputs(schema.inputs(InputType::Pipeline));
+            let (pipeline, also) = inputs(InputType::Pipeline);
             let instance = json!({ "name": "instance", "inputs": given, "outputs": asked("instance"), "environment": environment });
             let all = [
                 ("service", service),
@@ -80,21 +96,21 @@ fn root<const N: usize>(members: [(&str, Json); N]) -> Values {
         .collect()
 }
 
-fn inputs(schema: Option<&InputSchema>) -> (Json, bool) {
+fn inputs(schema: Option<&InputSchema>, optional: bool) -> (Json, bool) {
     let mut made_up = false;
     let mut values = Values::new();
     for (name, property) in schema.iter().flat_map(|schema| &schema.properties) {
         if let Some(default) = &property.default {
             values.insert(name.clone(), default.clone());
-        } else if schema.is_some_and(|schema| schema.required.contains(name)) {
+        } else if optional || schema.is_some_and(|schema| schema.required.contains(name)) {
             made_up = true;
-            values.insert(name.clone(), value(property));
+            values.insert(name.clone(), value(property, optional));
         }
     }
     (Json::Object(values), made_up)
 }
 
-fn value(property: &Property) -> Json {
+fn value(property: &Property, optional: bool) -> Json {
     if let Some(value) = property.default.as_ref().or_else(|| property.choices.first()) {
         return value.clone();
     }
@@ -120,15 +136,14 @@ fn value(property: &Property) -> Json {
             .or_else(|| property.maximum.clone())
             .map_or_else(|| json!(1), Json::Number),
         Kind::Boolean => json!(true),
-        Kind::Array => Json::Array(property.items.iter().map(|item| value(item)).collect()),
+        Kind::Array => Json::Array(property.items.iter().map(|item| value(item, optional)).collect()),
         Kind::Object => {
-            let members = property
-                .properties
-                .iter()
-                .filter(|(name, member)| property.required.contains(name) || member.default.is_some());
+            let members = property.properties.iter().filter(|(name, member)| {
+                optional || property.required.contains(name) || member.default.is_some()
+            });
             Json::Object(
                 members
-                    .map(|(name, member)| (name.clone(), value(member)))
+                    .map(|(name, member)| (name.clone(), value(member, optional)))
                     .collect(),
             )
         }

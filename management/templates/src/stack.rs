@@ -96,7 +96,7 @@ pub(crate) fn parse(template: &Source, text: &str) -> Result<(Node, Faults), Fau
 
 /// The line of the template that a line of the rendered text most likely comes from: that of the nearest line above
 /// it that stands unchanged, and only once, in the template.
-fn origin(template: &Source, rendered: &Source, line: u32) -> Option<u32> {
+pub(crate) fn origin(template: &Source, rendered: &Source, line: u32) -> Option<u32> {
     let mut once: BTreeMap<&str, Option<u32>> = BTreeMap::new();
     for (number, text) in (1..).zip(template.text().lines()) {
         once.entry(text.trim_end())

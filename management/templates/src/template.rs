@@ -3,19 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hadron_proto::vocab::Digest;
+use regex::Regex;
 use serde::Serialize;
 
 use crate::bundle::Bundle;
-use crate::diagnostic::{Fault, Faults, clip, listed};
+use crate::diagnostic::{Fault, Faults, Source, clip, listed};
 use crate::inputs::{EnvironmentInputs, InstanceInputs, PipelineInputs, Values, texts};
 use crate::lint::{self, Uses};
 use crate::manifest::{Engine, Manifest};
 use crate::namespace::{self, Scope};
-use crate::render::{Template, roomy};
+use crate::render::{HOLLOW, Template, roomy};
 use crate::sample;
 use crate::schema::{InputType, Schema};
 use crate::shield;
 use crate::stack::{self, Rendered};
+use crate::yaml;
 
 /// What a bundle is a template for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -98,11 +100,6 @@ impl TemplateBundle {
         }
         if let (Some(schema), Some(BundleKind::EnvironmentCustomerManaged)) = (&schema, kind) {
             customer_managed(schema, &mut faults);
-        }
-        if let Some(schema) = schema.as_ref().filter(|_| !faults.is_error()) {
-            for part in &parts {
-                try_out(part, schema, &mut faults);
-            }
         }
         match (schema, kind) {
             (Some(schema), Some(kind)) if !faults.is_error() => (
@@ -434,18 +431,15 @@ fn part(bundle: &Bundle, scope: Scope, schema: Option<&Schema>, faults: &mut Fau
             return None;
         }
     };
-    // Without a schema every input would be unknown; the schema's own faults are enough then.
-    let mut outputs = BTreeMap::new();
-    if let Some(schema) = schema {
-        let (uses, found): (Uses, Faults) = lint::check(&template, scope, &namespace::roots(scope, schema));
-        faults.extend(found);
-        outputs = uses.outputs;
-    }
+    let (uses, found): (Uses, Faults) = lint::check(&template, scope, &namespace::roots(scope, schema));
+    let sound = !found.is_error();
+    faults.extend(found);
+    try_out(&template, scope, schema, &uses, sound, faults);
     Some(Part {
         scope,
         manifest,
         template: Some(template),
-        outputs,
+        outputs: uses.outputs,
     })
 }
 
@@ -473,52 +467,132 @@ fn customer_managed(schema: &Schema, faults: &mut Faults) {
 }
 
 /// Renders with defaults and made-up values. What fails only because a value is made up says nothing about the
-/// template, so failures of rendering are told only when no value can be the reason.
-fn try_out(part: &Part, schema: &Schema, faults: &mut Faults) {
-    let Some(template) = &part.template else { return };
-    for (facts, made_up) in sample::facts(part.scope, schema, &part.outputs) {
-        let found = match try_render(template, &facts) {
-            Ok(text) => match stack::parse(&template.source, &text) {
-                Ok((tree, _)) => {
-                    let mut found = Faults::new();
-                    stack::inspect(&tree, text, &mut found);
-                    found
-                }
-                Err(errors) => errors,
-            },
-            Err(found)
-                if found
-                    .iter()
-                    .any(|fault| matches!(fault.code, "render/too-long" | "render/too-large")) =>
-            {
-                found
-            }
-            Err(_) => continue,
+/// template, so it is a warning then, and failures of rendering are told only when no value can be the reason. YAML
+/// that is malformed without any values in it is an error whichever they are. When a name has none (`sound` is
+/// false), or nothing is known of the inputs, only that is looked for.
+fn try_out(
+    template: &Template,
+    scope: Scope,
+    schema: Option<&Schema>,
+    uses: &Uses,
+    sound: bool,
+    faults: &mut Faults,
+) {
+    let mut doubtful = None;
+    for (facts, made_up) in sample::facts(scope, schema, &uses.outputs) {
+        let found = if sound && schema.is_some() {
+            attempt(template, &facts)
+        } else {
+            None
         };
-        if found.is_error() {
-            let note = if made_up {
-                "made-up values"
-            } else {
-                "the default inputs"
-            };
-            faults.extend(found.into_iter().map(|fault| {
-                let message = format!("rendered with {note}: {}", fault.message);
-                let severity = if made_up {
-                    crate::Severity::Warning
-                } else {
-                    fault.severity
-                };
-                Fault {
-                    message,
-                    severity,
+        match found {
+            Some(found) if !found.is_error() => {}
+            Some(found) if !made_up => {
+                faults.extend(found.into_iter().map(|fault| Fault {
+                    message: format!("rendered with the default inputs: {}", fault.message),
                     ..fault
+                }));
+                return;
+            }
+            found => {
+                if let Some(errors) = malformed(template, &facts, uses) {
+                    faults.extend(errors);
+                    return;
                 }
-            }));
-            return;
+                doubtful = doubtful.or(found);
+            }
         }
+    }
+    faults.extend(doubtful.into_iter().flatten().map(|fault| Fault {
+        message: format!("rendered with made-up values: {}", fault.message),
+        severity: crate::Severity::Warning,
+        ..fault
+    }));
+}
+
+/// What is wrong with the text that comes out; nothing when none does and the values may be the reason.
+fn attempt(template: &Template, facts: &Values) -> Option<Faults> {
+    match template.render(facts, &|_, _| None, false) {
+        Ok(text) => match stack::parse(&template.source, &text) {
+            Ok((tree, _)) => {
+                let mut found = Faults::new();
+                stack::inspect(&tree, text, &mut found);
+                Some(found)
+            }
+            Err(errors) => Some(errors),
+        },
+        Err(found)
+            if found
+                .iter()
+                .any(|fault| matches!(fault.code, "render/too-long" | "render/too-large")) =>
+        {
+            Some(found)
+        }
+        Err(_) => None,
     }
 }
 
-fn try_render(template: &Template, facts: &Values) -> Result<String, Faults> {
-    template.render(facts, &|_, _| None, false)
+/// Why the template's own text is no YAML on the way that these values take, whatever its expressions print: neither
+/// with a plain word for each nor with nothing. Expressions with a line of their own may print whole lines, so they
+/// are left out, or taken for a key.
+fn malformed(template: &Template, facts: &Values, uses: &Uses) -> Option<Faults> {
+    let text = template.hollow(facts, &uses.unknown)?;
+    let fill = |text: &str, word: &str, own_line: &str| {
+        let mut out = String::with_capacity(text.len());
+        for line in text.split_inclusive('\n') {
+            let rest = line.trim_start_matches(' ');
+            if line.contains(HOLLOW) && rest.chars().all(|c| c == HOLLOW || c.is_whitespace()) {
+                if !own_line.is_empty() {
+                    out.push_str(&line[..line.len() - rest.len()]);
+                    out.push_str(own_line);
+                }
+                out.push('\n');
+            } else {
+                out.push_str(&line.replace(HOLLOW, word));
+            }
+        }
+        out
+    };
+    let source = &template.source;
+    let read = |word, own_line| {
+        let filled = Source::new(source.file(), fill(&text, word, own_line));
+        let errors = yaml::read(&filled, yaml::STACK).err()?;
+        Some((filled, errors))
+    };
+    let (filled, errors) = read("x", "")?;
+    read("", "")?;
+    read("x", "x:")?;
+    // The template with its expressions filled in the same way: its lines keep their numbers.
+    let tags = Regex::new(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}").expect("a valid expression");
+    let marked = tags.replace_all(source.text(), |tag: &regex::Captures<'_>| {
+        if tag[0].starts_with("{{") {
+            HOLLOW.to_string()
+        } else {
+            String::new()
+        }
+    });
+    let lines = Source::new(source.file(), fill(&marked, "x", ""));
+    let errors: Faults = errors
+        .into_iter()
+        .filter(|fault| fault.code != "yaml/empty")
+        .map(|fault| {
+            let line = fault
+                .at
+                .as_ref()
+                .and_then(|at| stack::origin(&lines, &filled, at.line));
+            let at = match (line, &fault.at) {
+                (Some(line), Some(at)) if source.line(line) == filled.line(at.line) => {
+                    Some(source.place(line, at.column, at.length))
+                }
+                (Some(line), _) => Some(source.whole_line(line)),
+                (None, _) => Some(source.whole_line(1)),
+            };
+            Fault {
+                message: format!("whatever its expressions print, {}", fault.message),
+                at,
+                ..fault
+            }
+        })
+        .collect();
+    errors.is_error().then_some(errors)
 }

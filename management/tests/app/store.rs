@@ -395,9 +395,16 @@ scenarios! {
             outbox::later(unit.tx, &again, at(3), "no").await?;
             assert_eq!(outbox::next_due(unit.tx).await?, Some(at(3).plus(Duration::from_millis(200))));
             let tried = outbox::due(unit.tx, at(1_000_000), 9).await?.remove(0);
-            assert_eq!((tried.attempts, tried.version), (1, 2));
+            assert_eq!((tried.attempts, tried.version), (1, again.version));
             outbox::done(unit.tx, &tried).await?;
             assert_eq!(outbox::next_due(unit.tx).await?, None);
+            // A hub that took the older asking does not take the newer one away with it.
+            outbox::ask(unit.tx, "service", "a", at(4)).await?;
+            outbox::done(unit.tx, &tried).await?;
+            assert_eq!(outbox::next_due(unit.tx).await?, Some(at(4)));
+            let newer = outbox::due(unit.tx, at(4), 9).await?.remove(0);
+            assert!(newer.version > tried.version);
+            outbox::done(unit.tx, &newer).await?;
 
             let hash = Digest::of(b"request");
             assert_eq!(requests::seen(unit.tx, "me", "r", "Do", &hash).await?, Seen::New);

@@ -1,6 +1,7 @@
 //! Pull policies: the algebra's laws, and the job that carries it out.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use hadron_proto::vocab::{Partition, RepositoryName};
 use proptest::prelude::*;
@@ -469,4 +470,108 @@ async fn the_registry_is_touched_only_when_asked_for() {
     world.run(&world.lease(4, 1, world.pull("team/app", &[]))).await;
     world.run(&world.lease(5, 1, world.pull("team/other", &[]))).await;
     assert_eq!(world.aws.registry_text(), None);
+}
+
+/// A world whose agent writes the registry's policy as well, with these repositories.
+fn registry_world(repositories: &[String]) -> World {
+    let mut world = World::new();
+    world.settings.registry_policy = true;
+    for repository in repositories {
+        world.aws.repository(&repository.parse().unwrap(), None);
+    }
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_for_several_repositories_do_not_lose_one_anothers_registry_statements() {
+    let names: Vec<String> = (0..6).map(|n| format!("team/app{n}")).collect();
+    for seed in 1..20 {
+        let world = registry_world(&names);
+        let (_brake, stop) = Stop::new();
+        let jobs = (0..).zip(&names).map(|(n, name)| {
+            let job = world.lease(n + 1, 1, world.pull(name, &["444455556666"]));
+            let (world, stop, line) = (&world, &stop, Line::default());
+            line.delay(seed * 100 + n, Duration::from_secs(2));
+            async move { world.over(&line, &job, stop).await.unwrap().unwrap() }
+        });
+        for outcome in futures::future::join_all(jobs).await {
+            let wanted = Outcome::PullPolicySet {
+                changed: true,
+                warnings: Vec::new(),
+            };
+            assert_eq!(outcome, wanted);
+        }
+        let now = statements(&world.aws.registry_text().unwrap());
+        assert_eq!(now.len(), names.len(), "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_cannot_be_written_is_a_warning() {
+    let calls = [
+        (Call::RegistryPolicy, "AccessDeniedException"),
+        (Call::SetRegistryPolicy, "AccessDeniedException"),
+        (Call::SetRegistryPolicy, "InvalidParameterException"),
+    ];
+    for (call, code) in calls {
+        let world = registry_world(&["team/app".to_owned()]);
+        let line = Line::default();
+        line.refuse(Some(call), 1, code, "no leave");
+        let (_brake, stop) = Stop::new();
+        let job = world.lease(1, 1, world.pull("team/app", &["444455556666"]));
+        let Outcome::PullPolicySet {
+            changed: true,
+            warnings,
+        } = world.over(&line, &job, &stop).await.unwrap().unwrap()
+        else {
+            panic!("{call:?}: another outcome")
+        };
+        let [warning] = &warnings[..] else {
+            panic!("{warnings:?}")
+        };
+        for part in [
+            "team/app",
+            "no leave",
+            "--registry-policy",
+            "write_registry_policy = false",
+        ] {
+            assert!(warning.contains(part), "{warning}");
+        }
+        assert_eq!(world.aws.registry_text(), None);
+        let now = statements(&world.aws.policy_of(&repository()).unwrap());
+        assert_eq!(now, [own(&["444455556666"])]);
+        // The next job tries again.
+        let again = world
+            .run(&world.lease(2, 1, world.pull("team/app", &["444455556666"])))
+            .await;
+        let wanted = Outcome::PullPolicySet {
+            changed: true,
+            warnings: Vec::new(),
+        };
+        assert_eq!(again, wanted);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_turn_at_the_registry_ends() {
+    let world = registry_world(&["team/app".to_owned()]);
+    let turn = Arc::clone(&world.settings.registry_turn).lock_owned().await;
+    let job = |n| world.lease(n, 1, world.pull("team/app", &["444455556666"]));
+    // With the deadline.
+    let Outcome::PullPolicySet { warnings, .. } = world.run(&job(1)).await else {
+        panic!("another outcome")
+    };
+    assert!(warnings[0].contains("not finished after"), "{warnings:?}");
+    // With the lease.
+    let (brake, stop) = Stop::new();
+    let line = Line::default();
+    let second = job(2);
+    let fence = async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        brake.fence();
+    };
+    let (ended, ()) = tokio::join!(world.over(&line, &second, &stop), fence);
+    assert_eq!(ended.unwrap(), Err(Stopped::Fenced));
+    assert_eq!(line.count(Call::RegistryPolicy), 0);
+    drop(turn);
 }
