@@ -228,7 +228,8 @@ async fn two_agents_and_a_cancellation_keep_their_promises() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "takes half a minute; run it after a change of a rule"]
+#[ignore = "takes half a minute; after a change of a rule run: \
+            cargo nextest run -p hadron-agent --all-features --run-ignored only -E 'test(for_long)'"]
 async fn two_agents_and_a_cancellation_keep_their_promises_for_long() {
     walks(5_000).await;
 }
