@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::db::{Row, Sequence, Topic, Tx, params};
-use super::{StoreError, corrupt, json, to_json};
+use super::{StoreError, json, targets, to_json};
 
 macro_rules! deployment_event_columns {
     () => {
@@ -155,30 +155,8 @@ pub struct StackEvent {
     pub reason: String,
 }
 
-fn words(target: &Target) -> (&'static str, String, String) {
-    match target {
-        Target::Environment(_) => ("environment", String::new(), String::new()),
-        Target::Instance(service, instance) => ("instance", service.to_string(), instance.to_string()),
-        Target::Pipeline(service) => ("pipeline", service.to_string(), String::new()),
-        Target::Component(name) => ("component", String::new(), name.to_string()),
-    }
-}
-
 fn from_row(row: &Row) -> Result<DeploymentRow, StoreError> {
-    let kind: String = row.get("kind")?;
-    let environment: String = row.get("environment")?;
-    let environment: Option<EnvironmentName> = if environment.is_empty() {
-        None
-    } else {
-        Some(row.text_as("environment")?)
-    };
-    let target = match (kind.as_str(), &environment) {
-        ("environment", Some(name)) => Target::Environment(name.clone()),
-        ("instance", _) => Target::Instance(row.text_as("service")?, row.text_as("instance")?),
-        ("pipeline", _) => Target::Pipeline(row.text_as("service")?),
-        ("component", _) => Target::Component(row.text_as("instance")?),
-        _ => return Err(corrupt("deployment.kind", &kind)),
-    };
+    let (target, environment) = targets::read(row, "deployment.kind")?;
     let rendered: Option<Digest> = row.text_as_opt("rendered")?;
     let bytes: u64 = row.get("rendered_bytes")?;
     Ok(DeploymentRow {
@@ -221,7 +199,7 @@ fn from_row(row: &Row) -> Result<DeploymentRow, StoreError> {
 /// [`StoreError::Conflict`] on index `one_active` when the target has an active deployment.
 pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> {
     let changed = tx.next(Sequence::CHANGE).await?;
-    let (kind, service, instance) = words(&row.target);
+    let (kind, service, instance) = targets::words(&row.target);
     tx.execute(
         "INSERT INTO deployment (id, target_id, kind, environment, service, instance, active, state, status, message,
              ways_out, account, region, connection_id, template_name, major, minor, spec, stack_name, stack_arn,

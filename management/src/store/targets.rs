@@ -145,7 +145,8 @@ pub struct Resource {
     pub status: String,
 }
 
-fn words(target: &Target) -> (&'static str, String, String) {
+/// A target's `kind`, `service` and `instance` columns, as every table with targets in it spells them.
+pub(super) fn words(target: &Target) -> (&'static str, String, String) {
     match target {
         Target::Environment(_) => ("environment", String::new(), String::new()),
         Target::Instance(service, instance) => ("instance", service.to_string(), instance.to_string()),
@@ -154,7 +155,8 @@ fn words(target: &Target) -> (&'static str, String, String) {
     }
 }
 
-fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
+/// Reads back what [`words`] wrote, with the environment that the row names, if any; `column` is for the error.
+pub(super) fn read(row: &Row, column: &str) -> Result<(Target, Option<EnvironmentName>), StoreError> {
     let kind: String = row.get("kind")?;
     let environment: String = row.get("environment")?;
     let environment: Option<EnvironmentName> = if environment.is_empty() {
@@ -167,8 +169,13 @@ fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
         ("instance", _) => Target::Instance(row.text_as("service")?, row.text_as("instance")?),
         ("pipeline", _) => Target::Pipeline(row.text_as("service")?),
         ("component", _) => Target::Component(row.text_as("instance")?),
-        _ => return Err(corrupt("target.kind", &kind)),
+        _ => return Err(corrupt(column, &kind)),
     };
+    Ok((target, environment))
+}
+
+fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
+    let (target, environment) = read(row, "target.kind")?;
     let part: String = row.get("part")?;
     let when = |id: &str, at: &str| -> Result<Option<(DeploymentId, Timestamp)>, StoreError> {
         let id: Option<DeploymentId> = row.text_as_opt(id)?;
