@@ -7,12 +7,14 @@
 //! * [`deployment`]: one attempt to make a target true or gone. Enqueues [`job`]s; its end feeds [`service`] and [`grant`].
 //! * [`job`]: one unit of work for one agent; leases and fences.
 //! * [`service`]: the order of instances and pipeline in a create, update or delete.
+//! * [`component`]: what may become of a component's attachment.
 //! * [`grant`]: who may pull from which repository, because of what; and one lane per repository policy.
 //! * [`authority`]: who may do what, as a table.
 //!
 //! Start with [`step`], the one shape of every workflow, then [`deployment`].
 
 pub mod authority;
+pub mod component;
 pub mod connection;
 pub mod deployment;
 pub mod grant;

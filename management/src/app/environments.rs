@@ -495,21 +495,23 @@ impl App {
 }
 
 impl Unit<'_> {
-    /// The instances of an environment follow it to another connection of the same account.
+    /// The instances and components of an environment follow it to another connection of the same account.
     async fn move_to_connection(
         &mut self,
         name: &EnvironmentName,
         connection: ConnectionId,
     ) -> Result<(), AppError> {
-        let filter = Filter {
-            kind: "instance",
-            environment: Some(name.clone()),
-            ..Filter::default()
-        };
-        for mut instance in targets::list(self.tx, &filter, ("", ""), u32::MAX).await? {
-            if deployments::active_of(self.tx, instance.id).await?.is_none() {
-                instance.connection = connection;
-                targets::put(self.tx, &mut instance).await?;
+        for kind in ["instance", "component"] {
+            let filter = Filter {
+                kind,
+                environment: Some(name.clone()),
+                ..Filter::default()
+            };
+            for mut row in targets::list(self.tx, &filter, ("", ""), u32::MAX).await? {
+                if deployments::active_of(self.tx, row.id).await?.is_none() {
+                    row.connection = connection;
+                    targets::put(self.tx, &mut row).await?;
+                }
             }
         }
         Ok(())

@@ -8,6 +8,7 @@
 pub mod access;
 pub mod agents;
 pub mod bundles;
+pub mod components;
 pub mod connections;
 pub mod deployments;
 pub mod effects;

@@ -7,6 +7,7 @@
 
 pub mod agents;
 pub mod challenges;
+pub mod components;
 pub mod connections;
 pub mod counts;
 pub mod db;
