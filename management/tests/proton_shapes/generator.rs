@@ -300,6 +300,23 @@ impl<'a> Model<'a> {
         out.push_str(
             "}
             }
+
+            /// Whether a checked request is one that its structure can hold.
+            #[cfg(test)]
+            pub(super) fn reads(self, input: Value) -> Result<(), Fault> {
+                use super::shapes;
+                match self {\n",
+        );
+        for (name, operation) in self.operations {
+            let _ = writeln!(
+                out,
+                "Self::{name} => read::<shapes::{}>(input).map(drop),",
+                text(operation, "input")
+            );
+        }
+        out.push_str(
+            "}
+            }
             }
 
             impl Proton {
