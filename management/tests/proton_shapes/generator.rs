@@ -486,7 +486,7 @@ impl<'a> Model<'a> {
         let number = |shape: &Value, key: &str| {
             shape
                 .get(key)
-                .map_or("None".to_owned(), |number| format!("Some({number})"))
+                .map_or_else(|| "None".to_owned(), |number| format!("Some({number})"))
         };
         for name in &self.asked {
             let shape = self.shape(name);
@@ -497,9 +497,10 @@ impl<'a> Model<'a> {
                     out,
                     "\nstatic {}: Text = Text {{ sensitive: {secret}, min: {min}, max: {max}, pattern: {}, values: &{:?} }};",
                     table(name),
-                    shape.get("pattern").map_or("None".to_owned(), |pattern| format!(
-                        "Some(Pattern::new({pattern}))"
-                    )),
+                    shape.get("pattern").map_or_else(
+                        || "None".to_owned(),
+                        |pattern| format!("Some(Pattern::new({pattern}))")
+                    ),
                     texts(shape, "enum"),
                 ),
                 "integer" => writeln!(
