@@ -124,6 +124,9 @@ pub struct Request {
     pub operation: &'static str,
     /// Digest of everything that was asked.
     pub hash: Digest,
+    /// Whether a creation without a token that repeats the one which made what exists is answered with that, as Proton
+    /// does it. Otherwise it is told that the name is taken.
+    pub repeatable: bool,
 }
 
 /// One unit of work: one transaction.
@@ -162,6 +165,27 @@ impl Unit<'_> {
             who: caller.principal.clone(),
             at: self.now,
         }
+    }
+
+    /// Remembers what request made the thing of this name, so that its repetition can be told from another one.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn created(
+        &mut self,
+        request: &Request,
+        kind: &'static str,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        requests::created(self.tx, kind, name, &request.hash).await
+    }
+
+    /// The thing of this name is gone: its next creation is a new one.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn uncreated(&mut self, kind: &'static str, name: &str) -> Result<(), StoreError> {
+        requests::uncreated(self.tx, kind, name).await
     }
 
     /// Remembers the answer to a request and writes the audit line.
@@ -307,6 +331,26 @@ impl App {
             )
             .help("use a new request id for a new request; leave it out to have one made")),
         }
+    }
+
+    /// Whether this very request made the thing of this name, as far as repetitions are answered at all.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn repeated(
+        &self,
+        request: &Request,
+        kind: &'static str,
+        name: &str,
+    ) -> Result<bool, AppError> {
+        if !request.repeatable {
+            return Ok(false);
+        }
+        let (hash, name) = (request.hash, name.to_owned());
+        self.read("creation", move |tx| {
+            Box::pin(async move { Ok(requests::made_by(tx, kind, &name).await? == Some(hash)) })
+        })
+        .await
     }
 
     /// Writes a refused call into the audit log and gives the error to answer with.

@@ -153,6 +153,7 @@ pub(crate) fn asked(caller: &Caller, operation: &'static str) -> Request {
         id: None,
         operation,
         hash: Digest::of(operation.as_bytes()),
+        repeatable: false,
     }
 }
 
@@ -163,6 +164,7 @@ pub(crate) fn identified(caller: &Caller, operation: &'static str, id: &str, con
         id: Some(id.to_owned()),
         operation,
         hash: Digest::of(content.as_bytes()),
+        repeatable: false,
     }
 }
 
