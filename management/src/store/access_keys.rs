@@ -147,15 +147,25 @@ pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
     .await
 }
 
-/// Remembers a signature until `until`. False when it is remembered already.
-pub async fn use_up(tx: &mut Tx, signature: Digest, until: Timestamp) -> Result<bool, StoreError> {
+/// Remembers a signature until `until`; gives until when it was remembered already, if it was.
+pub async fn use_up(
+    tx: &mut Tx,
+    signature: Digest,
+    until: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
     let added = tx
         .execute(
             "INSERT INTO replay (signature, expires_at) VALUES ($1, $2) ON CONFLICT (signature) DO NOTHING",
             &params![signature, until],
         )
         .await?;
-    Ok(added == 1)
+    if added == 1 {
+        return Ok(None);
+    }
+    let before = tx
+        .query_one("SELECT expires_at FROM replay WHERE signature = $1", &params![signature])
+        .await?;
+    before.get("expires_at").map(Some)
 }
 
 /// Removes signatures that nobody has to remember any more.
