@@ -151,6 +151,12 @@ impl AccessKeys {
         })))
     }
 
+    /// The Region that requests have to be signed for.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        self.0.app.settings().region.as_str()
+    }
+
     /// Mints a key with a name and a role.
     ///
     /// # Errors
@@ -427,8 +433,12 @@ impl AccessKeys {
         refusal
     }
 
-    /// The same for a request whose signature cannot even be read; `id` is the key that it names, if any.
-    pub async fn refused(&self, id: &str, key: Option<&AccessKeyRow>, asked: Asked<'_>, why: &str) {
+    /// Writes down a request whose signature cannot even be read.
+    pub async fn unreadable(&self, asked: Asked<'_>, why: &str) {
+        self.refused("", None, asked, why).await;
+    }
+
+    async fn refused(&self, id: &str, key: Option<&AccessKeyRow>, asked: Asked<'_>, why: &str) {
         let Inner {
             app,
             audited,

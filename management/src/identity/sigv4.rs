@@ -412,4 +412,4 @@ fn basic(at: Timestamp) -> String {
 
 #[cfg(test)]
 #[path = "sigv4_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -19,18 +19,25 @@ fn at() -> Timestamp {
     "2026-11-20T09:30:00Z".parse().unwrap()
 }
 
-struct Signing {
-    token: Option<String>,
-    hash_header: bool,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-    region: &'static str,
-    service: &'static str,
+/// A request that is to be signed.
+pub(crate) struct Signing {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) at: Timestamp,
+    pub(crate) token: Option<String>,
+    pub(crate) hash_header: bool,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) region: &'static str,
+    pub(crate) service: &'static str,
 }
 
 impl Default for Signing {
     fn default() -> Self {
         Self {
+            id: ID.to_owned(),
+            secret: SECRET.to_owned(),
+            at: at(),
             token: None,
             hash_header: false,
             headers: Vec::new(),
@@ -43,7 +50,7 @@ impl Default for Signing {
 
 impl Signing {
     /// The request as a client sends it over HTTP/1.1.
-    fn request(&self) -> (Parts, Vec<u8>) {
+    pub(crate) fn request(&self) -> (Parts, Vec<u8>) {
         let mut request = Request::builder()
             .method("POST")
             .uri("/")
@@ -54,12 +61,12 @@ impl Signing {
             request = request.header(name.as_str(), value.as_str());
         }
         let mut request = request.body(()).unwrap();
-        let identity = Credentials::new(ID, SECRET, self.token.clone(), None, "test").into();
+        let identity = Credentials::new(&self.id, &self.secret, self.token.clone(), None, "test").into();
         let mut settings = SigningSettings::default();
         if self.hash_header {
             settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
         }
-        let seconds = u64::try_from(at().as_millis() / 1000).unwrap();
+        let seconds = u64::try_from(self.at.as_millis() / 1000).unwrap();
         let params = v4::SigningParams::builder()
             .identity(&identity)
             .region(self.region)
