@@ -23,6 +23,8 @@ pub use ready::Ready;
 use crate::api::agent::{AgentApi, EnrolApi};
 use crate::api::operator;
 use crate::api::operator::auth::AuthApi;
+use crate::api::proton::sigv4::Verifier;
+use crate::api::proton::{self, PageKey, Proton};
 use crate::app::App;
 use crate::app::access_keys::AccessKeys;
 use crate::app::enrolment::Records;
@@ -247,7 +249,7 @@ fn services(
         access,
         login,
         TokenIssuer::new(records, clock),
-        keys,
+        keys.clone(),
     );
 
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -261,6 +263,10 @@ fn services(
             .context("cannot set up server reflection")?;
         api = api.add_service(reflection);
     }
+    // Replicas share the sealing key, and so each takes the page tokens of the others.
+    let pages = PageKey::derive(&seal.derive(b"page-token"));
+    let proton = Proton::new(app.clone(), Verifier::new(keys), pages);
+    let api = Routes::from(api.into_axum_router().merge(proton::routes(proton)));
     let enrol = EnrolApi::new(enrolment, app.clock().clone());
     Ok(Grpc {
         enrol: Routes::new(wire::enrolment_service_server::EnrolmentServiceServer::new(enrol)),

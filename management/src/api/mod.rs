@@ -3,7 +3,7 @@
 //!
 //! * [`agent`]: enrolment and sessions of agents.
 //! * [`operator`]: people, scripts and the command line.
-//! * [`proton`]: clients of AWS Proton.
+//! * [`proton`]: clients of AWS Proton, unchanged.
 //! * [`status`]: how an error of a use case looks in gRPC.
 
 pub mod agent;
