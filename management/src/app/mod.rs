@@ -6,6 +6,7 @@
 //! * One module per noun; [`work`] is what agents ask, [`effects`] carries out what the rules say.
 
 pub mod access;
+pub mod access_keys;
 pub mod agents;
 pub mod bundles;
 pub mod components;
@@ -20,6 +21,7 @@ pub mod inputs;
 pub mod instances;
 pub mod management;
 pub mod pipelines;
+pub mod quotas;
 pub mod services;
 pub mod templates;
 pub mod tokens;
@@ -38,6 +40,7 @@ use hadron_proto::vocab::{
 use tokio::sync::broadcast;
 
 pub use error::{AppError, ErrorKind};
+pub use quotas::{Quota, Quotas};
 
 use crate::clock::Clock;
 use crate::store::{Db, StoreError, Tx, requests};
@@ -65,6 +68,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// How often repository policies are compared with what is wanted although nothing has changed.
     pub grant_check: Duration,
+    /// How many of each thing there may be.
+    pub quotas: quotas::Quotas,
 }
 
 /// What live sessions have to be told after a commit.
