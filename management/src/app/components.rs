@@ -13,15 +13,14 @@ use hadron_domain::service::Doing;
 use hadron_domain::target::Target;
 use hadron_domain::template::TemplateKind;
 use hadron_proto::vocab::{
-    ComponentName, DeploymentId, EnvironmentName, InstanceName, RoleArn, ServiceName, TemplateVersion,
+    ComponentName, EnvironmentName, InstanceName, RoleArn, ServiceName, TemplateVersion,
 };
 use hadron_templates::{ComponentFacts, ServiceSpec};
-use indexmap::IndexMap;
 
 use super::effects::{Planned, busy};
 use super::inputs::{self, AttachedTo, Draft};
 use super::services::occupied;
-use super::{App, AppError, ErrorKind, Request, Unit};
+use super::{App, AppError, ErrorKind, Quota, Request, Unit};
 use crate::store::components::{self, ComponentRow, Filter};
 use crate::store::deployments::DeploymentRow;
 use crate::store::services::ServiceRow;
@@ -273,6 +272,8 @@ impl App {
                         )),
                         None => error.into(),
                     })?;
+                let others = components::count(unit.tx).await?.saturating_sub(1);
+                unit.settings().quotas.room(Quota::Components, others)?;
                 let fresh = Fresh {
                     id: unit.fresh_id(),
                     target: Target::Component(name.clone()),
@@ -472,68 +473,6 @@ impl App {
             })
         })
         .await
-    }
-
-    /// Cancels the deployment of a component that is in progress.
-    ///
-    /// # Errors
-    /// When there is none, or it deletes.
-    pub async fn cancel_component(
-        &self,
-        request: Request,
-        name: ComponentName,
-    ) -> Result<ComponentView, AppError> {
-        let caller = request.caller.clone();
-        self.may(&caller, Action::CancelDeployment).await?;
-        let before = self.component(&name).await?.ok_or_else(|| not_found(&name))?;
-        if self.seen(&request).await?.is_some() {
-            return Ok(before);
-        }
-        let id = before.target.id;
-        let active = self
-            .read("active deployment", move |tx| {
-                Box::pin(async move { Ok(deployments::active_of(tx, id).await?) })
-            })
-            .await?;
-        let nothing = |what: &str| {
-            AppError::new(
-                ErrorKind::Conflict,
-                "NOT_CANCELLABLE",
-                format!("component '{name}' {what} ({})", before.target.status),
-            )
-            .help(format!("see how it stands: hadron component get {name}"))
-        };
-        match active {
-            None => return Err(nothing("has no deployment in progress that could be cancelled")),
-            Some(row) if row.deployment.intent == Intent::Destroy => {
-                return Err(nothing("is being deleted, and a deletion is not cancelled"));
-            }
-            Some(row) => drop(self.cancel_deployment(request, row.deployment.id).await?),
-        }
-        Ok(self.component(&name).await?.unwrap_or(before))
-    }
-
-    /// The outputs of a component, now or as one of its deployments left them.
-    ///
-    /// # Errors
-    /// When there is no such component, or the deployment is not one of its.
-    pub async fn component_outputs(
-        &self,
-        caller: &Caller,
-        name: &ComponentName,
-        deployment: Option<DeploymentId>,
-    ) -> Result<IndexMap<String, String>, AppError> {
-        let target = self.get_component(caller, name).await?.target;
-        let Some(id) = deployment else {
-            return Ok(target.outputs);
-        };
-        self.read("deployment", move |tx| {
-            Box::pin(async move { Ok(deployments::get(tx, id).await?) })
-        })
-        .await?
-        .filter(|row| row.target_id == target.id)
-        .map(|row| row.outputs)
-        .ok_or_else(|| AppError::not_found("deployment", id))
     }
 
     /// What templates see of the component that is attached to an instance.
@@ -805,10 +744,10 @@ impl Unit<'_> {
             .as_ref()
             .map_or("", EnvironmentName::as_str);
         let help = if connection.account == self.settings().account {
-            format!("name one: hadron environment update {of} --component-role ARN")
+            format!("name one: hadron environment update {of} --component-role-arn ARN")
         } else {
             format!(
-                "have the owner of account {} name one: hadron connection update {} --component-role ARN",
+                "have the owner of account {} name one: hadron connection update {} --component-role-arn ARN",
                 connection.account, connection.id
             )
         };

@@ -1,7 +1,7 @@
 //! Rows of what only components have; their stacks are targets of kind component.
 
 use hadron_domain::component::{Attachment, Shape};
-use hadron_proto::vocab::{AccountId, ComponentName, EnvironmentName, InstanceName, ServiceName, Timestamp};
+use hadron_proto::vocab::{ComponentName, EnvironmentName, InstanceName, ServiceName, Timestamp};
 
 use super::db::{Row, Topic, Tx, params};
 use super::deployments::ComponentState;
@@ -188,8 +188,6 @@ pub struct Filter {
     pub service: Option<ServiceName>,
     /// Attached to this instance of it.
     pub instance: Option<InstanceName>,
-    /// In this account.
-    pub account: Option<AccountId>,
 }
 
 /// Components by name, after `after`.
@@ -208,15 +206,14 @@ pub async fn list(
             component_columns!(),
             " FROM component c JOIN target t ON t.kind = 'component' AND t.instance = c.name
          WHERE c.name > $1 AND ($2 = '' OR t.environment = $2) AND ($3 = '' OR c.service = $3)
-           AND ($4 = '' OR c.instance = $4) AND ($5 = '' OR t.account = $5)
-         ORDER BY c.name LIMIT $6"
+           AND ($4 = '' OR c.instance = $4)
+         ORDER BY c.name LIMIT $5"
         ),
         &params![
             after,
             text(filter.environment.as_ref()),
             text(filter.service.as_ref()),
             text(filter.instance.as_ref()),
-            text(filter.account.as_ref()),
             limit
         ],
     )

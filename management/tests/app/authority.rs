@@ -225,6 +225,7 @@ fn calls<'a>(
                 name(),
                 "none".parse().unwrap(),
                 None,
+                None,
                 None
             )
         ),

@@ -401,7 +401,7 @@ scenarios! {
         let add = |name: &str, environment: Option<&str>, spec: Option<String>| {
             let request = asked(&developer(), "CreateServiceInstance");
             let environment = environment.map(|name| name.parse().unwrap());
-            world.app.create_instance(request, "web".parse().unwrap(), name.parse().unwrap(), environment, spec)
+            world.app.create_instance(request, "web".parse().unwrap(), name.parse().unwrap(), environment, spec, None)
         };
         assert_eq!(reason(add("blue", Some("prd"), None).await), "INSTANCE_EXISTS");
         assert_eq!(reason(add("red", None, None).await), "ENVIRONMENT_MISSING");

@@ -164,6 +164,7 @@ async fn list(args: List, cx: &Context) -> Result<()> {
                 service_name: service_name.clone(),
                 instance_name: instance_name.clone(),
                 active_only: args.active,
+                ..wire::ListDeploymentsRequest::default()
             },
             async |q| hub.deployments().list_deployments(q).await,
             |page: wire::ListDeploymentsResponse| (page.deployments, page.next_page_token),

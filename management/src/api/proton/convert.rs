@@ -4,11 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use hadron_proto::vocab::{Id, IdKind, TemplateVersion, Timestamp};
+use indexmap::IndexMap;
 use uuid::Uuid;
 
 use super::Fault;
 use super::scalar::{Sensitive, Time};
-use super::shapes::DeploymentStatus;
+use super::shapes::{DeploymentStatus, Output, ProvisionedResource, ProvisionedResourceEngine};
+use crate::app::outputs::Provisioned;
 use crate::store::targets::TargetRow;
 
 /// A text as the type that it stands for; `member` is what the request calls it.
@@ -62,6 +64,25 @@ pub(super) fn version(major: &str, minor: &str) -> Result<TemplateVersion, Fault
         major: part("majorVersion", major)?,
         minor: part("minorVersion", minor)?,
     })
+}
+
+/// Outputs, in their order.
+pub(super) fn outputs(outputs: IndexMap<String, String>) -> Vec<Output> {
+    let output = |(key, value)| Output {
+        key: Some(key),
+        value_string: Some(value),
+    };
+    outputs.into_iter().map(output).collect()
+}
+
+/// What is provisioned for a target.
+pub(super) fn provisioned(stacks: Vec<Provisioned>) -> Vec<ProvisionedResource> {
+    let resource = |stack: Provisioned| ProvisionedResource {
+        identifier: Some(stack.identifier),
+        name: Some(stack.name),
+        provisioning_engine: Some(ProvisionedResourceEngine::Cloudformation),
+    };
+    stacks.into_iter().map(resource).collect()
 }
 
 /// A text that is left out when it is empty.
