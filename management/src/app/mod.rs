@@ -20,6 +20,7 @@ pub mod instances;
 pub mod management;
 pub mod pipelines;
 pub mod services;
+pub mod settings;
 pub mod templates;
 pub mod tokens;
 pub mod work;

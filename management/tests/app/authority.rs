@@ -73,7 +73,7 @@ fn calls<'a>(
         call!(
             "accept_connection",
             AcceptConnection,
-            app.accept_connection(request("AcceptConnection"), connection, account(PRODUCTION))
+            app.accept_connection(request("AcceptConnection"), connection, Some(account(PRODUCTION)))
         ),
         call!(
             "reject_connection",
