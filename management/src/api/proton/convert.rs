@@ -3,12 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
+use hadron_domain::template::Wanted;
 use hadron_proto::vocab::{Id, IdKind, TemplateVersion, Timestamp};
+use indexmap::IndexMap;
 use uuid::Uuid;
 
 use super::Fault;
 use super::scalar::{Sensitive, Time};
-use super::shapes::DeploymentStatus;
+use super::shapes::{
+    DeploymentStatus, DeploymentUpdateType, Output, ProvisionedResource, ProvisionedResourceEngine,
+};
+use crate::app::environments::UpdateMode;
+use crate::app::outputs::Provisioned;
 use crate::store::targets::TargetRow;
 
 /// A text as the type that it stands for; `member` is what the request calls it.
@@ -62,6 +68,44 @@ pub(super) fn version(major: &str, minor: &str) -> Result<TemplateVersion, Fault
         major: part("majorVersion", major)?,
         minor: part("minorVersion", minor)?,
     })
+}
+
+/// The version that two members ask for, of which either may be left out.
+pub(super) fn wanted(major: Option<&str>, minor: Option<&str>) -> Result<Option<Wanted>, Fault> {
+    let number = |member, text: Option<&str>| text.map(|text| part(member, text)).transpose();
+    Ok(Wanted::of(
+        number("templateMajorVersion", major)?,
+        number("templateMinorVersion", minor)?,
+    ))
+}
+
+/// How an update deploys.
+pub(super) const fn mode(update: DeploymentUpdateType) -> UpdateMode {
+    match update {
+        DeploymentUpdateType::None => UpdateMode::None,
+        DeploymentUpdateType::CurrentVersion => UpdateMode::Current,
+        DeploymentUpdateType::MinorVersion => UpdateMode::Minor,
+        DeploymentUpdateType::MajorVersion => UpdateMode::Major,
+    }
+}
+
+/// Outputs, in their order.
+pub(super) fn outputs(outputs: IndexMap<String, String>) -> Vec<Output> {
+    let output = |(key, value)| Output {
+        key: Some(key),
+        value_string: Some(value),
+    };
+    outputs.into_iter().map(output).collect()
+}
+
+/// What is provisioned for a target.
+pub(super) fn provisioned(stacks: Vec<Provisioned>) -> Vec<ProvisionedResource> {
+    let resource = |stack: Provisioned| ProvisionedResource {
+        identifier: Some(stack.identifier),
+        name: Some(stack.name),
+        provisioning_engine: Some(ProvisionedResourceEngine::Cloudformation),
+    };
+    stacks.into_iter().map(resource).collect()
 }
 
 /// A text that is left out when it is empty.
