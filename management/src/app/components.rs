@@ -24,7 +24,7 @@ use super::{App, AppError, ErrorKind, Quota, Request, Unit};
 use crate::store::components::{self, ComponentRow, Filter};
 use crate::store::deployments::DeploymentRow;
 use crate::store::services::ServiceRow;
-use crate::store::targets::{Fresh, TargetRow};
+use crate::store::targets::{EnvironmentRoles, Fresh, TargetRow};
 use crate::store::{Tx, connections, deployments, services, targets, templates};
 
 /// The kind under which creations of components are remembered.
@@ -102,14 +102,11 @@ fn refused(name: &ComponentName, refusal: &Refusal) -> AppError {
     AppError::new(kind, reason, format!("component '{name}': {refusal}")).help(help)
 }
 
-/// The role that components of an environment are provisioned with: its connection's, or, in the management account, its
-/// own.
-pub(super) fn role(environment: &TargetRow, connection: &Connection) -> Option<RoleArn> {
-    connection
-        .roles
-        .component
+/// The role that components of an environment are provisioned with: its own, or that of its connection.
+pub(super) fn role(own: &EnvironmentRoles, connection: &Connection) -> Option<RoleArn> {
+    own.component
         .clone()
-        .or_else(|| environment.roles.component.clone())
+        .or_else(|| connection.roles.component.clone())
 }
 
 /// The service is about to remove the instance, or may be.
@@ -736,7 +733,7 @@ impl Unit<'_> {
             .await?
             .ok_or_else(|| AppError::internal("an environment without a connection"))?
             .connection;
-        if role(&environment, &connection).is_some() {
+        if role(&environment.roles, &connection).is_some() {
             return Ok(environment);
         }
         let of = environment

@@ -266,6 +266,48 @@ impl App {
         if self.seen(&request).await?.is_some() {
             return self.get_deployment(&caller, id).await;
         }
+        self.cancel(request, before).await
+    }
+
+    /// Cancels whatever deployment of a target is in progress, whoever it was that may do so.
+    ///
+    /// # Errors
+    /// When nothing is in progress, or the target is being deleted.
+    pub(super) async fn cancel_active(
+        &self,
+        request: Request,
+        target: &TargetRow,
+    ) -> Result<DeploymentRow, AppError> {
+        let id = target.id;
+        let active = self
+            .read("active deployment", move |tx| {
+                Box::pin(async move { Ok(deployments::active_of(tx, id).await?) })
+            })
+            .await?;
+        let refused = |message: String| {
+            Err(
+                AppError::new(ErrorKind::Conflict, "NOTHING_TO_CANCEL", message).help(format!(
+                    "see how it stands: hadron {} get {}",
+                    target.target.kind(),
+                    target.target.name()
+                )),
+            )
+        };
+        match active {
+            None => refused(format!(
+                "no deployment of {} is in progress ({})",
+                target.target, target.status
+            )),
+            Some(row) if row.deployment.intent == Intent::Destroy => refused(format!(
+                "{} is being deleted, and a deletion cannot be cancelled this way",
+                target.target
+            )),
+            Some(row) => self.cancel(request, row).await,
+        }
+    }
+
+    async fn cancel(&self, request: Request, before: DeploymentRow) -> Result<DeploymentRow, AppError> {
+        let id = before.deployment.id;
         self.write("cancel deployment", move |unit| {
             Box::pin(async move {
                 // The job first, as everywhere else: two transactions that lock both in different order wait for each other.
@@ -305,44 +347,14 @@ impl App {
     /// When there is none, when it deletes, or when the target does not exist.
     pub async fn cancel_target(&self, request: Request, target: &Target) -> Result<TargetRow, AppError> {
         let caller = request.caller.clone();
-        let before = self.get_target(&caller, target).await?;
-        self.may_for(&caller, Action::CancelDeployment, before.account)
-            .await?;
-        let id = before.id;
-        let active = self
-            .read("active deployment", move |tx| {
-                Box::pin(async move { Ok(deployments::active_of(tx, id).await?) })
-            })
-            .await?;
+        let action = Action::CancelDeployment;
+        let before = self.target_for(&caller, action, target).await?;
         if self.seen(&request).await?.is_some() {
             return Ok(before);
         }
-        let Some(active) = active else {
-            return Err(AppError::new(
-                ErrorKind::Conflict,
-                "NOTHING_TO_CANCEL",
-                format!("{target} has no deployment in progress ({})", before.status),
-            )
-            .help(format!(
-                "see its deployments: hadron {} get {}",
-                target.kind(),
-                target.name()
-            )));
-        };
-        if active.deployment.intent == Intent::Destroy {
-            return Err(AppError::new(
-                ErrorKind::Conflict,
-                "NOT_CANCELLABLE",
-                format!("{target} is being deleted, and a deletion is not cancelled by the name of what it deletes"),
-            )
-            .help(format!(
-                "as long as nothing was deleted: hadron deployment cancel {}",
-                active.deployment.id
-            )));
-        }
-        self.cancel_deployment(request, active.deployment.id).await?;
+        self.cancel_active(request, &before).await?;
         // Gone is what a cancelled creation of something else may leave; then what was is all there is to tell.
-        Ok(self.get_target(&caller, target).await.unwrap_or(before))
+        Ok(self.target_for(&caller, action, target).await.unwrap_or(before))
     }
 
     /// Removes the record of a deployment that has ended, with what happened during it. What it deployed stays. Gives what

@@ -24,6 +24,7 @@ pub mod outputs;
 pub mod pipelines;
 pub mod quotas;
 pub mod services;
+pub mod settings;
 pub mod templates;
 pub mod tokens;
 pub mod work;

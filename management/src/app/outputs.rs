@@ -53,7 +53,17 @@ impl App {
     /// # Errors
     /// When it does not exist or is not the caller's to see.
     pub async fn get_target(&self, caller: &Caller, target: &Target) -> Result<TargetRow, AppError> {
-        let reach = self.may(caller, read_action(target)).await?;
+        self.target_for(caller, read_action(target), target).await
+    }
+
+    /// One target, for something that the caller may do to it or to those of their own account.
+    pub(super) async fn target_for(
+        &self,
+        caller: &Caller,
+        action: Action,
+        target: &Target,
+    ) -> Result<TargetRow, AppError> {
+        let reach = self.may(caller, action).await?;
         let wanted = target.clone();
         self.read("target", move |tx| {
             Box::pin(async move { Ok(targets::get(tx, &wanted).await?) })

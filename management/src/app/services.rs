@@ -63,6 +63,14 @@ pub struct ServiceView {
     pub pipeline: Option<TargetRow>,
 }
 
+impl ServiceView {
+    /// The service with its pipeline, if it has one now.
+    #[must_use]
+    pub fn with_pipeline(self) -> (ServiceRow, Option<TargetRow>) {
+        (self.service, present(self.pipeline))
+    }
+}
+
 fn not_found(name: &ServiceName) -> AppError {
     AppError::not_found("service", name)
 }
@@ -273,6 +281,9 @@ impl App {
             )
             .help("leave out branch, repository and repository connection"));
         }
+        if has_pipeline {
+            self.need_pipeline_role().await?;
+        }
         let mut spec = ServiceSpec::parse("spec", &new.spec)?;
         spec.resolve_current(None)?;
         let text = spec.to_text();
@@ -417,6 +428,32 @@ impl App {
         .await
     }
 
+    /// One service with its pipeline and without its instances.
+    ///
+    /// # Errors
+    /// When it does not exist.
+    pub async fn get_service_and_pipeline(
+        &self,
+        caller: &Caller,
+        name: &ServiceName,
+    ) -> Result<(ServiceRow, Option<TargetRow>), AppError> {
+        self.may(caller, Action::ReadService).await?;
+        let wanted = name.clone();
+        self.read("service", move |tx| {
+            Box::pin(async move {
+                let Some(service) = services::get(tx, &wanted).await? else {
+                    return Ok(None);
+                };
+                let pipeline = targets::get(tx, &Target::Pipeline(wanted)).await?;
+                let pipeline = pipeline.map(|row| pipeline_view(&service, row));
+                Ok(Some((service, pipeline)))
+            })
+        })
+        .await?
+        .map(|(service, pipeline)| (service, present(pipeline)))
+        .ok_or_else(|| not_found(name))
+    }
+
     /// Services by name without their parts, after `after`.
     ///
     /// # Errors
@@ -537,6 +574,14 @@ impl App {
         }
         let version = match wanted {
             Some(wanted) => {
+                let wanted = match wanted {
+                    // A minor alone is one of the service's own major version.
+                    Wanted::Minor(minor) => Wanted::Exactly(TemplateVersion {
+                        minor,
+                        ..before.service.version
+                    }),
+                    wanted => wanted,
+                };
                 self.resolve(TemplateKind::Service, &before.service.template, wanted)
                     .await?
             }
@@ -778,6 +823,11 @@ pub(super) fn pipeline_view(service: &ServiceRow, mut row: TargetRow) -> TargetR
         row.ways_out.clear();
     }
     row
+}
+
+/// A pipeline that was removed is remembered for its service only.
+fn present(pipeline: Option<TargetRow>) -> Option<TargetRow> {
+    pipeline.filter(|row| row.part != Part::Gone)
 }
 
 /// Whether every part of a service is as it should be.

@@ -15,7 +15,7 @@ use hadron_proto::vocab::{
 };
 
 use super::effects::Outcome;
-use super::{App, AppError, ErrorKind, Notice, Unit, components};
+use super::{App, AppError, ErrorKind, Notice, Unit, components, environments, settings};
 use crate::store::connections::ConnectionRow;
 use crate::store::deployments::{Change, DeploymentRow, Source, StackEvent};
 use crate::store::jobs::{JobRow, JobWork};
@@ -659,12 +659,15 @@ async fn stack_work(
 ) -> Result<OfferedWork, AppError> {
     let role_kind = deployment.target.role_kind();
     let role = match role_kind {
-        RoleKind::Provisioning => connection.connection.roles.provisioning.clone(),
-        RoleKind::Pipeline => unit.settings().pipeline_role.clone(),
+        RoleKind::Provisioning => {
+            environments::service_role(unit, deployment.environment.as_ref(), connection).await?
+        }
+        RoleKind::Pipeline => settings::pipeline_role(unit.tx, unit.app.settings()).await?,
         RoleKind::Component => match &deployment.environment {
-            Some(environment) => targets::get(unit.tx, &Target::Environment(environment.clone()))
-                .await?
-                .and_then(|environment| components::role(&environment, &connection.connection)),
+            Some(name) => {
+                let own = targets::environment_roles(unit.tx, name).await?;
+                components::role(&own, &connection.connection)
+            }
             None => None,
         },
     };

@@ -1,6 +1,6 @@
 //! A hub without wires: the use cases over a database, people who call them, and what they usually set up first.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hadron_domain::authority::{Caller, Role};
@@ -8,7 +8,7 @@ use hadron_domain::principal::Principal;
 use hadron_domain::target::Target;
 use hadron_domain::template::{TemplateKind, Wanted};
 use hadron_management::app::connections::NewConnection;
-use hadron_management::app::environments::{EnvironmentUpdate, NewEnvironment, UpdateMode};
+use hadron_management::app::environments::{EnvironmentUpdate, NewEnvironment, Path, UpdateMode};
 use hadron_management::app::instances::PartUpdate;
 use hadron_management::app::services::{NewService, ServiceView};
 use hadron_management::app::templates::{NewVersion, VersionView};
@@ -63,7 +63,7 @@ pub(crate) fn service_spec(pipeline: Option<&str>, instances: &[(&str, &str, &st
 
 /// The files of one of the examples that are delivered with Hadron.
 pub(crate) fn example(name: &str) -> Vec<(String, String)> {
-    let root: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR"))
+    let root: PathBuf = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../deploy/examples")
         .join(name)
         .join("v1");
@@ -276,7 +276,7 @@ impl World {
     pub(crate) async fn accept(&self, id: ConnectionId, account_id: &str) -> Result<(), AppError> {
         let request = asked(&administrator(), "AcceptConnection");
         self.app
-            .accept_connection(request, id, account(account_id))
+            .accept_connection(request, id, Some(account(account_id)))
             .await
             .map(drop)
     }
@@ -563,7 +563,9 @@ pub(crate) fn new_environment(name: &str, connection: Option<ConnectionId>) -> N
         name: name.parse().unwrap(),
         template: "minimal-env".parse().unwrap(),
         version: Wanted::Recommended,
-        connection,
+        path: connection.map_or(Path::Configured, Path::Connection),
+        component_role: None,
+        codebuild_role: None,
         spec: ENVIRONMENT_SPEC.to_owned(),
         description: "for tests".to_owned(),
     }
@@ -577,6 +579,8 @@ pub(crate) fn environment_update(name: &str, mode: UpdateMode) -> EnvironmentUpd
         version: None,
         description: None,
         connection: None,
+        roles: targets::EnvironmentRoles::default(),
+        repository: None,
     }
 }
 

@@ -28,7 +28,7 @@ impl Proton {
         let account = seen.connection.account;
         let view = self
             .app
-            .accept_connection(call.request(None), id, account)
+            .accept_connection(call.request(None), id, Some(account))
             .await?;
         Ok(AcceptEnvironmentAccountConnectionOutput {
             environment_account_connection: self.connection(view)?,

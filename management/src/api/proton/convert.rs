@@ -3,13 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
+use hadron_domain::template::Wanted;
 use hadron_proto::vocab::{Id, IdKind, TemplateVersion, Timestamp};
 use indexmap::IndexMap;
 use uuid::Uuid;
 
 use super::Fault;
 use super::scalar::{Sensitive, Time};
-use super::shapes::{DeploymentStatus, Output, ProvisionedResource, ProvisionedResourceEngine};
+use super::shapes::{
+    DeploymentStatus, DeploymentUpdateType, Output, ProvisionedResource, ProvisionedResourceEngine,
+};
+use crate::app::environments::UpdateMode;
 use crate::app::outputs::Provisioned;
 use crate::store::targets::TargetRow;
 
@@ -64,6 +68,25 @@ pub(super) fn version(major: &str, minor: &str) -> Result<TemplateVersion, Fault
         major: part("majorVersion", major)?,
         minor: part("minorVersion", minor)?,
     })
+}
+
+/// The version that two members ask for, of which either may be left out.
+pub(super) fn wanted(major: Option<&str>, minor: Option<&str>) -> Result<Option<Wanted>, Fault> {
+    let number = |member, text: Option<&str>| text.map(|text| part(member, text)).transpose();
+    Ok(Wanted::of(
+        number("templateMajorVersion", major)?,
+        number("templateMinorVersion", minor)?,
+    ))
+}
+
+/// How an update deploys.
+pub(super) const fn mode(update: DeploymentUpdateType) -> UpdateMode {
+    match update {
+        DeploymentUpdateType::None => UpdateMode::None,
+        DeploymentUpdateType::CurrentVersion => UpdateMode::Current,
+        DeploymentUpdateType::MinorVersion => UpdateMode::Minor,
+        DeploymentUpdateType::MajorVersion => UpdateMode::Major,
+    }
 }
 
 /// Outputs, in their order.
