@@ -8,6 +8,7 @@
 mod access;
 mod bad_input;
 mod cancel;
+mod components;
 mod connections;
 mod failures;
 mod grants;
