@@ -87,7 +87,8 @@ async fn audit(world: &World) -> Vec<String> {
         .unwrap();
     let lines = db.read("audit", |tx| {
         Box::pin(async move {
-            let sql = "SELECT principal, account, action, object, outcome, detail FROM audit ORDER BY sequence";
+            let sql =
+                "SELECT principal, account, action, object, outcome, detail FROM audit ORDER BY sequence";
             let rows = tx.query(sql, &[]).await?;
             let line = |row: &hadron_management::store::Row| {
                 let account: Option<String> = row.get("account")?;
@@ -118,7 +119,11 @@ fn admin(world: &World, args: &[&str]) -> String {
         .arg(world.hub.folder().join("hub.toml"))
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -131,7 +136,13 @@ async fn people_get_keys_for_who_they_are() {
     let names: Vec<&String> = own.as_object().unwrap().keys().collect();
     assert_eq!(
         names,
-        ["AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken", "Version"],
+        [
+            "AccessKeyId",
+            "Expiration",
+            "SecretAccessKey",
+            "SessionToken",
+            "Version"
+        ],
         "{own}"
     );
     // Kept: the second call gives the same key.
@@ -145,16 +156,29 @@ async fn people_get_keys_for_who_they_are() {
     // Signed requests get past the door, whatever the operation then says; others do not.
     for key in [&own, &admin_key] {
         let answer = call(&world, Some(key), READ, &json!({})).await;
-        assert!(!error(&answer).contains("Signature") && !error(&answer).contains("Token"), "{answer:?}");
+        assert!(
+            !error(&answer).contains("Signature") && !error(&answer).contains("Token"),
+            "{answer:?}"
+        );
     }
-    assert_eq!(error(&call(&world, None, READ, &json!({})).await), "MissingAuthenticationTokenException");
+    assert_eq!(
+        error(&call(&world, None, READ, &json!({})).await),
+        "MissingAuthenticationTokenException"
+    );
     let mut mixed = own.clone();
     mixed["SessionToken"] = admin_key["SessionToken"].clone();
-    assert_eq!(error(&call(&world, Some(&mixed), READ, &json!({})).await), "InvalidSignatureException");
+    assert_eq!(
+        error(&call(&world, Some(&mixed), READ, &json!({})).await),
+        "InvalidSignatureException"
+    );
     let mut forged = admin_key.clone();
     forged["SecretAccessKey"] = "x".repeat(44).into();
     let answer = call(&world, Some(&forged), READ, &json!({})).await;
-    assert_eq!((error(&answer), answer.0), ("InvalidSignatureException", 400), "{answer:?}");
+    assert_eq!(
+        (error(&answer), answer.0),
+        ("InvalidSignatureException", 400),
+        "{answer:?}"
+    );
 
     // They count at another start of the hub as well.
     world.hub.restart().await.unwrap();
@@ -197,8 +221,11 @@ async fn people_get_keys_for_who_they_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn minted_keys_play_their_part_until_they_are_switched_off() {
     let world = World::new().await.unwrap();
-    let minted: Value =
-        serde_json::from_str(&admin(&world, &["create", "ci", "--role", "developer", "--output", "json"])).unwrap();
+    let minted: Value = serde_json::from_str(&admin(
+        &world,
+        &["create", "ci", "--role", "developer", "--output", "json"],
+    ))
+    .unwrap();
     let answer = call(&world, Some(&minted), READ, &json!({})).await;
     assert!(!error(&answer).contains("Signature"), "{answer:?}");
     assert!(admin(&world, &["list"]).contains("good"));
@@ -208,7 +235,9 @@ async fn minted_keys_play_their_part_until_they_are_switched_off() {
     let lines = audit(&world).await;
     let id = minted["AccessKeyId"].as_str().unwrap();
     assert!(
-        lines.contains(&format!("denied {READ} key:ci - {id}: the access key is switched off; from 127.0.0.1")),
+        lines.contains(&format!(
+            "denied {READ} key:ci - {id}: the access key is switched off; from 127.0.0.1"
+        )),
         "{lines:#?}"
     );
 }

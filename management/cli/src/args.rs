@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agents, config, connections, credentials, deployments, environments, grants, instances, pipelines, services, session,
-    templates,
+    agents, config, connections, credentials, deployments, environments, grants, instances, pipelines,
+    services, session, templates,
 };
 use crate::output::Format;
 
