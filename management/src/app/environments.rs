@@ -12,7 +12,7 @@ use hadron_domain::connection::{Approval, Connection};
 use hadron_domain::deployment::Intent;
 use hadron_domain::target::{Provisioning, Target};
 use hadron_domain::template::CompatibleTemplate;
-use hadron_proto::vocab::{ConnectionId, DeploymentId, EnvironmentName};
+use hadron_proto::vocab::{ConnectionId, DeploymentId, EnvironmentName, RoleArn};
 use indexmap::IndexMap;
 
 pub use create::NewEnvironment;
@@ -40,6 +40,26 @@ pub struct EnvironmentView {
     pub row: TargetRow,
     /// Its connection, deleted ones included.
     pub connection: Option<Connection>,
+}
+
+impl EnvironmentView {
+    /// What CloudFormation provisions components with.
+    #[must_use]
+    pub fn component_role(&self) -> Option<&RoleArn> {
+        match &self.connection {
+            Some(connection) => connection.roles.component.as_ref(),
+            None => self.row.roles.component.as_ref(),
+        }
+    }
+
+    /// What CodeBuild jobs run as.
+    #[must_use]
+    pub fn codebuild_role(&self) -> Option<&RoleArn> {
+        match &self.connection {
+            Some(connection) => connection.roles.codebuild.as_ref(),
+            None => self.row.roles.codebuild.as_ref(),
+        }
+    }
 }
 
 fn not_found(name: &EnvironmentName) -> AppError {

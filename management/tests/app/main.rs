@@ -17,6 +17,7 @@ mod jobs;
 mod pages;
 mod requests;
 mod services;
+mod settings;
 mod store;
 mod templates;
 mod walk;

@@ -1,7 +1,6 @@
 //! Changing environments: Proton's update modes.
 
 use hadron_domain::authority::Action;
-use hadron_domain::target::Target;
 use hadron_domain::template::{TemplateKind, Wanted};
 use hadron_proto::vocab::{ConnectionId, EnvironmentName, TemplateName, TemplateVersion};
 
