@@ -18,6 +18,7 @@ mod jobs;
 mod pages;
 mod requests;
 mod services;
+mod settings;
 mod store;
 mod templates;
 mod walk;
