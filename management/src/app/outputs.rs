@@ -90,7 +90,8 @@ impl App {
             return Ok(row.outputs);
         };
         let deployment = self.get_deployment(caller, id).await?;
-        if deployment.target != *target {
+        // One of an earlier incarnation of this name is none of this one.
+        if deployment.target_id != row.id {
             return Err(AppError::new(
                 ErrorKind::NotFound,
                 "NOT_FOUND",

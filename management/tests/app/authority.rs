@@ -5,13 +5,17 @@ use std::future::Future;
 use std::pin::Pin;
 
 use hadron_domain::authority::{Action, Caller, Reach, Role, reach};
+use hadron_domain::component::Change;
 use hadron_domain::template::TemplateKind;
+use hadron_management::app::components::{ComponentUpdate, NewComponent};
+use hadron_management::app::connections::{RolesUpdate, Side};
 use hadron_management::app::deployments::Named;
 use hadron_management::app::environments::UpdateMode;
 use hadron_management::app::instances::list::InstanceList;
+use hadron_management::app::settings::SettingsUpdate;
 use hadron_management::app::templates::NewVersion;
 use hadron_management::app::{AppError, ErrorKind};
-use hadron_management::store::{connections, deployments, targets};
+use hadron_management::store::{components, connections, deployments, targets};
 
 use crate::scenarios;
 use crate::world::{
@@ -294,6 +298,52 @@ fn calls<'a>(
                 Vec::new()
             )
         ),
+        call!(
+            "create_component",
+            WriteComponent,
+            app.create_component(
+                request("CreateComponent"),
+                NewComponent {
+                    name: "none".parse().unwrap(),
+                    description: String::new(),
+                    environment: Some("none".parse().unwrap()),
+                    attached: None,
+                    service_spec: None,
+                    manifest: String::new(),
+                    template_file: String::new(),
+                }
+            )
+        ),
+        read!(
+            "get_component",
+            ReadComponent,
+            app.get_component(who, &"none".parse().unwrap())
+        ),
+        read!(
+            "list_components",
+            ReadComponent,
+            app.list_components(who, components::Filter::default(), String::new(), 9)
+        ),
+        call!(
+            "update_component",
+            WriteComponent,
+            app.update_component(
+                request("UpdateComponent"),
+                ComponentUpdate {
+                    name: "none".parse().unwrap(),
+                    deploy: true,
+                    description: None,
+                    change: Change::Keep,
+                    service_spec: None,
+                    template_file: None,
+                }
+            )
+        ),
+        call!(
+            "delete_component",
+            WriteComponent,
+            app.delete_component(request("DeleteComponent"), "none".parse().unwrap(), Vec::new())
+        ),
         read!("get_pipeline", ReadService, app.get_pipeline(who, &name())),
         call!(
             "create_pipeline",
@@ -335,6 +385,43 @@ fn calls<'a>(
             CancelDeployment,
             app.cancel_deployment(request("CancelDeployment"), deployment)
         ),
+        read!(
+            "view_environment",
+            ReadEnvironment,
+            app.view_environment(who, &"prd".parse().unwrap())
+        ),
+        read!(
+            "list_environments of templates",
+            ReadEnvironment,
+            app.list_environments(who, Vec::new(), String::new(), 9)
+        ),
+        read!(
+            "cancel_environment",
+            CancelDeployment,
+            app.cancel_environment(request("CancelEnvironmentDeployment"), &"prd".parse().unwrap())
+        ),
+        read!(
+            "list_connections_of",
+            ReadConnection,
+            app.list_connections_of(
+                who,
+                Side::Environment,
+                connections::Filter::default(),
+                String::new(),
+                9
+            )
+        ),
+        call!(
+            "update_connection",
+            UpdateConnection,
+            app.update_connection(request("UpdateConnection"), connection, RolesUpdate::default())
+        ),
+        read!("get_settings", ReadSettings, app.get_settings(who)),
+        call!(
+            "update_settings",
+            WriteSettings,
+            app.update_settings(request("UpdateSettings"), SettingsUpdate::default())
+        ),
         read!("list_grants", ReadGrant, app.list_grants(who)),
         read!(
             "list_agents",
@@ -367,7 +454,8 @@ scenarios! {
                     let unknown = matches!(&outcome, Err(error) if error.kind == ErrorKind::NotFound);
                     let what = format!("{name} as {role:?} of {of:?}: {outcome:?}");
                     let existing = matches!(name, "get_connection" | "get_environment" | "get_deployment" | "deployment_events"
-                        | "rendered_template" | "cancel_deployment" | "delete_connection" | "get_named_deployment" | "outputs");
+                        | "rendered_template" | "cancel_deployment" | "delete_connection" | "update_connection"
+                        | "view_environment" | "get_named_deployment" | "outputs");
                     match reach(role, action) {
                         Reach::None => assert!(denied, "{what}"),
                         // Something of another account looks like nothing, except to those who may read it.

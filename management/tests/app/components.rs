@@ -8,7 +8,7 @@ use hadron_management::api::proton::testing::Client;
 use hadron_management::app::components::{ComponentUpdate, ComponentView, NewComponent};
 use hadron_management::app::effects::FailureKind;
 use hadron_management::app::work::OfferedWork;
-use hadron_management::app::{App, AppError, Quotas, Request, Settings};
+use hadron_management::app::{AppError, Quotas, Request};
 use hadron_management::store::components::Filter;
 use hadron_management::store::templates;
 use serde_json::json;
@@ -327,8 +327,7 @@ scenarios! {
         world.update_instance("web", "red", current(None)).await.unwrap();
         take_components(&world, true).await;
         assert_eq!(no(attached("queue", "web/red")).await.reason, "DEPLOYMENT_IN_PROGRESS");
-        let quotas = Quotas { components: 1, ..Quotas::default() };
-        let app = App::new(world.test.db.clone(), world.test.clock.clone(), Settings { quotas, ..settings() });
+        let app = world.with_quotas(Quotas { components: 1, ..Quotas::default() });
         let full = app.create_component(asked(&developer(), "CreateComponent"), free("queue", "prd")).await;
         assert_eq!(reason(full), "QUOTA_COMPONENTS");
         assert_eq!(names(&world, Filter::default()).await, ["bucket"]);
