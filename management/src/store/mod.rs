@@ -12,13 +12,18 @@ pub mod counts;
 pub mod db;
 pub mod deployments;
 pub mod error;
+pub mod events;
 pub mod grants;
 pub mod jobs;
 pub mod meta;
 pub mod migrate;
 pub mod outbox;
+pub mod repositories;
 pub mod requests;
 pub mod services;
+pub mod summary;
+pub mod sync;
+pub mod tags;
 pub mod targets;
 pub mod templates;
 
