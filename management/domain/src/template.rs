@@ -249,6 +249,12 @@ impl Versions {
         self.published().rfind(|version| version.major == major)
     }
 
+    /// The major versions that exist.
+    #[must_use]
+    pub fn majors(&self) -> std::collections::BTreeSet<u32> {
+        self.existing.keys().map(|version| version.major).collect()
+    }
+
     /// The template's own status, as Proton's events tell it: whether anything of it is published.
     #[must_use]
     pub fn word(&self) -> &'static str {
