@@ -166,9 +166,7 @@ fn resource(text: &str) -> Option<Resource> {
         "environment-account-connection" => Resource::Connection(bare(rest)?),
         "repository" => {
             let (provider, name) = rest.split_once(':')?;
-            let provider = Provider::ALL
-                .into_iter()
-                .find(|one| one.arn_word() == provider)?;
+            let provider = Provider::ALL.into_iter().find(|one| one.arn_word() == provider)?;
             Resource::Repository(provider, name.parse().ok()?)
         }
         "deployment" => Resource::Deployment(bare(rest)?),

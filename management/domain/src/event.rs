@@ -22,7 +22,8 @@ pub fn status_change(resource: &Resource, before: Option<&str>, after: &str) -> 
     if before == Some(after) {
         return None;
     }
-    let version = |name: &hadron_proto::vocab::TemplateName, version: &hadron_proto::vocab::TemplateVersion| {
+    let version = |name: &hadron_proto::vocab::TemplateName,
+                   version: &hadron_proto::vocab::TemplateVersion| {
         json!({
             "name": name,
             "majorVersion": version.major.to_string(),
@@ -30,18 +31,32 @@ pub fn status_change(resource: &Resource, before: Option<&str>, after: &str) -> 
         })
     };
     let (detail_type, detail) = match resource {
-        Resource::EnvironmentTemplate(name) => ("AWS Proton Environment Template Status Change", json!({ "name": name })),
-        Resource::EnvironmentTemplateVersion(name, number) => {
-            ("AWS Proton Environment Template Version Status Change", version(name, number))
-        }
-        Resource::ServiceTemplate(name) => ("AWS Proton Service Template Status Change", json!({ "name": name })),
-        Resource::ServiceTemplateVersion(name, number) => ("AWS Proton Service Template Version Status Change", version(name, number)),
+        Resource::EnvironmentTemplate(name) => (
+            "AWS Proton Environment Template Status Change",
+            json!({ "name": name }),
+        ),
+        Resource::EnvironmentTemplateVersion(name, number) => (
+            "AWS Proton Environment Template Version Status Change",
+            version(name, number),
+        ),
+        Resource::ServiceTemplate(name) => (
+            "AWS Proton Service Template Status Change",
+            json!({ "name": name }),
+        ),
+        Resource::ServiceTemplateVersion(name, number) => (
+            "AWS Proton Service Template Version Status Change",
+            version(name, number),
+        ),
         Resource::Environment(name) => ("AWS Proton Environment Status Change", json!({ "name": name })),
         Resource::Service(name) => ("AWS Proton Service Status Change", json!({ "name": name })),
-        Resource::Instance(service, name) => {
-            ("AWS Proton Service Instance Status Change", json!({ "name": name, "serviceName": service }))
-        }
-        Resource::Pipeline(service) => ("AWS Proton Service Pipeline Status Change", json!({ "serviceName": service })),
+        Resource::Instance(service, name) => (
+            "AWS Proton Service Instance Status Change",
+            json!({ "name": name, "serviceName": service }),
+        ),
+        Resource::Pipeline(service) => (
+            "AWS Proton Service Pipeline Status Change",
+            json!({ "serviceName": service }),
+        ),
         Resource::Component(name) => ("AWS Proton Component Status Change", json!({ "name": name })),
         Resource::Connection(id) => (
             "AWS Proton Environment Account Connection Status Change",

@@ -132,9 +132,8 @@ pub struct InvalidLink(String);
 /// # Errors
 /// When it is none.
 pub fn check_link(arn: &str) -> Result<(), InvalidLink> {
-    let hex = |text: &str, digits: usize| {
-        text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-    };
+    let hex =
+        |text: &str, digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let uuid = |text: &str| {
         let parts: Vec<&str> = text.split('-').collect();
         let lengths = [8, 4, 4, 4, 12];

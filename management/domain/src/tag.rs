@@ -168,7 +168,10 @@ mod tests {
     #[test]
     fn keys_of_aws_cannot_be_given_or_taken() {
         for key in ["aws:x", "AWS:proton:account", "aWs:"] {
-            assert_eq!(given(vec![pair(key, "x")]), Err(TagFault::Reserved(key.to_owned())));
+            assert_eq!(
+                given(vec![pair(key, "x")]),
+                Err(TagFault::Reserved(key.to_owned()))
+            );
             assert_eq!(taken(&[key.to_owned()]), Err(TagFault::Reserved(key.to_owned())));
         }
         assert!(given(vec![pair("awsome", ""), pair("é:aws:", "x")]).is_ok());
@@ -178,8 +181,14 @@ mod tests {
     fn keys_and_values_have_lengths() {
         assert!(given(vec![pair(&"k".repeat(128), &"v".repeat(256))]).is_ok());
         assert!(matches!(given(vec![pair("", "v")]), Err(TagFault::Key(_))));
-        assert!(matches!(given(vec![pair(&"k".repeat(129), "v")]), Err(TagFault::Key(_))));
-        assert!(matches!(given(vec![pair("k", &"v".repeat(257))]), Err(TagFault::Value(_))));
+        assert!(matches!(
+            given(vec![pair(&"k".repeat(129), "v")]),
+            Err(TagFault::Key(_))
+        ));
+        assert!(matches!(
+            given(vec![pair("k", &"v".repeat(257))]),
+            Err(TagFault::Value(_))
+        ));
         assert_eq!(
             given(vec![pair("k", "1"), pair("k", "2")]),
             Err(TagFault::Twice("k".to_owned()))
@@ -203,7 +212,10 @@ mod tests {
         let parent = given(vec![pair("team", "platform"), pair("cost", "1")]).unwrap();
         let own = given(vec![pair("team", "shop")]).unwrap();
         let all = inherited(parent, own).unwrap();
-        let all: Vec<(&str, &str)> = all.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let all: Vec<(&str, &str)> = all
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
         assert_eq!(all, [("cost", "1"), ("team", "shop")]);
     }
 

@@ -269,7 +269,9 @@ impl Versions {
     #[must_use]
     pub fn standing(&self, version: TemplateVersion) -> Standing {
         let major = self.recommended().map(|recommended| recommended.major);
-        let minor = self.recommended_of(version.major).map(|recommended| recommended.minor);
+        let minor = self
+            .recommended_of(version.major)
+            .map(|recommended| recommended.minor);
         if major.is_some_and(|major| version.major < major) {
             Standing::BehindMajor
         } else if minor.is_some_and(|minor| version.minor < minor) {

@@ -20,6 +20,7 @@ pub mod instances;
 pub mod management;
 pub mod notifications;
 pub mod pipelines;
+pub mod quotas;
 pub mod repositories;
 pub mod services;
 pub mod summary;
@@ -42,6 +43,7 @@ use hadron_proto::vocab::{
 use tokio::sync::broadcast;
 
 pub use error::{AppError, ErrorKind};
+pub use quotas::{Quota, Quotas};
 
 use crate::clock::Clock;
 use crate::store::{Db, StoreError, Tx, requests};
@@ -69,6 +71,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// How often repository policies are compared with what is wanted although nothing has changed.
     pub grant_check: Duration,
+    /// How many of each thing there may be.
+    pub quotas: quotas::Quotas,
 }
 
 /// What live sessions have to be told after a commit.

@@ -58,11 +58,10 @@ impl App {
         self.may(caller, Action::NotifyDeployment).await?;
         let arn = notice.resource;
         let Some(target) = target(&arn.resource) else {
-            return Err(AppError::invalid(
-                "NOT_DEPLOYED",
-                format!("{arn} is nothing that is deployed"),
-            )
-            .help("give the ARN of an environment, a service instance, a pipeline or a component"));
+            return Err(
+                AppError::invalid("NOT_DEPLOYED", format!("{arn} is nothing that is deployed"))
+                    .help("give the ARN of an environment, a service instance, a pipeline or a component"),
+            );
         };
         let settings = self.settings();
         let here = arn.account == settings.account && arn.region == settings.region;
@@ -76,10 +75,15 @@ impl App {
             None
         };
         let row = row.ok_or_else(|| {
-            AppError::new(ErrorKind::NotFound, "NOT_FOUND", format!("there is no {arn} at this hub"))
-                .help("check account, Region and name in the ARN")
+            AppError::new(
+                ErrorKind::NotFound,
+                "NOT_FOUND",
+                format!("there is no {arn} at this hub"),
+            )
+            .help("check account, Region and name in the ARN")
         })?;
-        self.may_for(caller, Action::NotifyDeployment, row.account).await?;
+        self.may_for(caller, Action::NotifyDeployment, row.account)
+            .await?;
         let long = |text: &str| text.chars().count() > LONGEST_OUTPUT;
         if notice.outputs.len() > MOST_OUTPUTS
             || notice.outputs.iter().any(|(key, value)| long(key) || long(value))

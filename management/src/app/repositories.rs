@@ -2,7 +2,9 @@
 
 use hadron_domain::arn::Resource;
 use hadron_domain::authority::{Action, Caller};
-use hadron_domain::repository::{InvalidLink, InvalidProvider, InvalidSourceName, Provider, SourceName, check_link};
+use hadron_domain::repository::{
+    InvalidLink, InvalidProvider, InvalidSourceName, Provider, SourceName, check_link,
+};
 
 use super::{App, AppError, ErrorKind, Request};
 use crate::store::repositories::{self, RepositoryRow};
@@ -32,7 +34,12 @@ macro_rules! invalid {
         }
     )*};
 }
-invalid!(InvalidLink, InvalidProvider, InvalidSourceName, hadron_domain::arn::InvalidArn);
+invalid!(
+    InvalidLink,
+    InvalidProvider,
+    InvalidSourceName,
+    hadron_domain::arn::InvalidArn
+);
 
 fn label(provider: Provider, name: &SourceName) -> String {
     format!("{}:{name}", provider.word())

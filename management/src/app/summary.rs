@@ -49,7 +49,12 @@ pub struct Summary {
 struct Known(BTreeMap<(TemplateKind, TemplateName), Option<Versions>>);
 
 impl Known {
-    async fn standing(&mut self, tx: &mut Tx, kind: TemplateKind, group: &Group) -> Result<Standing, AppError> {
+    async fn standing(
+        &mut self,
+        tx: &mut Tx,
+        kind: TemplateKind,
+        group: &Group,
+    ) -> Result<Standing, AppError> {
         let Some(name) = &group.template else {
             return Ok(Standing::UpToDate);
         };

@@ -114,24 +114,25 @@ fn check(following: &Following) -> Result<(), AppError> {
         ));
     }
     if branch.starts_with("refs/tags/") {
-        return Err(
-            AppError::invalid("BRANCH", format!("'{branch}' is a tag, and only branches can be followed"))
-                .help("name a branch"),
-        );
+        return Err(AppError::invalid(
+            "BRANCH",
+            format!("'{branch}' is a tag, and only branches can be followed"),
+        )
+        .help("name a branch"));
     }
     let path = &following.path;
     if path.len() > LONGEST_PATH || path.split('/').any(|part| part == "..") {
-        return Err(AppError::invalid(
-            "SYNC_PATH",
-            format!("'{path}' leads out of the repository"),
-        )
-        .help("name a place in the repository, without '..'"));
+        return Err(
+            AppError::invalid("SYNC_PATH", format!("'{path}' leads out of the repository"))
+                .help("name a place in the repository, without '..'"),
+        );
     }
     if path.is_empty() && matches!(following.follower, Follower::Service(_)) {
-        return Err(
-            AppError::invalid("SYNC_PATH", "a service follows a file of the repository, and none was named")
-                .help("name the file, such as proton-ops.yaml"),
-        );
+        return Err(AppError::invalid(
+            "SYNC_PATH",
+            "a service follows a file of the repository, and none was named",
+        )
+        .help("name the file, such as proton-ops.yaml"));
     }
     Ok(())
 }
@@ -303,7 +304,12 @@ impl App {
             .following(caller, Follower::Template(kind, name.clone()))
             .await?;
         let template = self.template(kind, &name).await?;
-        if !template.versions.existing.keys().any(|version| version.major == major) {
+        if !template
+            .versions
+            .existing
+            .keys()
+            .any(|version| version.major == major)
+        {
             return Err(AppError::new(
                 ErrorKind::NotFound,
                 "VERSION_NOT_FOUND",
@@ -324,9 +330,7 @@ impl App {
         service: ServiceName,
         instance: InstanceName,
     ) -> Result<SyncRow, AppError> {
-        let row = self
-            .following(caller, Follower::Service(service.clone()))
-            .await?;
+        let row = self.following(caller, Follower::Service(service.clone())).await?;
         self.read("synced instance", move |tx| {
             Box::pin(async move { instance_exists(tx, &service, &instance).await })
         })
@@ -447,7 +451,11 @@ impl App {
     }
 }
 
-async fn instance_exists(tx: &mut Tx, service: &ServiceName, instance: &InstanceName) -> Result<(), AppError> {
+async fn instance_exists(
+    tx: &mut Tx,
+    service: &ServiceName,
+    instance: &InstanceName,
+) -> Result<(), AppError> {
     let target = Target::Instance(service.clone(), instance.clone());
     match targets::get(tx, &target).await? {
         Some(_) => Ok(()),
@@ -507,7 +515,10 @@ mod tests {
     fn bundles_lie_below_the_subdirectory() {
         let name: TemplateName = "fargate-env".parse().unwrap();
         assert_eq!(directory("", &name, 1), "fargate-env/v1");
-        assert_eq!(directory("/infra/templates/", &name, 2), "infra/templates/fargate-env/v2");
+        assert_eq!(
+            directory("/infra/templates/", &name, 2),
+            "infra/templates/fargate-env/v2"
+        );
     }
 
     #[test]

@@ -307,10 +307,7 @@ pub async fn blocked(
 /// A service is gone, and with it everything that was said about its sync.
 pub async fn forget_service(tx: &mut Tx, service: &ServiceName) -> Result<(), StoreError> {
     remove(tx, &Follower::Service(service.clone())).await?;
-    tx.execute(
-        "DELETE FROM sync_blocker WHERE service = $1",
-        &params![service],
-    )
-    .await?;
+    tx.execute("DELETE FROM sync_blocker WHERE service = $1", &params![service])
+        .await?;
     Ok(())
 }

@@ -384,7 +384,14 @@ pub async fn put(tx: &mut Tx, row: &mut TargetRow) -> Result<(), StoreError> {
         return Err(super::changed("writing a target"));
     }
     row.generation += 1;
-    events::told(tx, &Named::from(&row.target), None, before.as_deref(), &row.status).await?;
+    events::told(
+        tx,
+        &Named::from(&row.target),
+        None,
+        before.as_deref(),
+        &row.status,
+    )
+    .await?;
     tx.after_commit(Topic::Changes);
     Ok(())
 }

@@ -119,6 +119,7 @@ pub(crate) fn settings() -> Settings {
         lease: LEASE,
         heartbeat: Duration::from_secs(10),
         grant_check: Duration::from_secs(900),
+        quotas: hadron_management::app::Quotas::default(),
     }
 }
 
