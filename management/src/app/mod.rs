@@ -14,6 +14,7 @@ pub mod effects;
 pub mod enrolment;
 pub mod environments;
 pub mod error;
+pub mod events;
 pub mod grants;
 pub mod inputs;
 pub mod instances;
@@ -71,6 +72,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// How often repository policies are compared with what is wanted although nothing has changed.
     pub grant_check: Duration,
+    /// Who is told about changes of status.
+    pub events: events::Sinks,
     /// How many of each thing there may be.
     pub quotas: quotas::Quotas,
 }
