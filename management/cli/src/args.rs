@@ -7,8 +7,13 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
+<<<<<<< HEAD
     agents, config, connections, deployments, environments, grants, instances, pipelines, repositories,
     services, session, summary, sync, tags, templates,
+=======
+    agents, config, connections, credentials, deployments, environments, grants, instances, pipelines, services, session,
+    templates,
+>>>>>>> main
 };
 use crate::output::Format;
 
@@ -155,6 +160,8 @@ pub(crate) enum Command {
     Login(session::Login),
     /// Who you are to the hub
     Whoami(session::Whoami),
+    /// A temporary access key for AWS clients of the hub (an AWS credential_process)
+    Credentials(credentials::Credentials),
     /// Versions of this program and of the hub
     Version(session::Version),
     /// Configuration of this program
