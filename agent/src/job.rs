@@ -46,6 +46,8 @@ pub enum Work {
     RevokeStack(RevokeStack),
     /// Make an ECR repository's policy let exactly these accounts pull, besides what others granted.
     SetPullPolicy(SetPullPolicy),
+    /// Read a template bundle from S3 and hand it over.
+    FetchBundle(FetchBundle),
 }
 
 /// The provisioning role that a stack is deployed with, by what it deploys.
@@ -123,6 +125,23 @@ pub struct SetPullPolicy {
     pub readers: Vec<AccountId>,
 }
 
+/// See [`Work::FetchBundle`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchBundle {
+    /// The bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+    /// Larger ones are not read.
+    pub max_bytes: u64,
+}
+
+impl std::fmt::Display for FetchBundle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -153,6 +172,13 @@ pub enum Outcome {
         changed: bool,
         /// Statements of others that keep a reader out in spite of the grant.
         warnings: Vec<String>,
+    },
+    /// The bundle is what was handed over.
+    BundleFetched {
+        /// Digest of its bytes.
+        digest: Digest,
+        /// How many they are.
+        bytes: u64,
     },
     /// It did not work, and trying the same again would not help.
     Failed(Failure),
@@ -200,6 +226,10 @@ pub enum FailureKind {
     PolicyTooLong,
     /// The policy holds something that must not be overwritten.
     PolicyConflict,
+    /// The S3 object, or its bucket, does not exist.
+    ObjectMissing,
+    /// The S3 object is larger than what was asked for may be.
+    ObjectTooLarge,
     /// Anything else.
     Other,
 }
@@ -298,6 +328,12 @@ pub trait Hub: Send + Sync {
     fn template(&self, token: Token) -> impl Future<Output = Result<String, HubError>> + Send;
     /// Leave to make the one irrevocable call.
     fn authorise(&self, token: Token, act: Act) -> impl Future<Output = Result<Verdict, HubError>> + Send;
+    /// Hands over what the job was to fetch. Handing over again replaces it.
+    fn put_content(
+        &self,
+        token: Token,
+        content: bytes::Bytes,
+    ) -> impl Future<Output = Result<(), HubError>> + Send;
     /// Passes on stack events. Never blocks the work: bounded, retried in the background, repeatable.
     fn events(&self, token: Token, events: Vec<StackEvent>) -> impl Future<Output = ()> + Send;
 }

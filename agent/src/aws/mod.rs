@@ -294,6 +294,33 @@ pub trait TemplateBucket: Send + Sync {
     ) -> impl Future<Output = Answer<String>> + Send;
 }
 
+/// An object of S3, as far as it is wanted.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Object {
+    /// All of it.
+    Whole(bytes::Bytes),
+    /// It is larger than what was asked for may be; how large, where S3 said so.
+    TooLarge(Option<u64>),
+}
+
+impl std::fmt::Debug for Object {
+    /// What is in somebody's bucket has no place in a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole(content) => write!(f, "Whole({} bytes)", content.len()),
+            Self::TooLarge(size) => f.debug_tuple("TooLarge").field(size).finish(),
+        }
+    }
+}
+
+/// Buckets in which people keep template bundles. Whose they are is for IAM to say: a bundle may well be in a bucket of
+/// another account that lets this one read.
+pub trait Bundles: Send + Sync {
+    /// `GetObject`, but no more than `most` bytes are ever kept. [`Kind::NotFound`] when there is no such object or bucket,
+    /// as far as the credentials let one know.
+    fn object(&self, bucket: &str, key: &str, most: u64) -> impl Future<Output = Answer<Object>> + Send;
+}
+
 /// A role of IAM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
@@ -393,12 +420,16 @@ pub trait Account: Send + Sync {
     type PullPolicies: PullPolicies;
     /// Its S3.
     type Bucket: TemplateBucket;
+    /// Its S3, as a place of bundles.
+    type Bundles: Bundles;
     /// Its `CloudFormation`.
     fn stacks(&self) -> &Self::Stacks;
     /// Its ECR.
     fn policies(&self) -> &Self::PullPolicies;
     /// Its S3.
     fn bucket(&self) -> &Self::Bucket;
+    /// Its S3, as a place of bundles.
+    fn bundles(&self) -> &Self::Bundles;
 }
 
 /// The account that the SDK's configuration has credentials of, in the configuration's Region.
@@ -430,6 +461,7 @@ impl Account for AwsAccount {
     type Stacks = CloudFormation;
     type PullPolicies = Ecr;
     type Bucket = S3;
+    type Bundles = S3;
     fn stacks(&self) -> &CloudFormation {
         &self.stacks
     }
@@ -437,6 +469,9 @@ impl Account for AwsAccount {
         &self.policies
     }
     fn bucket(&self) -> &S3 {
+        &self.bucket
+    }
+    fn bundles(&self) -> &S3 {
         &self.bucket
     }
 }

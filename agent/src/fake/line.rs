@@ -32,7 +32,9 @@ pub enum Call {
     HasBucket,
     CreateBucket,
     PutTemplate,
+    GetObject,
     Template,
+    PutContent,
     Authorise,
     PostEvents,
 }

@@ -15,6 +15,7 @@ mod environments;
 mod grants;
 mod jobs;
 mod pages;
+mod registration;
 mod requests;
 mod services;
 mod store;

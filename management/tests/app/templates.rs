@@ -2,6 +2,7 @@
 
 use hadron_domain::template::TemplateKind;
 use hadron_management::app::ErrorKind;
+use hadron_management::app::templates::NewTemplate;
 
 use crate::scenarios;
 use crate::world::{
@@ -37,7 +38,7 @@ scenarios! {
         assert_eq!(view.state.word(), "PUBLISHED");
         let schema = world.app.version_schema(&view).await.unwrap();
         assert!(schema.contains("retention_days"));
-        let listed = world.app.list_versions(&auditor(), ENVIRONMENT, name.clone(), Some(version("1.0")), 2).await.unwrap();
+        let listed = world.app.list_versions(&auditor(), ENVIRONMENT, name.clone(), None, Some(version("1.0")), 2).await.unwrap();
         assert_eq!(listed.iter().map(|view| view.row.version).collect::<Vec<_>>(), [version("1.1"), version("1.2")]);
         let request = asked(&administrator(), "PublishTemplateVersion");
         assert_eq!(reason(world.app.publish_version(request, ENVIRONMENT, name, version("3.0")).await), "VERSION_NOT_FOUND");
@@ -75,10 +76,11 @@ scenarios! {
     async fn kinds_are_two_name_spaces(world: World) {
         world.template(ENVIRONMENT, "web", false).await;
         world.template(SERVICE, "web", false).await;
-        let again = world.app.create_template(asked(&administrator(), "CreateTemplate"), SERVICE, "web".parse().unwrap(), String::new(), String::new(), false);
+        let again = world.app.create_template(asked(&administrator(), "CreateTemplate"), NewTemplate::named(SERVICE, "web".parse().unwrap()));
         assert_eq!(reason(again.await), "TEMPLATE_EXISTS");
-        assert_eq!(reason(world.register(SERVICE, "web", None, good(), &["web:1"]).await), "FAULTS");
+        assert_eq!(reason(world.register(SERVICE, "web", None, good(), &["web:1"]).await), "VERSION_NOT_FOUND");
         world.register(ENVIRONMENT, "web", None, good(), &[]).await.unwrap();
+        assert_eq!(reason(world.register(SERVICE, "web", None, good(), &["web:1"]).await), "FAULTS");
     }
 
     async fn compatible_environments_are_named_by_services_and_by_nobody_else(world: World) {

@@ -202,6 +202,11 @@ fn work(work: OfferedWork) -> wire::offer::Work {
             repository,
             readers: readers.iter().map(ToString::to_string).collect(),
         }),
+        OfferedWork::FetchBundle { source, max_bytes } => Work::FetchBundle(wire::FetchBundle {
+            bucket: source.bucket,
+            key: source.key,
+            max_bytes,
+        }),
     }
 }
 
@@ -345,6 +350,10 @@ pub(crate) fn outcome(outcome: Option<wire::report_request::Outcome>) -> Result<
                 warnings,
             })
         }
+        Wire::BundleFetched(fetched) => Ok(Outcome::BundleFetched {
+            digest: parse("bundle_fetched.digest", &fetched.digest)?,
+            bytes: fetched.bytes,
+        }),
         Wire::Failed(failed) => Ok(Outcome::Failed {
             kind: failure(failed.kind),
             message: text(&failed.message),
@@ -409,6 +418,8 @@ fn failure(kind: i32) -> FailureKind {
         Wire::RepositoryMissing => FailureKind::RepositoryMissing,
         Wire::PolicyTooLong => FailureKind::PolicyTooLong,
         Wire::PolicyConflict => FailureKind::PolicyConflict,
+        Wire::ObjectMissing => FailureKind::ObjectMissing,
+        Wire::ObjectTooLarge => FailureKind::ObjectTooLarge,
         Wire::Other | Wire::Unspecified => FailureKind::Other,
     }
 }
