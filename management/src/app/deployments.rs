@@ -1,12 +1,13 @@
 //! Looking at deployments, and cancelling them.
 
 use hadron_domain::authority::{Action, Caller, Reach};
-use hadron_domain::deployment::{DeploymentInput, Phase};
+use hadron_domain::deployment::{DeploymentInput, Intent, Phase};
 use hadron_domain::step::Machine;
 use hadron_proto::vocab::{DeploymentId, Digest};
 
 use super::{App, AppError, ErrorKind, Request};
 use crate::store::deployments::{self, DeploymentRow, EventRow, Filter, Source};
+use crate::store::targets::TargetRow;
 use crate::store::{jobs, requests};
 
 /// Why a deployment has not begun, when it waits.
@@ -140,6 +141,48 @@ impl App {
         if self.seen(&request).await?.is_some() {
             return self.get_deployment(&caller, id).await;
         }
+        self.cancel(request, before).await
+    }
+
+    /// Cancels whatever deployment of a target is in progress, whoever it was that may do so.
+    ///
+    /// # Errors
+    /// When nothing is in progress, or the target is being deleted.
+    pub(super) async fn cancel_active(
+        &self,
+        request: Request,
+        target: &TargetRow,
+    ) -> Result<DeploymentRow, AppError> {
+        let id = target.id;
+        let active = self
+            .read("active deployment", move |tx| {
+                Box::pin(async move { Ok(deployments::active_of(tx, id).await?) })
+            })
+            .await?;
+        let refused = |message: String| {
+            Err(
+                AppError::new(ErrorKind::Conflict, "NOTHING_TO_CANCEL", message).help(format!(
+                    "see how it stands: hadron {} get {}",
+                    target.target.kind(),
+                    target.target.name()
+                )),
+            )
+        };
+        match active {
+            None => refused(format!(
+                "no deployment of {} is in progress ({})",
+                target.target, target.status
+            )),
+            Some(row) if row.deployment.intent == Intent::Destroy => refused(format!(
+                "{} is being deleted, and a deletion cannot be cancelled this way",
+                target.target
+            )),
+            Some(row) => self.cancel(request, row).await,
+        }
+    }
+
+    async fn cancel(&self, request: Request, before: DeploymentRow) -> Result<DeploymentRow, AppError> {
+        let id = before.deployment.id;
         self.write("cancel deployment", move |unit| {
             Box::pin(async move {
                 // The job first, as everywhere else: two transactions that lock both in different order wait for each other.

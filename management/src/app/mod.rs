@@ -22,6 +22,7 @@ pub mod management;
 pub mod pipelines;
 pub mod quotas;
 pub mod services;
+pub mod settings;
 pub mod templates;
 pub mod tokens;
 pub mod work;

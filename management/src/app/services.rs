@@ -253,6 +253,9 @@ impl App {
             )
             .help("leave out branch, repository and repository connection"));
         }
+        if has_pipeline {
+            self.need_pipeline_role().await?;
+        }
         let mut spec = ServiceSpec::parse("spec", &new.spec)?;
         spec.resolve_current(None)?;
         let text = spec.to_text();

@@ -20,6 +20,7 @@ pub mod migrate;
 pub mod outbox;
 pub mod requests;
 pub mod services;
+pub mod settings;
 pub mod targets;
 pub mod templates;
 

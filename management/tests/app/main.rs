@@ -19,6 +19,7 @@ mod pages;
 mod registration;
 mod requests;
 mod services;
+mod settings;
 mod store;
 mod templates;
 mod walk;

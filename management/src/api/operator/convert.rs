@@ -5,9 +5,9 @@ use std::str::FromStr;
 use hadron_domain::authority::Caller;
 use hadron_domain::connection::{Approval, Connection};
 use hadron_domain::deployment::Intent;
-use hadron_domain::target::Target;
+use hadron_domain::target::{Provisioning, Target};
 use hadron_domain::template::{CompatibleTemplate, TemplateKind, Wanted};
-use hadron_proto::vocab::{Digest, Timestamp};
+use hadron_proto::vocab::{Digest, RoleArn, Timestamp};
 use hadron_proto::wire;
 use tonic::{Code, Status};
 
@@ -381,8 +381,16 @@ fn state(row: &TargetRow) -> wire::DeploymentState {
 /// An environment.
 pub(super) fn environment(row: TargetRow, settings: &Settings) -> wire::Environment {
     let own = row.account == settings.account && row.region == settings.region;
+    let role = |role: &Option<RoleArn>| role.as_ref().map(ToString::to_string).unwrap_or_default();
     wire::Environment {
         deployment: Some(state(&row)),
+        service_role_arn: role(&row.roles.service),
+        component_role_arn: role(&row.roles.component),
+        codebuild_role_arn: role(&row.roles.codebuild),
+        provisioning: match row.provisioning {
+            Provisioning::Stack => String::new(),
+            Provisioning::CustomerManaged => "CUSTOMER_MANAGED".to_owned(),
+        },
         name: row.target.name(),
         description: row.description,
         template_name: row.template.map(String::from).unwrap_or_default(),
