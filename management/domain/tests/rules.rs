@@ -497,10 +497,19 @@ fn changed_roles_leave_the_status_and_say_when() {
     let changed = connected
         .step(ConnectionInput::ChangeRoles(signed(3), roles.clone()))
         .unwrap();
-    assert_eq!((changed.next.approval.word(), changed.next.epoch), ("CONNECTED", 2));
+    assert_eq!(
+        (changed.next.approval.word(), changed.next.epoch),
+        ("CONNECTED", 2)
+    );
     assert_eq!(changed.next.modified_at(), at(3));
-    assert_eq!(changed.effects, [ConnectionEffect::CloseSessions, ConnectionEffect::HoldJobs]);
-    let again = changed.next.step(ConnectionInput::ChangeRoles(signed(4), roles)).unwrap();
+    assert_eq!(
+        changed.effects,
+        [ConnectionEffect::CloseSessions, ConnectionEffect::HoldJobs]
+    );
+    let again = changed
+        .next
+        .step(ConnectionInput::ChangeRoles(signed(4), roles))
+        .unwrap();
     assert_eq!((again.next.modified_at(), again.effects.len()), (at(3), 0));
 }
 

@@ -552,7 +552,10 @@ async fn decide(
             }
         }
     }
-    if matches!(row.connection.approval, Approval::Rejected(_) | Approval::Deleted(_)) {
+    if matches!(
+        row.connection.approval,
+        Approval::Rejected(_) | Approval::Deleted(_)
+    ) {
         let Connection {
             account,
             environment,

@@ -11,7 +11,7 @@ use hadron_proto::vocab::{JobId, StackArn, TargetId};
 use indexmap::IndexMap;
 
 use super::{AppError, Notice, Unit, environments, grants, inputs, work};
-use crate::store::deployments::{DeploymentRow, Source, State};
+use crate::store::deployments::{DeploymentRow, Earlier, Source, State};
 use crate::store::jobs::{JobRow, JobWork};
 use crate::store::targets::{Resource, TargetRow};
 use crate::store::{deployments, grants as lanes, jobs, outbox, targets, templates};
@@ -830,6 +830,10 @@ impl Unit<'_> {
             initial: self.state_of(target).await?,
             target_state: None,
             target_created_at: target.created_at,
+            earlier: Earlier {
+                attempted: target.attempted.map(|(id, _)| id),
+                succeeded: target.succeeded.map(|(id, _)| id),
+            },
             generation: 0,
         };
         if planned.intent == Intent::Apply {

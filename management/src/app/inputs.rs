@@ -7,7 +7,8 @@ use hadron_domain::template::TemplateKind;
 use hadron_proto::vocab::{AccountId, EnvironmentName, InstanceName, Region, ServiceName};
 use hadron_templates::{
     BundleKind, EnvironmentFacts, EnvironmentInputs, EnvironmentSpec, Faults, InputType, InstanceFacts,
-    InstanceInputs, Outputs, PipelineInputs, PipelineInstance, ServiceFacts, ServiceSpec, SpecMap, TemplateBundle, Values, complete,
+    InstanceInputs, Outputs, PipelineInputs, PipelineInstance, ServiceFacts, ServiceSpec, SpecMap,
+    TemplateBundle, Values, complete,
 };
 
 use super::effects::Rendered;
@@ -110,11 +111,8 @@ pub async fn environment(
         let (values, mut noticed) = inputs(&bundle, InputType::Environment, &parsed.inputs)?;
         if bundle.kind == BundleKind::EnvironmentCustomerManaged {
             // Its schema allows only texts.
-            let text = |value: &serde_json::Value| {
-                value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned)
-            };
+            let text =
+                |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             return Ok(Made::Declared {
                 outputs: values
                     .iter()

@@ -19,6 +19,7 @@ pub mod grants;
 pub mod inputs;
 pub mod instances;
 pub mod management;
+pub mod outputs;
 pub mod pipelines;
 pub mod quotas;
 pub mod services;

@@ -64,10 +64,7 @@ pub struct SettingsUpdate {
 }
 
 /// The role that pipelines are provisioned with now.
-pub(super) async fn pipeline_role(
-    tx: &mut Tx,
-    configured: &Settings,
-) -> Result<Option<RoleArn>, StoreError> {
+pub(super) async fn pipeline_role(tx: &mut Tx, configured: &Settings) -> Result<Option<RoleArn>, StoreError> {
     let decided = settings::get(tx, Setting::PipelineRole).await?;
     Ok(decided.unwrap_or_else(|| configured.pipeline_role.clone()))
 }
@@ -75,9 +72,7 @@ pub(super) async fn pipeline_role(
 async fn now(tx: &mut Tx, configured: &Settings) -> Result<AccountSettings, StoreError> {
     Ok(AccountSettings {
         pipeline_role: pipeline_role(tx, configured).await?,
-        pipeline_codebuild_role: settings::get(tx, Setting::PipelineCodebuildRole)
-            .await?
-            .flatten(),
+        pipeline_codebuild_role: settings::get(tx, Setting::PipelineCodebuildRole).await?.flatten(),
         pipeline_repository: settings::get(tx, Setting::PipelineRepository).await?.flatten(),
     })
 }

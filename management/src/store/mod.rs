@@ -14,6 +14,7 @@ pub mod db;
 pub mod deployments;
 pub mod error;
 pub mod grants;
+pub mod instances;
 pub mod jobs;
 pub mod meta;
 pub mod migrate;

@@ -18,6 +18,7 @@ macro_rules! target_columns {
         "id, kind, environment, service, instance, account, region, connection_id, template_name, major, minor, spec, description, stack_name, stack_arn, condemned, ever_succeeded, part, status, message, ways_out, warnings, outputs, resources, attempted_id, attempted_at, succeeded_id, succeeded_at, created_at, generation, provisioning, roles, client_token"
     };
 }
+pub(super) use target_columns;
 
 /// Something that owns a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,7 +210,7 @@ pub(super) fn read(row: &Row, column: &str) -> Result<(Target, Option<Environmen
     Ok((target, environment))
 }
 
-fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
+pub(super) fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
     let (target, environment) = read(row, "target.kind")?;
     let part: String = row.get("part")?;
     let when = |id: &str, at: &str| -> Result<Option<(DeploymentId, Timestamp)>, StoreError> {
@@ -562,6 +563,26 @@ pub async fn of_service(tx: &mut Tx, service: &ServiceName) -> Result<Vec<Target
             " FROM target WHERE service = $1 ORDER BY kind, instance /*for-update*/"
         ),
         &params![service],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Every instance and pipeline of the services whose names are in this range, ends included. Not locked.
+pub async fn of_services(
+    tx: &mut Tx,
+    first: &ServiceName,
+    last: &ServiceName,
+) -> Result<Vec<TargetRow>, StoreError> {
+    tx.query(
+        concat!(
+            "SELECT ",
+            target_columns!(),
+            " FROM target WHERE service >= $1 AND service <= $2 ORDER BY service, kind, instance"
+        ),
+        &params![first, last],
     )
     .await?
     .iter()

@@ -9,8 +9,8 @@ use serde_json::json;
 use crate::agent::stack;
 use crate::scenarios;
 use crate::world::{
-    MANAGEMENT, PRODUCTION, World, administrator, asked, auditor, developer, new_service, owner, reason, service_spec,
-    settings,
+    MANAGEMENT, PRODUCTION, World, administrator, asked, auditor, developer, new_service, owner, reason,
+    service_spec, settings,
 };
 
 fn role(account: &str, name: &str) -> RoleArn {

@@ -376,9 +376,16 @@ impl World {
 
     /// A template of environments that somebody else provisions, published as 1.0.
     pub(crate) async fn customer_managed_template(&self) {
-        self.template(TemplateKind::Environment, "shared-env", false).await;
-        self.published(TemplateKind::Environment, "shared-env", None, customer_managed("TopicArn"), &[])
+        self.template(TemplateKind::Environment, "shared-env", false)
             .await;
+        self.published(
+            TemplateKind::Environment,
+            "shared-env",
+            None,
+            customer_managed("TopicArn"),
+            &[],
+        )
+        .await;
     }
 
     /// The Proton API, asked by this caller.

@@ -2668,6 +2668,40 @@ pub struct Deployment {
     pub outputs: ::prost::alloc::vec::Vec<Output>,
     #[prost(string, repeated, tag = "22")]
     pub ways_out: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What the target was before; absent when nothing had been deployed for it. Lists leave both states out.
+    #[prost(message, optional, tag = "23")]
+    pub initial_state: ::core::option::Option<TargetState>,
+    /// What the target shall be; absent for deletions.
+    #[prost(message, optional, tag = "24")]
+    pub target_state: ::core::option::Option<TargetState>,
+    #[prost(string, tag = "25")]
+    pub component_name: ::prost::alloc::string::String,
+}
+/// What a target was before a deployment, or shall be after it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TargetState {
+    #[prost(string, tag = "1")]
+    pub template_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub template_version: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub spec: ::prost::alloc::string::String,
+    /// The deployments that an instance was rendered with: its environment's, its service's pipeline's, its components'.
+    #[prost(string, tag = "4")]
+    pub environment_deployment_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub pipeline_deployment_id: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "6")]
+    pub component_deployment_ids: ::prost::alloc::vec::Vec<
+        ::prost::alloc::string::String,
+    >,
+    /// What only components have.
+    #[prost(string, tag = "7")]
+    pub service_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub instance_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "9")]
+    pub template_file: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeploymentEvent {
@@ -2711,6 +2745,11 @@ pub struct ListDeploymentsRequest {
     /// Only deployments that have not ended.
     #[prost(bool, tag = "6")]
     pub active_only: bool,
+    #[prost(string, tag = "7")]
+    pub component_name: ::prost::alloc::string::String,
+    /// environment, instance, pipeline or component; empty: of all kinds.
+    #[prost(string, tag = "8")]
+    pub target_kind: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListDeploymentsResponse {
@@ -2725,6 +2764,19 @@ pub struct CancelDeploymentRequest {
     pub request_id: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteDeploymentRequest {
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DeleteDeploymentResponse {
+    /// What was removed; absent when the same request had removed it before.
+    #[prost(message, optional, tag = "1")]
+    pub deployment: ::core::option::Option<Deployment>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListDeploymentEventsRequest {
@@ -8644,6 +8696,33 @@ pub mod deployment_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Removes the record of a deployment that has ended; what it deployed stays.
+        pub async fn delete_deployment(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteDeploymentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteDeploymentResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.DeploymentService/DeleteDeployment",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hadron.v1.DeploymentService", "DeleteDeployment"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn list_deployment_events(
             &mut self,
             request: impl tonic::IntoRequest<super::ListDeploymentEventsRequest>,
@@ -8758,6 +8837,14 @@ pub mod deployment_service_server {
             &self,
             request: tonic::Request<super::CancelDeploymentRequest>,
         ) -> std::result::Result<tonic::Response<super::Deployment>, tonic::Status>;
+        /// Removes the record of a deployment that has ended; what it deployed stays.
+        async fn delete_deployment(
+            &self,
+            request: tonic::Request<super::DeleteDeploymentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteDeploymentResponse>,
+            tonic::Status,
+        >;
         async fn list_deployment_events(
             &self,
             request: tonic::Request<super::ListDeploymentEventsRequest>,
@@ -8987,6 +9074,52 @@ pub mod deployment_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CancelDeploymentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.DeploymentService/DeleteDeployment" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteDeploymentSvc<T: DeploymentService>(pub Arc<T>);
+                    impl<
+                        T: DeploymentService,
+                    > tonic::server::UnaryService<super::DeleteDeploymentRequest>
+                    for DeleteDeploymentSvc<T> {
+                        type Response = super::DeleteDeploymentResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteDeploymentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeploymentService>::delete_deployment(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteDeploymentSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

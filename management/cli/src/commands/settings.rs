@@ -120,9 +120,12 @@ fn asked(args: Set, cx: &Context) -> Result<wire::UpdateSettingsRequest> {
 }
 
 fn repository(settings: &wire::AccountSettings) -> String {
-    settings.pipeline_repository.as_ref().map_or_else(String::new, |its| {
-        format!("{} ({}), branch {}", its.name, its.provider, its.branch)
-    })
+    settings
+        .pipeline_repository
+        .as_ref()
+        .map_or_else(String::new, |its| {
+            format!("{} ({}), branch {}", its.name, its.provider, its.branch)
+        })
 }
 
 impl Show for wire::AccountSettings {
@@ -143,9 +146,10 @@ impl Show for wire::AccountSettings {
     }
 
     fn fields(&self) -> Map<String, Value> {
-        let repository = self.pipeline_repository.as_ref().map(|its| {
-            json!({ "provider": its.provider, "name": its.name, "branch": its.branch })
-        });
+        let repository = self
+            .pipeline_repository
+            .as_ref()
+            .map(|its| json!({ "provider": its.provider, "name": its.name, "branch": its.branch }));
         map(json!({
             "pipelineRoleArn": text(&self.pipeline_role_arn),
             "pipelineCodebuildRoleArn": text(&self.pipeline_codebuild_role_arn),

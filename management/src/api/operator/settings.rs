@@ -59,13 +59,11 @@ impl wire::settings_service_server::SettingsService for Operator {
                 "pipeline_codebuild_role_arn",
                 message.pipeline_codebuild_role_arn.as_deref(),
             )?,
-            pipeline_repository: message
-                .pipeline_repository
-                .map(|repository| RepositoryBranch {
-                    provider: repository.provider,
-                    name: repository.name,
-                    branch: repository.branch,
-                }),
+            pipeline_repository: message.pipeline_repository.map(|repository| RepositoryBranch {
+                provider: repository.provider,
+                name: repository.name,
+                branch: repository.branch,
+            }),
             remove_pipeline_repository: message.remove_pipeline_repository,
         };
         let made = answer(self.app.update_settings(change, update).await)?;

@@ -9,11 +9,10 @@ use super::shapes::{
     DeleteEnvironmentAccountConnectionInput, DeleteEnvironmentAccountConnectionOutput,
     EnvironmentAccountConnection, EnvironmentAccountConnectionRequesterAccountType,
     EnvironmentAccountConnectionStatus, EnvironmentAccountConnectionSummary,
-    GetEnvironmentAccountConnectionInput,
-    GetEnvironmentAccountConnectionOutput, ListEnvironmentAccountConnectionsInput,
-    ListEnvironmentAccountConnectionsOutput, RejectEnvironmentAccountConnectionInput,
-    RejectEnvironmentAccountConnectionOutput, UpdateEnvironmentAccountConnectionInput,
-    UpdateEnvironmentAccountConnectionOutput,
+    GetEnvironmentAccountConnectionInput, GetEnvironmentAccountConnectionOutput,
+    ListEnvironmentAccountConnectionsInput, ListEnvironmentAccountConnectionsOutput,
+    RejectEnvironmentAccountConnectionInput, RejectEnvironmentAccountConnectionOutput,
+    UpdateEnvironmentAccountConnectionInput, UpdateEnvironmentAccountConnectionOutput,
 };
 use super::{Call, Fault, Proton, convert};
 use crate::app::connections::{NewConnection, RolesUpdate, Side};
@@ -41,7 +40,10 @@ impl Proton {
     ) -> Result<CreateEnvironmentAccountConnectionOutput, Fault> {
         let new = NewConnection {
             environment: convert::word("environmentName", &input.environment_name)?,
-            management: Some(convert::word("managementAccountId", &input.management_account_id)?),
+            management: Some(convert::word(
+                "managementAccountId",
+                &input.management_account_id,
+            )?),
             region: None,
             role: convert::word_opt("roleArn", input.role_arn.as_deref())?,
             component_role: convert::word_opt("componentRoleArn", input.component_role_arn.as_deref())?,
@@ -142,10 +144,7 @@ impl Proton {
             component_role: convert::word_opt("componentRoleArn", input.component_role_arn.as_deref())?,
             codebuild_role: convert::word_opt("codebuildRoleArn", input.codebuild_role_arn.as_deref())?,
         };
-        let view = self
-            .app
-            .update_connection(call.request(None), id, update)
-            .await?;
+        let view = self.app.update_connection(call.request(None), id, update).await?;
         Ok(UpdateEnvironmentAccountConnectionOutput {
             environment_account_connection: self.connection(view.connection),
         })

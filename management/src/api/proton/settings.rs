@@ -58,7 +58,10 @@ impl Proton {
     fn account_settings(&self, settings: settings::AccountSettings) -> Result<AccountSettings, Fault> {
         let repository = settings.pipeline_repository.map(|given| {
             let provider = RepositoryProvider::named(&given.provider).ok_or_else(|| {
-                Fault::internal(format!("the stored provider '{}' is none of Proton's", given.provider))
+                Fault::internal(format!(
+                    "the stored provider '{}' is none of Proton's",
+                    given.provider
+                ))
             })?;
             Ok::<_, Fault>(RepositoryBranch {
                 arn: self.arn(Resource::Repository(provider, given.name.clone())),

@@ -77,7 +77,8 @@ impl App {
         new: NewEnvironment,
     ) -> Result<TargetRow, AppError> {
         self.may(&request.caller, Action::WriteEnvironment).await?;
-        if self.seen(&request).await?.is_some() || self.repeated(&request, CREATION, new.name.as_str()).await?
+        if self.seen(&request).await?.is_some()
+            || self.repeated(&request, CREATION, new.name.as_str()).await?
         {
             return self.get_environment(&request.caller, &new.name).await;
         }
@@ -150,7 +151,8 @@ impl App {
                         )),
                         None => error.into(),
                     })?;
-                unit.apply_environment(&mut target, version, made, &request).await?;
+                unit.apply_environment(&mut target, version, made, &request)
+                    .await?;
                 unit.created(&request, CREATION, new.name.as_str()).await?;
                 unit.answered(&request, new.name.as_str()).await?;
                 Ok(target)

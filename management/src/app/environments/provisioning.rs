@@ -213,16 +213,28 @@ mod tests {
         let one = |role, connection, repository| Path::of(role, connection, repository, Path::Unsaid);
         let own = role("111111111111");
         assert_eq!(one(None, None, None).unwrap(), Path::Unsaid);
-        assert_eq!(one(Some(own.clone()), None, None).unwrap(), Path::Role(own.clone()));
-        assert_eq!(one(None, Some(connection()), None).unwrap().connection(), Some(connection()));
-        assert_eq!(one(None, None, Some(repository())).unwrap(), Path::Repository(repository()));
+        assert_eq!(
+            one(Some(own.clone()), None, None).unwrap(),
+            Path::Role(own.clone())
+        );
+        assert_eq!(
+            one(None, Some(connection()), None).unwrap().connection(),
+            Some(connection())
+        );
+        assert_eq!(
+            one(None, None, Some(repository())).unwrap(),
+            Path::Repository(repository())
+        );
         for (role, connection, repository) in [
             (Some(own.clone()), Some(connection()), None),
             (Some(own.clone()), None, Some(repository())),
             (None, Some(connection()), Some(repository())),
             (Some(own), Some(connection()), Some(repository())),
         ] {
-            assert_eq!(one(role, connection, repository).unwrap_err().reason, "PROVISIONING_PATHS");
+            assert_eq!(
+                one(role, connection, repository).unwrap_err().reason,
+                "PROVISIONING_PATHS"
+            );
         }
     }
 
@@ -236,19 +248,33 @@ mod tests {
             ..EnvironmentRoles::default()
         };
         let refused = |path: Path, roles: &EnvironmentRoles, by| {
-            check(&path, roles, by, management).err().map(|error| error.reason)
+            check(&path, roles, by, management)
+                .err()
+                .map(|error| error.reason)
         };
         for by in [Stack, CustomerManaged] {
             assert_eq!(refused(Path::Configured, &none, by), None);
             assert_eq!(refused(Path::Configured, &with("111111111111"), by), None);
             assert_eq!(refused(Path::Connection(connection()), &none, by), None);
             let own = Path::Connection(connection());
-            assert_eq!(refused(own, &with("111111111111"), by), Some("ROLES_OF_CONNECTION"));
-            assert_eq!(refused(Path::Configured, &with("333333333333"), by), Some("ROLE_OF_OTHER_ACCOUNT"));
+            assert_eq!(
+                refused(own, &with("111111111111"), by),
+                Some("ROLES_OF_CONNECTION")
+            );
+            assert_eq!(
+                refused(Path::Configured, &with("333333333333"), by),
+                Some("ROLE_OF_OTHER_ACCOUNT")
+            );
         }
-        assert_eq!(refused(Path::Unsaid, &none, Stack), Some("PROVISIONING_PATH_MISSING"));
+        assert_eq!(
+            refused(Path::Unsaid, &none, Stack),
+            Some("PROVISIONING_PATH_MISSING")
+        );
         assert_eq!(refused(Path::Unsaid, &none, CustomerManaged), None);
-        assert_eq!(refused(Path::Repository(repository()), &none, Stack), Some("REPOSITORY_NOT_AVAILABLE"));
+        assert_eq!(
+            refused(Path::Repository(repository()), &none, Stack),
+            Some("REPOSITORY_NOT_AVAILABLE")
+        );
         let meaningless = refused(Path::Repository(repository()), &none, CustomerManaged);
         assert_eq!(meaningless, Some("REPOSITORY_NOT_USED"));
     }

@@ -186,7 +186,8 @@ impl App {
             Box::pin(async move {
                 let mut target = unit.change_environment(&before, &update).await?;
                 target.warnings = made.warnings().to_vec();
-                unit.apply_environment(&mut target, version, made, &request).await?;
+                unit.apply_environment(&mut target, version, made, &request)
+                    .await?;
                 unit.answered(&request, update.name.as_str()).await?;
                 Ok(target)
             })
