@@ -51,7 +51,10 @@ async fn services_use_what_somebody_else_has_provisioned() {
         (&json!("CUSTOMER_MANAGED"), &json!("SUCCEEDED"))
     );
     assert_eq!(shown["deployment"]["stackArn"], Value::Null);
-    let output = admin.ok(&["environment", "outputs", "prd", "Note"]).await.unwrap();
+    let output = admin
+        .ok(&["environment", "outputs", "prd", "Note"])
+        .await
+        .unwrap();
     assert_eq!(output.stdout.trim(), "ours");
     let told = admin
         .json(&[
@@ -120,7 +123,10 @@ async fn services_use_what_somebody_else_has_provisioned() {
     );
 
     let busy = admin.fails(5, &["environment", "cancel", "prd"]).await.unwrap();
-    assert!(busy.contains("no deployment of environment prd is in progress"), "{busy}");
+    assert!(
+        busy.contains("no deployment of environment prd is in progress"),
+        "{busy}"
+    );
     let lived_in = admin
         .fails(5, &["environment", "delete", "prd", "--yes"])
         .await
@@ -140,7 +146,8 @@ async fn services_use_what_somebody_else_has_provisioned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_own_environment_is_provisioned_with_the_role_that_it_names_and_pipelines_with_the_one_that_is_set() {
+async fn an_own_environment_is_provisioned_with_the_role_that_it_names_and_pipelines_with_the_one_that_is_set()
+ {
     let mut world = World::new().await.unwrap();
     let admin = world.admin.clone();
     world
@@ -155,7 +162,15 @@ async fn an_own_environment_is_provisioned_with_the_role_that_it_names_and_pipel
     let own = format!("arn:aws:iam::{MANAGEMENT}:role/hadron-provisioning");
     let foreign = format!("arn:aws:iam::{PROD}:role/hadron-provisioning");
     let file = spec(&world, "dev", &json!({})).unwrap();
-    let create = ["environment", "create", "dev", "--template", "probe-env", "--spec", &file];
+    let create = [
+        "environment",
+        "create",
+        "dev",
+        "--template",
+        "probe-env",
+        "--spec",
+        &file,
+    ];
     let refused = admin
         .fails(1, &[&create[..], &["--service-role-arn", &foreign]].concat())
         .await
@@ -169,7 +184,8 @@ async fn an_own_environment_is_provisioned_with_the_role_that_it_names_and_pipel
         let made = calls
             .iter()
             .filter(|call| is_call(call, MANAGEMENT, "CreateChangeSet") && call["status"] == 200);
-        made.map(|call| field(&call["params"], "RoleARN").unwrap()).collect()
+        made.map(|call| field(&call["params"], "RoleARN").unwrap())
+            .collect()
     };
     let calls = world.emulator.calls(0).await.unwrap();
     assert_eq!(roles(&calls), [own.as_str()]);
@@ -181,9 +197,20 @@ async fn an_own_environment_is_provisioned_with_the_role_that_it_names_and_pipel
         "instances": [{ "name": "blue", "environment": "dev", "spec": {} }],
     });
     let web = world.file("web.yaml", web.to_string()).unwrap();
-    let create = ["service", "create", "web", "--template", "probe-svc", "--spec", &web];
+    let create = [
+        "service",
+        "create",
+        "web",
+        "--template",
+        "probe-svc",
+        "--spec",
+        &web,
+    ];
     let create = [&create[..], &SOURCE].concat();
-    admin.ok(&["settings", "set", "--pipeline-role", ""]).await.unwrap();
+    admin
+        .ok(&["settings", "set", "--pipeline-role", ""])
+        .await
+        .unwrap();
     let refused = admin.fails(5, &create).await.unwrap();
     for words in [
         "Operation cannot be run until pipeline roles have been configured",
