@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     agents, config, connections, credentials, deployments, environments, grants, instances, pipelines,
-    services, session, templates,
+    services, session, settings, templates,
 };
 use crate::output::Format;
 
@@ -140,6 +140,9 @@ pub(crate) enum Command {
     /// Agents: the processes that deploy in each account
     #[command(subcommand, alias = "agents")]
     Agent(agents::Verb),
+    /// Settings of the account: what pipelines are provisioned with
+    #[command(subcommand)]
+    Settings(settings::Verb),
     /// Prove who you are with your AWS credentials
     Login(session::Login),
     /// Who you are to the hub

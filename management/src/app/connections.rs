@@ -7,7 +7,7 @@ use hadron_domain::connection::{
 use hadron_domain::step::Machine;
 use hadron_proto::vocab::{AccountId, ConnectionId, EnvironmentName, Region, RoleArn, Timestamp};
 
-use super::{App, AppError, ErrorKind, Notice, Request, Unit};
+use super::{App, AppError, ErrorKind, Notice, Quota, Request, Unit};
 use crate::store::connections::{self, ConnectionKind, ConnectionRow, Filter};
 use crate::store::{agents, targets};
 
@@ -167,6 +167,8 @@ impl App {
         let id = self
             .write("request connection", move |unit| {
                 Box::pin(async move {
+                    let used = connections::count_of(unit.tx, account).await?;
+                    unit.settings().quotas.room(Quota::ConnectionsPerAccount, used)?;
                     let id: ConnectionId = unit.fresh_id();
                     let environment = new.environment.clone();
                     let connection = Connection {
@@ -181,6 +183,7 @@ impl App {
                             agent_role_name: new.agent_role_name.unwrap_or_else(|| settings.agent_role_name.clone()),
                         },
                         requested: unit.signed(&request.caller),
+                        roles_changed: None,
                         approval: Approval::Pending,
                         epoch: 1,
                     };
@@ -225,6 +228,22 @@ impl App {
             return Err(AppError::not_found("connection", id));
         }
         self.view(row.connection).await
+    }
+
+    /// One connection that was not deleted.
+    ///
+    /// # Errors
+    /// As for [`App::get_connection`], and when it was deleted.
+    pub async fn live_connection(
+        &self,
+        caller: &Caller,
+        id: ConnectionId,
+    ) -> Result<ConnectionView, AppError> {
+        let view = self.get_connection(caller, id).await?;
+        if matches!(view.connection.approval, Approval::Deleted(_)) {
+            return Err(AppError::not_found("connection", id));
+        }
+        Ok(view)
     }
 
     async fn view(&self, connection: Connection) -> Result<ConnectionView, AppError> {

@@ -12,7 +12,7 @@ use hadron_domain::connection::{Approval, Connection};
 use hadron_domain::deployment::Intent;
 use hadron_domain::target::{Provisioning, Target};
 use hadron_domain::template::CompatibleTemplate;
-use hadron_proto::vocab::{ConnectionId, DeploymentId, EnvironmentName};
+use hadron_proto::vocab::{ConnectionId, DeploymentId, EnvironmentName, RoleArn};
 use indexmap::IndexMap;
 
 pub use create::NewEnvironment;
@@ -25,7 +25,7 @@ use super::effects::Planned;
 use super::{App, AppError, ErrorKind, Request, Unit};
 use crate::store::connections::{self, ConnectionKind, ConnectionRow};
 use crate::store::targets::{Filter, TargetRow};
-use crate::store::{Tx, deployments, targets};
+use crate::store::{Tx, targets};
 
 /// How creations of environments are remembered.
 pub(super) const CREATION: &str = "environment";
@@ -40,6 +40,26 @@ pub struct EnvironmentView {
     pub row: TargetRow,
     /// Its connection, deleted ones included.
     pub connection: Option<Connection>,
+}
+
+impl EnvironmentView {
+    /// What CloudFormation provisions components with.
+    #[must_use]
+    pub fn component_role(&self) -> Option<&RoleArn> {
+        match &self.connection {
+            Some(connection) => connection.roles.component.as_ref(),
+            None => self.row.roles.component.as_ref(),
+        }
+    }
+
+    /// What CodeBuild jobs run as.
+    #[must_use]
+    pub fn codebuild_role(&self) -> Option<&RoleArn> {
+        match &self.connection {
+            Some(connection) => connection.roles.codebuild.as_ref(),
+            None => self.row.roles.codebuild.as_ref(),
+        }
+    }
 }
 
 fn not_found(name: &EnvironmentName) -> AppError {
@@ -200,20 +220,8 @@ impl App {
         name: &EnvironmentName,
         deployment: Option<DeploymentId>,
     ) -> Result<IndexMap<String, String>, AppError> {
-        let row = self.get_environment(caller, name).await?;
-        let Some(id) = deployment else {
-            return Ok(row.outputs);
-        };
-        // One of an earlier environment of this name is none of this one.
-        let found = self
-            .read("deployment", move |tx| {
-                Box::pin(async move { Ok(deployments::get(tx, id).await?) })
-            })
-            .await?;
-        found
-            .filter(|found| found.target_id == row.id)
-            .map(|found| found.outputs)
-            .ok_or_else(|| AppError::not_found("deployment", id))
+        self.outputs(caller, &Target::Environment(name.clone()), deployment)
+            .await
     }
 
     /// Cancels the deployment of an environment that is in progress. What CloudFormation has begun it may also finish; then

@@ -6,9 +6,11 @@ use std::pin::Pin;
 
 use hadron_domain::authority::{Action, Caller, Reach, Role, reach};
 use hadron_domain::template::TemplateKind;
+use hadron_management::app::connections::{RolesUpdate, Side};
 use hadron_management::app::deployments::Named;
 use hadron_management::app::environments::UpdateMode;
 use hadron_management::app::instances::list::InstanceList;
+use hadron_management::app::settings::SettingsUpdate;
 use hadron_management::app::templates::NewVersion;
 use hadron_management::app::{AppError, ErrorKind};
 use hadron_management::store::{connections, deployments, targets};
@@ -240,9 +242,9 @@ fn calls<'a>(
             app.outputs(who, &crate::world::environment("prd"), None)
         ),
         read!(
-            "provisioned",
+            "get_target",
             ReadService,
-            app.provisioned(who, &crate::world::pipeline("none"))
+            app.get_target(who, &crate::world::pipeline("none"))
         ),
         call!("cancel_target", CancelDeployment, async move {
             let none = crate::world::instance("none", "none");
@@ -335,6 +337,48 @@ fn calls<'a>(
             CancelDeployment,
             app.cancel_deployment(request("CancelDeployment"), deployment)
         ),
+        read!(
+            "environment_outputs",
+            ReadEnvironment,
+            app.environment_outputs(who, &"prd".parse().unwrap(), None)
+        ),
+        read!(
+            "view_environment",
+            ReadEnvironment,
+            app.view_environment(who, &"prd".parse().unwrap())
+        ),
+        read!(
+            "list_environments of templates",
+            ReadEnvironment,
+            app.list_environments(who, Vec::new(), String::new(), 9)
+        ),
+        read!(
+            "cancel_environment",
+            CancelDeployment,
+            app.cancel_environment(request("CancelEnvironmentDeployment"), &"prd".parse().unwrap())
+        ),
+        read!(
+            "list_connections_of",
+            ReadConnection,
+            app.list_connections_of(
+                who,
+                Side::Environment,
+                connections::Filter::default(),
+                String::new(),
+                9
+            )
+        ),
+        call!(
+            "update_connection",
+            UpdateConnection,
+            app.update_connection(request("UpdateConnection"), connection, RolesUpdate::default())
+        ),
+        read!("get_settings", ReadSettings, app.get_settings(who)),
+        call!(
+            "update_settings",
+            WriteSettings,
+            app.update_settings(request("UpdateSettings"), SettingsUpdate::default())
+        ),
         read!("list_grants", ReadGrant, app.list_grants(who)),
         read!(
             "list_agents",
@@ -367,7 +411,8 @@ scenarios! {
                     let unknown = matches!(&outcome, Err(error) if error.kind == ErrorKind::NotFound);
                     let what = format!("{name} as {role:?} of {of:?}: {outcome:?}");
                     let existing = matches!(name, "get_connection" | "get_environment" | "get_deployment" | "deployment_events"
-                        | "rendered_template" | "cancel_deployment" | "delete_connection" | "get_named_deployment" | "outputs");
+                        | "rendered_template" | "cancel_deployment" | "delete_connection" | "update_connection" | "environment_outputs"
+                        | "view_environment" | "get_named_deployment" | "outputs");
                     match reach(role, action) {
                         Reach::None => assert!(denied, "{what}"),
                         // Something of another account looks like nothing, except to those who may read it.

@@ -21,6 +21,7 @@ mod pages;
 mod proton_services;
 mod requests;
 mod services;
+mod settings;
 mod store;
 mod templates;
 mod walk;

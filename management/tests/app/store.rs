@@ -70,6 +70,7 @@ async fn connection(unit: &mut Unit<'_>, environment: &str) -> Result<Connection
             agent_role_name: "a".to_owned(),
         },
         requested: signed(),
+        roles_changed: None,
         approval: Approval::Pending,
         epoch: 3,
     };

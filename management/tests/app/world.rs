@@ -7,6 +7,7 @@ use hadron_domain::authority::{Caller, Role};
 use hadron_domain::principal::Principal;
 use hadron_domain::target::Target;
 use hadron_domain::template::{TemplateKind, Wanted};
+use hadron_management::api::proton::testing::Client;
 use hadron_management::app::connections::NewConnection;
 use hadron_management::app::environments::{EnvironmentUpdate, NewEnvironment, Path, UpdateMode};
 use hadron_management::app::instances::PartUpdate;
@@ -181,6 +182,12 @@ impl World {
 
     pub(crate) async fn postgres() -> Self {
         Self::over(testing::postgres().await).await
+    }
+
+    /// The same hub, told other quotas.
+    pub(crate) fn with_quotas(&self, quotas: hadron_management::app::Quotas) -> App {
+        let settings = Settings { quotas, ..settings() };
+        App::new(self.test.db.clone(), self.test.clock.clone(), settings)
     }
 
     async fn over(test: TestDb) -> Self {
@@ -367,6 +374,25 @@ impl World {
             .await;
     }
 
+    /// A template of environments that somebody else provisions, published as 1.0.
+    pub(crate) async fn customer_managed_template(&self) {
+        self.template(TemplateKind::Environment, "shared-env", false)
+            .await;
+        self.published(
+            TemplateKind::Environment,
+            "shared-env",
+            None,
+            customer_managed("TopicArn"),
+            &[],
+        )
+        .await;
+    }
+
+    /// The Proton API, asked by this caller.
+    pub(crate) fn proton(&self, caller: Caller) -> Client {
+        Client::new(self.app.clone(), caller)
+    }
+
     /// All templates of the minimal examples, published as 1.0.
     pub(crate) async fn templates(&self) {
         self.environment_template().await;
@@ -541,6 +567,44 @@ impl World {
             .collect()
     }
 }
+
+/// A bundle that is only a schema: a parameter and what this output is called.
+pub(crate) fn customer_managed(output: &str) -> Vec<u8> {
+    let schema = format!(
+        "schema:
+  format: {{ openapi: '3.0.0' }}
+  environment_input_type: Shared
+  types:
+    Shared:
+      type: object
+      required: [GreetingParameter]
+      properties:
+        GreetingParameter: {{ type: string }}
+        {output}: {{ type: string }}
+"
+    );
+    archive(&[("schema/schema.yaml".to_owned(), schema)])
+}
+
+/// An environment bundle whose manifest says this of its one template.
+pub(crate) fn provisioned_by(manifest: &str, file: (&str, &str)) -> Vec<u8> {
+    let schema = "schema:
+  format: { openapi: '3.0.0' }
+  environment_input_type: Any
+  types:
+    Any: { type: object, properties: { greeting: { type: string } } }
+";
+    let manifest = format!("infrastructure:\n  templates:\n    - {manifest}\n");
+    archive(&[
+        ("schema/schema.yaml".to_owned(), schema.to_owned()),
+        ("infrastructure/manifest.yaml".to_owned(), manifest),
+        (format!("infrastructure/{}", file.0), file.1.to_owned()),
+    ])
+}
+
+/// What is given an environment of [`customer_managed`].
+pub(crate) const SHARED_SPEC: &str =
+    "proton: EnvironmentSpec\nspec:\n  GreetingParameter: /shared/greeting\n  TopicArn: '007'\n";
 
 pub(crate) fn new_connection(account: &str, environment: &str) -> NewConnection {
     NewConnection {

@@ -235,14 +235,19 @@ async fn cancel(args: Cancel, cx: &Context) -> Result<()> {
         })
         .await,
     )?;
-    let Some(timeout) = cx.waits(&args.wait) else {
-        cx.brief(&asked)?;
+    stopping(cx, &asked, &id, &args.wait).await
+}
+
+/// Waits for what was asked to stop, where that is wanted.
+pub(super) async fn stopping<T: Show>(cx: &Context, asked: &T, id: &str, wait: &Wait) -> Result<()> {
+    let Some(timeout) = cx.waits(wait) else {
+        cx.brief(asked)?;
         say(format!(
             "Asked to stop. Follow it with: hadron deployment watch {id}"
         ));
         return Ok(());
     };
-    let ended = Box::pin(follow::deployment(cx, &id, 0, timeout)).await?;
+    let ended = Box::pin(follow::deployment(cx, id, 0, timeout)).await?;
     cx.brief(&ended)?;
     // Here, having been stopped is success; having ended otherwise is told by its own exit code.
     if ended.status == "CANCELLED" {

@@ -5,16 +5,16 @@ use std::str::FromStr;
 
 use hadron_domain::template::Wanted;
 use hadron_proto::vocab::{Id, IdKind, TemplateVersion, Timestamp};
-use indexmap::IndexMap;
 use uuid::Uuid;
 
 use super::Fault;
 use super::scalar::{Sensitive, Time};
 use super::shapes::{
     DeploymentStatus, DeploymentUpdateType, Output, ProvisionedResource, ProvisionedResourceEngine,
+    RepositoryBranchInput,
 };
 use crate::app::environments::UpdateMode;
-use crate::app::outputs::Provisioned;
+use crate::store::settings::RepositoryBranch;
 use crate::store::targets::TargetRow;
 
 /// A text as the type that it stands for; `member` is what the request calls it.
@@ -28,7 +28,6 @@ where
 }
 
 /// The same for a member that may be left out; empty counts as left out.
-#[allow(dead_code, reason = "handlers that use it are still to be filled")]
 pub(super) fn word_opt<T>(member: &str, text: Option<&str>) -> Result<Option<T>, Fault>
 where
     T: FromStr,
@@ -51,7 +50,13 @@ pub(super) fn plain_id<K: IdKind>(id: Id<K>) -> String {
     id.as_uuid().to_string()
 }
 
-#[allow(dead_code, reason = "handlers that use it are still to be filled")]
+/// The same for an id that may be left out; empty counts as left out.
+pub(super) fn id_opt<K: IdKind>(member: &str, text: Option<&str>) -> Result<Option<Id<K>>, Fault> {
+    text.filter(|text| !text.is_empty())
+        .map(|text| id(member, text))
+        .transpose()
+}
+
 /// One half of a version.
 pub(super) fn part(member: &str, text: &str) -> Result<u32, Fault> {
     text.parse().map_err(|_| {
@@ -59,6 +64,11 @@ pub(super) fn part(member: &str, text: &str) -> Result<u32, Fault> {
             "{member}: '{text}' is larger than any version number can be"
         ))
     })
+}
+
+/// One half of a version that may be left out.
+pub(super) fn part_opt(member: &str, text: Option<&str>) -> Result<Option<u32>, Fault> {
+    text.map(|text| part(member, text)).transpose()
 }
 
 #[allow(dead_code, reason = "handlers that use it are still to be filled")]
@@ -72,40 +82,10 @@ pub(super) fn version(major: &str, minor: &str) -> Result<TemplateVersion, Fault
 
 /// The version that two members ask for, of which either may be left out.
 pub(super) fn wanted(major: Option<&str>, minor: Option<&str>) -> Result<Option<Wanted>, Fault> {
-    let number = |member, text: Option<&str>| text.map(|text| part(member, text)).transpose();
     Ok(Wanted::of(
-        number("templateMajorVersion", major)?,
-        number("templateMinorVersion", minor)?,
+        part_opt("templateMajorVersion", major)?,
+        part_opt("templateMinorVersion", minor)?,
     ))
-}
-
-/// How an update deploys.
-pub(super) const fn mode(update: DeploymentUpdateType) -> UpdateMode {
-    match update {
-        DeploymentUpdateType::None => UpdateMode::None,
-        DeploymentUpdateType::CurrentVersion => UpdateMode::Current,
-        DeploymentUpdateType::MinorVersion => UpdateMode::Minor,
-        DeploymentUpdateType::MajorVersion => UpdateMode::Major,
-    }
-}
-
-/// Outputs, in their order.
-pub(super) fn outputs(outputs: IndexMap<String, String>) -> Vec<Output> {
-    let output = |(key, value)| Output {
-        key: Some(key),
-        value_string: Some(value),
-    };
-    outputs.into_iter().map(output).collect()
-}
-
-/// What is provisioned for a target.
-pub(super) fn provisioned(stacks: Vec<Provisioned>) -> Vec<ProvisionedResource> {
-    let resource = |stack: Provisioned| ProvisionedResource {
-        identifier: Some(stack.identifier),
-        name: Some(stack.name),
-        provisioning_engine: Some(ProvisionedResourceEngine::Cloudformation),
-    };
-    stacks.into_iter().map(resource).collect()
 }
 
 /// A text that is left out when it is empty.
@@ -116,6 +96,61 @@ pub(super) fn text(text: String) -> Option<String> {
 /// A text that no log may show, left out when it is empty.
 pub(super) fn secret(given: String) -> Option<Sensitive> {
     text(given).map(Sensitive::from)
+}
+
+/// A text that no log may show, empty when it was left out.
+pub(super) fn revealed(given: Option<Sensitive>) -> String {
+    given.map(Sensitive::into_string).unwrap_or_default()
+}
+
+/// How something is to be updated.
+pub(super) const fn mode(given: DeploymentUpdateType) -> UpdateMode {
+    match given {
+        DeploymentUpdateType::None => UpdateMode::None,
+        DeploymentUpdateType::CurrentVersion => UpdateMode::Current,
+        DeploymentUpdateType::MinorVersion => UpdateMode::Minor,
+        DeploymentUpdateType::MajorVersion => UpdateMode::Major,
+    }
+}
+
+/// A branch of a repository.
+pub(super) fn branch(given: RepositoryBranchInput) -> RepositoryBranch {
+    RepositoryBranch {
+        provider: given.provider.as_str().to_owned(),
+        name: given.name,
+        branch: given.branch,
+    }
+}
+
+/// Lists that have one page only never give a token, so that none can be right.
+pub(super) fn only_page(token: Option<&str>) -> Result<(), Fault> {
+    match token {
+        None | Some("") => Ok(()),
+        Some(_) => Err(Fault::validation(
+            "nextToken: this list has one page, and no token for another one was given out",
+        )),
+    }
+}
+
+/// Outputs as the API shows them.
+pub(super) fn outputs(outputs: impl IntoIterator<Item = (String, String)>) -> Vec<Output> {
+    outputs
+        .into_iter()
+        .map(|(key, value)| Output {
+            key: Some(key),
+            value_string: Some(value),
+        })
+        .collect()
+}
+
+/// What was provisioned for a target: its stack, once an agent has told its ARN.
+pub(super) fn provisioned(row: &TargetRow) -> Vec<ProvisionedResource> {
+    let stack = row.stack_arn.as_ref().map(|arn| ProvisionedResource {
+        identifier: Some(arn.to_string()),
+        name: Some(arn.name().to_owned()),
+        provisioning_engine: Some(ProvisionedResourceEngine::Cloudformation),
+    });
+    stack.into_iter().collect()
 }
 
 /// What the API says about the deployments of whatever owns a stack.

@@ -24,8 +24,7 @@ impl Proton {
         call: &Call,
         target: &Target,
     ) -> Result<Vec<ProvisionedResource>, Fault> {
-        Ok(convert::provisioned(
-            self.app.provisioned(&call.caller, target).await?,
-        ))
+        let row = self.app.get_target(&call.caller, target).await?;
+        Ok(convert::provisioned(&row))
     }
 }

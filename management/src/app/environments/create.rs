@@ -13,7 +13,7 @@ use super::{CREATION, usable};
 
 use crate::app::effects::Planned;
 use crate::app::inputs::{self, Made};
-use crate::app::{App, AppError, ErrorKind, Request, Unit};
+use crate::app::{App, AppError, ErrorKind, Quota, Request, Unit};
 use crate::store::connections::{self, ConnectionRow};
 use crate::store::targets::{self, EnvironmentRoles, Fresh, TargetRow};
 
@@ -117,6 +117,8 @@ impl App {
         self.write("create environment", move |unit| {
             Box::pin(async move {
                 let connection = connection(unit, &new.path, &new.name).await?.connection;
+                let used = targets::count_environments(unit.tx).await?;
+                unit.settings().quotas.room(Quota::Environments, used)?;
                 let fresh = Fresh {
                     id: unit.fresh_id(),
                     target: Target::Environment(new.name.clone()),
