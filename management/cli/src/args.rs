@@ -147,7 +147,7 @@ pub(crate) enum Command {
     Login(session::Login),
     /// Who you are to the hub
     Whoami(session::Whoami),
-    /// A temporary access key for AWS clients of the hub (an AWS credential_process)
+    /// A temporary access key for AWS clients of the hub (an AWS `credential_process`)
     Credentials(credentials::Credentials),
     /// Versions of this program and of the hub
     Version(session::Version),

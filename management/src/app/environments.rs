@@ -12,7 +12,7 @@ use hadron_domain::connection::{Approval, Connection};
 use hadron_domain::deployment::Intent;
 use hadron_domain::target::{Provisioning, Target};
 use hadron_domain::template::CompatibleTemplate;
-use hadron_proto::vocab::{ConnectionId, DeploymentId, EnvironmentName, RoleArn};
+use hadron_proto::vocab::{ConnectionId, EnvironmentName, RoleArn};
 use indexmap::IndexMap;
 
 pub use create::NewEnvironment;
@@ -208,20 +208,6 @@ impl App {
             })
         })
         .await
-    }
-
-    /// The outputs of an environment: those of its last success, or those that one of its deployments ended with.
-    ///
-    /// # Errors
-    /// When there is no such environment, or no such deployment of it.
-    pub async fn environment_outputs(
-        &self,
-        caller: &Caller,
-        name: &EnvironmentName,
-        deployment: Option<DeploymentId>,
-    ) -> Result<IndexMap<String, String>, AppError> {
-        self.outputs(caller, &Target::Environment(name.clone()), deployment)
-            .await
     }
 
     /// Cancels the deployment of an environment that is in progress. What CloudFormation has begun it may also finish; then

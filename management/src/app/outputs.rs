@@ -1,8 +1,8 @@
-//! Targets of any kind, and what they give to others: outputs.
+//! What a target gives to others and what it is made of: outputs and provisioned resources.
 //!
-//! Outputs are those of the last deployment that succeeded, in the order in which the stack gave them, or those that one
-//! named deployment ended with. A deployment of another target is not found here, nor is one of an earlier target of the
-//! same name.
+//! Outputs are those of the last deployment that succeeded, in the order in which the stack gave them, or those of one
+//! named deployment. A deployment names its target: that of another one is not found here. What is provisioned is one
+//! stack, once it is known; what somebody else provisions has none.
 
 use hadron_domain::authority::{Action, Caller, Reach};
 use hadron_domain::service::Part;
@@ -11,8 +11,16 @@ use hadron_proto::vocab::DeploymentId;
 use indexmap::IndexMap;
 
 use super::{App, AppError, ErrorKind};
-use crate::store::deployments;
 use crate::store::targets::{self, TargetRow};
+
+/// Something that was provisioned for a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provisioned {
+    /// The stack's name.
+    pub name: String,
+    /// The stack's ARN.
+    pub identifier: String,
+}
 
 const fn read_action(target: &Target) -> Action {
     match target {
@@ -81,25 +89,29 @@ impl App {
         let Some(id) = deployment else {
             return Ok(row.outputs);
         };
-        let found = self
-            .read("deployment", move |tx| {
-                Box::pin(async move { Ok(deployments::get(tx, id).await?) })
-            })
-            .await?;
-        found
-            .filter(|found| found.target_id == row.id)
-            .map(|found| found.outputs)
-            .ok_or_else(|| {
-                AppError::new(
-                    ErrorKind::NotFound,
-                    "NOT_FOUND",
-                    format!("{id} is no deployment of {target}"),
-                )
-                .help(format!(
-                    "see which there are: hadron {} get {}",
-                    target.kind(),
-                    target.name()
-                ))
-            })
+        let deployment = self.get_deployment(caller, id).await?;
+        // One of an earlier incarnation of this name is none of this one.
+        if deployment.target_id != row.id {
+            return Err(AppError::new(
+                ErrorKind::NotFound,
+                "NOT_FOUND",
+                format!("{id} is no deployment of {target}"),
+            )
+            .help(format!("it is one of {}", deployment.target)));
+        }
+        Ok(deployment.outputs)
+    }
+
+    /// What is provisioned for a target.
+    ///
+    /// # Errors
+    /// When there is no such target.
+    pub async fn provisioned(&self, caller: &Caller, target: &Target) -> Result<Vec<Provisioned>, AppError> {
+        let row = self.get_target(caller, target).await?;
+        let stack = row.stack_arn.map(|arn| Provisioned {
+            name: row.stack_name,
+            identifier: arn.to_string(),
+        });
+        Ok(stack.into_iter().collect())
     }
 }

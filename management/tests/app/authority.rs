@@ -242,9 +242,9 @@ fn calls<'a>(
             app.outputs(who, &crate::world::environment("prd"), None)
         ),
         read!(
-            "get_target",
+            "provisioned",
             ReadService,
-            app.get_target(who, &crate::world::pipeline("none"))
+            app.provisioned(who, &crate::world::pipeline("none"))
         ),
         call!("cancel_target", CancelDeployment, async move {
             let none = crate::world::instance("none", "none");
@@ -338,11 +338,6 @@ fn calls<'a>(
             app.cancel_deployment(request("CancelDeployment"), deployment)
         ),
         read!(
-            "environment_outputs",
-            ReadEnvironment,
-            app.environment_outputs(who, &"prd".parse().unwrap(), None)
-        ),
-        read!(
             "view_environment",
             ReadEnvironment,
             app.view_environment(who, &"prd".parse().unwrap())
@@ -411,7 +406,7 @@ scenarios! {
                     let unknown = matches!(&outcome, Err(error) if error.kind == ErrorKind::NotFound);
                     let what = format!("{name} as {role:?} of {of:?}: {outcome:?}");
                     let existing = matches!(name, "get_connection" | "get_environment" | "get_deployment" | "deployment_events"
-                        | "rendered_template" | "cancel_deployment" | "delete_connection" | "update_connection" | "environment_outputs"
+                        | "rendered_template" | "cancel_deployment" | "delete_connection" | "update_connection"
                         | "view_environment" | "get_named_deployment" | "outputs");
                     match reach(role, action) {
                         Reach::None => assert!(denied, "{what}"),

@@ -208,12 +208,14 @@ scenarios! {
         assert_eq!(reason(world.app.outputs(&who, &instance("web", "none"), None).await), "NOT_FOUND");
         assert_eq!(world.app.outputs(&who, &environment("prd"), None).await.unwrap().len(), 3);
 
-        let target = async |who, target| world.app.get_target(&who, &target).await;
-        assert_eq!(target(auditor(), pipeline("web")).await.unwrap(), world.target(&pipeline("web")).await);
-        assert_eq!(reason(target(owner(STAGING), environment("prd")).await), "NOT_FOUND");
-        assert_eq!(target(owner(PRODUCTION), environment("prd")).await.unwrap().status, "SUCCEEDED");
+        let row = world.target(&pipeline("web")).await;
+        let stack = world.app.provisioned(&who, &pipeline("web")).await.unwrap();
+        assert_eq!(stack.len(), 1);
+        assert_eq!((&stack[0].name, &stack[0].identifier), (&row.stack_name, &row.stack_arn.unwrap().to_string()));
+        assert_eq!(reason(world.app.provisioned(&owner(STAGING), &environment("prd")).await), "NOT_FOUND");
+        assert_eq!(world.app.provisioned(&owner(PRODUCTION), &environment("prd")).await.unwrap().len(), 1);
         world.app.delete_pipeline(asked(&developer(), "DeletePipeline"), "web".parse().unwrap(), Vec::new()).await.unwrap();
         hub.succeed_all(&world).await;
-        assert_eq!(reason(target(auditor(), pipeline("web")).await), "NOT_FOUND", "it is gone");
+        assert_eq!(reason(world.app.provisioned(&who, &pipeline("web")).await), "NOT_FOUND");
     }
 }

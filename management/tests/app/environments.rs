@@ -398,8 +398,8 @@ scenarios! {
         assert_eq!((changed.status.as_str(), changed.outputs.len(), changed.outputs["GreetingParameter"].as_str()), ("SUCCEEDED", 1, "new"));
         let second = world.last(&environment("shared")).await;
         assert_eq!(second.initial.unwrap().spec, SHARED_SPEC);
-        let (who, name) = (administrator(), "shared".parse::<EnvironmentName>().unwrap());
-        let outputs = |deployment| world.app.environment_outputs(&who, &name, deployment);
+        let (who, target) = (administrator(), environment("shared"));
+        let outputs = |deployment| world.app.outputs(&who, &target, deployment);
         assert_eq!(outputs(Some(first.deployment.id)).await.unwrap().len(), 2);
         assert_eq!(outputs(None).await.unwrap(), changed.outputs);
 

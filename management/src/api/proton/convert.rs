@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use hadron_domain::template::Wanted;
 use hadron_proto::vocab::{Id, IdKind, TemplateVersion, Timestamp};
+use indexmap::IndexMap;
 use uuid::Uuid;
 
 use super::Fault;
@@ -14,6 +15,7 @@ use super::shapes::{
     RepositoryBranchInput,
 };
 use crate::app::environments::UpdateMode;
+use crate::app::outputs::Provisioned;
 use crate::store::settings::RepositoryBranch;
 use crate::store::targets::TargetRow;
 
@@ -88,6 +90,35 @@ pub(super) fn wanted(major: Option<&str>, minor: Option<&str>) -> Result<Option<
     ))
 }
 
+/// How an update deploys.
+pub(super) const fn mode(update: DeploymentUpdateType) -> UpdateMode {
+    match update {
+        DeploymentUpdateType::None => UpdateMode::None,
+        DeploymentUpdateType::CurrentVersion => UpdateMode::Current,
+        DeploymentUpdateType::MinorVersion => UpdateMode::Minor,
+        DeploymentUpdateType::MajorVersion => UpdateMode::Major,
+    }
+}
+
+/// Outputs, in their order.
+pub(super) fn outputs(outputs: IndexMap<String, String>) -> Vec<Output> {
+    let output = |(key, value)| Output {
+        key: Some(key),
+        value_string: Some(value),
+    };
+    outputs.into_iter().map(output).collect()
+}
+
+/// What is provisioned for a target.
+pub(super) fn provisioned(stacks: Vec<Provisioned>) -> Vec<ProvisionedResource> {
+    let resource = |stack: Provisioned| ProvisionedResource {
+        identifier: Some(stack.identifier),
+        name: Some(stack.name),
+        provisioning_engine: Some(ProvisionedResourceEngine::Cloudformation),
+    };
+    stacks.into_iter().map(resource).collect()
+}
+
 /// A text that is left out when it is empty.
 pub(super) fn text(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
@@ -103,16 +134,6 @@ pub(super) fn revealed(given: Option<Sensitive>) -> String {
     given.map(Sensitive::into_string).unwrap_or_default()
 }
 
-/// How something is to be updated.
-pub(super) const fn mode(given: DeploymentUpdateType) -> UpdateMode {
-    match given {
-        DeploymentUpdateType::None => UpdateMode::None,
-        DeploymentUpdateType::CurrentVersion => UpdateMode::Current,
-        DeploymentUpdateType::MinorVersion => UpdateMode::Minor,
-        DeploymentUpdateType::MajorVersion => UpdateMode::Major,
-    }
-}
-
 /// A branch of a repository.
 pub(super) fn branch(given: RepositoryBranchInput) -> RepositoryBranch {
     RepositoryBranch {
@@ -120,37 +141,6 @@ pub(super) fn branch(given: RepositoryBranchInput) -> RepositoryBranch {
         name: given.name,
         branch: given.branch,
     }
-}
-
-/// Lists that have one page only never give a token, so that none can be right.
-pub(super) fn only_page(token: Option<&str>) -> Result<(), Fault> {
-    match token {
-        None | Some("") => Ok(()),
-        Some(_) => Err(Fault::validation(
-            "nextToken: this list has one page, and no token for another one was given out",
-        )),
-    }
-}
-
-/// Outputs as the API shows them.
-pub(super) fn outputs(outputs: impl IntoIterator<Item = (String, String)>) -> Vec<Output> {
-    outputs
-        .into_iter()
-        .map(|(key, value)| Output {
-            key: Some(key),
-            value_string: Some(value),
-        })
-        .collect()
-}
-
-/// What was provisioned for a target: its stack, once an agent has told its ARN.
-pub(super) fn provisioned(row: &TargetRow) -> Vec<ProvisionedResource> {
-    let stack = row.stack_arn.as_ref().map(|arn| ProvisionedResource {
-        identifier: Some(arn.to_string()),
-        name: Some(arn.name().to_owned()),
-        provisioning_engine: Some(ProvisionedResourceEngine::Cloudformation),
-    });
-    stack.into_iter().collect()
 }
 
 /// What the API says about the deployments of whatever owns a stack.

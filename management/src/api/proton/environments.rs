@@ -1,6 +1,6 @@
 //! Environments.
 
-use hadron_domain::target;
+use hadron_domain::target::{self, Target};
 use hadron_domain::template::{CompatibleTemplate, Wanted};
 use hadron_proto::vocab::DeploymentId;
 
@@ -154,14 +154,11 @@ impl Proton {
         call: &Call,
         input: ListEnvironmentOutputsInput,
     ) -> Result<ListEnvironmentOutputsOutput, Fault> {
-        convert::only_page(input.next_token.as_deref())?;
         let name = convert::word("environmentName", &input.environment_name)?;
         let deployment: Option<DeploymentId> =
             convert::id_opt("deploymentId", input.deployment_id.as_deref())?;
-        let outputs = self
-            .app
-            .environment_outputs(&call.caller, &name, deployment)
-            .await?;
+        let target = Target::Environment(name);
+        let outputs = self.app.outputs(&call.caller, &target, deployment).await?;
         Ok(ListEnvironmentOutputsOutput {
             next_token: None,
             outputs: convert::outputs(outputs),
@@ -173,12 +170,14 @@ impl Proton {
         call: &Call,
         input: ListEnvironmentProvisionedResourcesInput,
     ) -> Result<ListEnvironmentProvisionedResourcesOutput, Fault> {
-        convert::only_page(input.next_token.as_deref())?;
         let name = convert::word("environmentName", &input.environment_name)?;
-        let row = self.app.get_environment(&call.caller, &name).await?;
+        let stacks = self
+            .app
+            .provisioned(&call.caller, &Target::Environment(name))
+            .await?;
         Ok(ListEnvironmentProvisionedResourcesOutput {
             next_token: None,
-            provisioned_resources: convert::provisioned(&row),
+            provisioned_resources: convert::provisioned(stacks),
         })
     }
 

@@ -24,7 +24,8 @@ impl Proton {
         call: &Call,
         target: &Target,
     ) -> Result<Vec<ProvisionedResource>, Fault> {
-        let row = self.app.get_target(&call.caller, target).await?;
-        Ok(convert::provisioned(&row))
+        Ok(convert::provisioned(
+            self.app.provisioned(&call.caller, target).await?,
+        ))
     }
 }
