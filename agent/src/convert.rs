@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use hadron_proto::vocab::StackArn;
+use hadron_proto::vocab::{StackArn, Timestamp};
 use hadron_proto::wire;
 
 use crate::job::{
-    Act, ApplyStack, DestroyStack, Failure, FailureKind, Job, Outcome, ResourceChange, RevokeStack, RoleKind,
-    SetPullPolicy, StackEvent, StackResource, Token, Work,
+    Act, ApplyStack, DestroyStack, EventEntry, Failure, FailureKind, FetchBundle, Job, Outcome, PutEvents,
+    ResourceChange, RevokeStack, RoleKind, SetPullPolicy, StackEvent, StackResource, Token, Work,
 };
 
 /// A message of the hub that this agent cannot make sense of.
@@ -67,8 +67,14 @@ pub(crate) fn wire_token(token: Token) -> wire::JobToken {
 }
 
 /// The kinds of work that this agent can do, as announced to the hub.
-pub(crate) const CAPABILITIES: [&str; 4] =
-    ["apply_stack", "destroy_stack", "revoke_stack", "set_pull_policy"];
+pub(crate) const CAPABILITIES: [&str; 6] = [
+    "apply_stack",
+    "destroy_stack",
+    "revoke_stack",
+    "set_pull_policy",
+    "put_events",
+    "fetch_bundle",
+];
 
 /// The capability that a piece of work asks for.
 #[must_use]
@@ -78,6 +84,8 @@ pub(crate) const fn capability(work: &Work) -> &'static str {
         Work::DestroyStack(_) => CAPABILITIES[1],
         Work::RevokeStack(_) => CAPABILITIES[2],
         Work::SetPullPolicy(_) => CAPABILITIES[3],
+        Work::PutEvents(_) => CAPABILITIES[4],
+        Work::FetchBundle(_) => CAPABILITIES[5],
     }
 }
 
@@ -125,7 +133,23 @@ pub(crate) fn job(offer: &wire::Offer) -> Result<Job, Unreadable> {
                     .map(|id| parse("reader", id))
                     .collect::<Result<_, _>>()?,
             }),
+            wire::offer::Work::PutEvents(put) => Work::PutEvents(PutEvents {
+                bus: put.bus.clone(),
+                entries: put.entries.iter().map(event_entry).collect::<Result<_, _>>()?,
+            }),
+            wire::offer::Work::FetchBundle(fetch) => Work::FetchBundle(fetch_bundle(fetch)?),
         },
+    })
+}
+
+fn event_entry(entry: &wire::EventEntry) -> Result<EventEntry, Unreadable> {
+    let at = entry.at.as_ref().ok_or(Unreadable::Missing("time of an event"))?;
+    Ok(EventEntry {
+        source: entry.source.clone(),
+        detail_type: entry.detail_type.clone(),
+        detail: entry.detail.clone(),
+        resources: entry.resources.clone(),
+        at: Timestamp::from_micros(at.seconds.saturating_mul(1_000_000)),
     })
 }
 
@@ -145,6 +169,20 @@ fn apply_stack(apply: &wire::ApplyStack) -> Result<ApplyStack, Unreadable> {
         capabilities: apply.capabilities.clone(),
         resource_types: apply.resource_types.clone(),
         never_succeeded: apply.never_succeeded,
+    })
+}
+
+fn fetch_bundle(fetch: &wire::FetchBundle) -> Result<FetchBundle, Unreadable> {
+    if fetch.bucket.is_empty() {
+        return Err(Unreadable::Missing("bucket"));
+    }
+    if fetch.key.is_empty() {
+        return Err(Unreadable::Missing("key"));
+    }
+    Ok(FetchBundle {
+        bucket: fetch.bucket.clone(),
+        key: fetch.key.clone(),
+        max_bytes: fetch.max_bytes,
     })
 }
 
@@ -187,6 +225,19 @@ pub(crate) fn report(token: Token, outcome: Outcome) -> wire::ReportRequest {
         Outcome::PullPolicySet { changed, warnings } => {
             Wire::PullPolicy(wire::PullPolicySet { changed, warnings })
         }
+        Outcome::EventsPut { refused } => Wire::EventsPut(wire::EventsPut {
+            refused: refused
+                .into_iter()
+                .map(|(place, reason)| wire::RefusedEvent {
+                    entry: u32::try_from(place).unwrap_or(u32::MAX),
+                    reason,
+                })
+                .collect(),
+        }),
+        Outcome::BundleFetched { digest, bytes } => Wire::BundleFetched(wire::BundleFetched {
+            digest: digest.to_string(),
+            bytes,
+        }),
         Outcome::Failed(Failure {
             kind,
             message,
@@ -221,6 +272,8 @@ const fn failure_kind(kind: FailureKind) -> wire::FailureKind {
         FailureKind::RepositoryMissing => wire::FailureKind::RepositoryMissing,
         FailureKind::PolicyTooLong => wire::FailureKind::PolicyTooLong,
         FailureKind::PolicyConflict => wire::FailureKind::PolicyConflict,
+        FailureKind::ObjectMissing => wire::FailureKind::ObjectMissing,
+        FailureKind::ObjectTooLarge => wire::FailureKind::ObjectTooLarge,
         FailureKind::Other => wire::FailureKind::Other,
     }
 }
@@ -376,6 +429,32 @@ mod tests {
         };
         assert!(job(&apply).unwrap_err().to_string().contains("template digest"));
         assert_eq!(role_kind(9).unwrap_err(), Unreadable::Unknown("kind of role"));
+    }
+
+    #[test]
+    fn a_bundle_has_a_bucket_and_a_key() {
+        let fetch = |bucket: &str, key: &str| {
+            let fetch = wire::FetchBundle {
+                bucket: bucket.to_owned(),
+                key: key.to_owned(),
+                max_bytes: 7,
+            };
+            job(&wire::Offer {
+                work: Some(wire::offer::Work::FetchBundle(fetch)),
+                ..offer()
+            })
+        };
+        let job = fetch("bundles", "vpc/v1.tar.gz").unwrap();
+        assert_eq!(capability(&job.work), "fetch_bundle");
+        let Work::FetchBundle(work) = job.work else {
+            panic!("{:?}", job.work);
+        };
+        assert_eq!(
+            (work.to_string().as_str(), work.max_bytes),
+            ("s3://bundles/vpc/v1.tar.gz", 7)
+        );
+        assert_eq!(fetch("", "k").unwrap_err(), Unreadable::Missing("bucket"));
+        assert_eq!(fetch("b", "").unwrap_err(), Unreadable::Missing("key"));
     }
 
     #[test]

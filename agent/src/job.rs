@@ -46,6 +46,10 @@ pub enum Work {
     RevokeStack(RevokeStack),
     /// Make an ECR repository's policy let exactly these accounts pull, besides what others granted.
     SetPullPolicy(SetPullPolicy),
+    /// Put events onto a bus of `EventBridge`.
+    PutEvents(PutEvents),
+    /// Read a template bundle from S3 and hand it over.
+    FetchBundle(FetchBundle),
 }
 
 /// The provisioning role that a stack is deployed with, by what it deploys.
@@ -123,6 +127,47 @@ pub struct SetPullPolicy {
     pub readers: Vec<AccountId>,
 }
 
+/// See [`Work::PutEvents`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutEvents {
+    /// The name or ARN of the bus.
+    pub bus: String,
+    /// The events, in order.
+    pub entries: Vec<EventEntry>,
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventEntry {
+    /// Who says so.
+    pub source: String,
+    /// Which sort of event.
+    pub detail_type: String,
+    /// What happened, as JSON text.
+    pub detail: String,
+    /// ARNs of what it happened to.
+    pub resources: Vec<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// See [`Work::FetchBundle`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchBundle {
+    /// The bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+    /// Larger ones are not read.
+    pub max_bytes: u64,
+}
+
+impl std::fmt::Display for FetchBundle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -153,6 +198,18 @@ pub enum Outcome {
         changed: bool,
         /// Statements of others that keep a reader out in spite of the grant.
         warnings: Vec<String>,
+    },
+    /// Events were put onto the bus.
+    EventsPut {
+        /// Those that it did not take, by their place in the job, and why.
+        refused: Vec<(usize, String)>,
+    },
+    /// The bundle is what was handed over.
+    BundleFetched {
+        /// Digest of its bytes.
+        digest: Digest,
+        /// How many they are.
+        bytes: u64,
     },
     /// It did not work, and trying the same again would not help.
     Failed(Failure),
@@ -200,6 +257,10 @@ pub enum FailureKind {
     PolicyTooLong,
     /// The policy holds something that must not be overwritten.
     PolicyConflict,
+    /// The S3 object, or its bucket, does not exist.
+    ObjectMissing,
+    /// The S3 object is larger than what was asked for may be.
+    ObjectTooLarge,
     /// Anything else.
     Other,
 }
@@ -298,6 +359,12 @@ pub trait Hub: Send + Sync {
     fn template(&self, token: Token) -> impl Future<Output = Result<String, HubError>> + Send;
     /// Leave to make the one irrevocable call.
     fn authorise(&self, token: Token, act: Act) -> impl Future<Output = Result<Verdict, HubError>> + Send;
+    /// Hands over what the job was to fetch. Handing over again replaces it.
+    fn put_content(
+        &self,
+        token: Token,
+        content: bytes::Bytes,
+    ) -> impl Future<Output = Result<(), HubError>> + Send;
     /// Passes on stack events. Never blocks the work: bounded, retried in the background, repeatable.
     fn events(&self, token: Token, events: Vec<StackEvent>) -> impl Future<Output = ()> + Send;
 }

@@ -320,7 +320,11 @@ impl<W: Worker> Shared<W> {
                 digest: apply.template_digest,
                 bytes: apply.template_bytes,
             }),
-            Work::DestroyStack(_) | Work::RevokeStack(_) | Work::SetPullPolicy(_) => None,
+            Work::DestroyStack(_)
+            | Work::RevokeStack(_)
+            | Work::SetPullPolicy(_)
+            | Work::PutEvents(_)
+            | Work::FetchBundle(_) => None,
         };
         let (hub, post) = JobHub::new(
             self.link.clone(),
@@ -455,6 +459,8 @@ const fn name(outcome: &Outcome) -> &'static str {
         Outcome::Gone { .. } => "gone",
         Outcome::Revoked { .. } => "revoked",
         Outcome::PullPolicySet { .. } => "pull_policy_set",
+        Outcome::EventsPut { .. } => "events_put",
+        Outcome::BundleFetched { .. } => "bundle_fetched",
         Outcome::Failed(_) => "failed",
     }
 }

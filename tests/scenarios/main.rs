@@ -11,6 +11,7 @@ mod bad_input;
 mod cancel;
 mod components;
 mod connections;
+mod environments;
 mod failures;
 mod grants;
 mod logs;

@@ -6,6 +6,7 @@
 
 mod ecr;
 mod error;
+mod events;
 mod iam;
 mod pace;
 mod s3;
@@ -17,10 +18,11 @@ use std::future::Future;
 
 use hadron_proto::vocab::{AccountId, Region, RepositoryName, RoleArn, StackArn};
 
-use crate::job::{ResourceChange, StackEvent, StackResource};
+use crate::job::{EventEntry, ResourceChange, StackEvent, StackResource};
 
 pub use ecr::Ecr;
 pub use error::{AwsError, Kind};
+pub use events::EventBridge;
 pub use iam::Iam;
 pub use pace::{Backoff, Pace};
 pub use s3::S3;
@@ -272,6 +274,17 @@ pub trait PullPolicies: Send + Sync {
     fn delete_registry_policy(&self) -> impl Future<Output = Answer<()>> + Send;
 }
 
+/// `EventBridge`: where changes of status are told to.
+pub trait EventBus: Send + Sync {
+    /// `PutEvents`, of at most 10. Those that were not taken, by their place, and why; [`Kind::NotFound`] when there is no
+    /// such bus.
+    fn put_events(
+        &self,
+        bus: &str,
+        entries: &[EventEntry],
+    ) -> impl Future<Output = Answer<Vec<(usize, String)>>> + Send;
+}
+
 /// The bucket of the agent's own account through which templates go that are too long for a request.
 pub trait TemplateBucket: Send + Sync {
     /// Whether the bucket is there and belongs to `owner`; [`Kind::Denied`] when it is somebody else's.
@@ -292,6 +305,33 @@ pub trait TemplateBucket: Send + Sync {
         key: &str,
         text: &str,
     ) -> impl Future<Output = Answer<String>> + Send;
+}
+
+/// An object of S3, as far as it is wanted.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Object {
+    /// All of it.
+    Whole(bytes::Bytes),
+    /// It is larger than what was asked for may be; how large, where S3 said so.
+    TooLarge(Option<u64>),
+}
+
+impl std::fmt::Debug for Object {
+    /// What is in somebody's bucket has no place in a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole(content) => write!(f, "Whole({} bytes)", content.len()),
+            Self::TooLarge(size) => f.debug_tuple("TooLarge").field(size).finish(),
+        }
+    }
+}
+
+/// Buckets in which people keep template bundles. Whose they are is for IAM to say: a bundle may well be in a bucket of
+/// another account that lets this one read.
+pub trait Bundles: Send + Sync {
+    /// `GetObject`, but no more than `most` bytes are ever kept. [`Kind::NotFound`] when there is no such object or bucket,
+    /// as far as the credentials let one know.
+    fn object(&self, bucket: &str, key: &str, most: u64) -> impl Future<Output = Answer<Object>> + Send;
 }
 
 /// A role of IAM.
@@ -393,12 +433,20 @@ pub trait Account: Send + Sync {
     type PullPolicies: PullPolicies;
     /// Its S3.
     type Bucket: TemplateBucket;
+    /// Its `EventBridge`.
+    type Events: EventBus;
+    /// Its S3, as a place of bundles.
+    type Bundles: Bundles;
     /// Its `CloudFormation`.
     fn stacks(&self) -> &Self::Stacks;
     /// Its ECR.
     fn policies(&self) -> &Self::PullPolicies;
     /// Its S3.
     fn bucket(&self) -> &Self::Bucket;
+    /// Its `EventBridge`.
+    fn events(&self) -> &Self::Events;
+    /// Its S3, as a place of bundles.
+    fn bundles(&self) -> &Self::Bundles;
 }
 
 /// The account that the SDK's configuration has credentials of, in the configuration's Region.
@@ -407,6 +455,7 @@ pub struct AwsAccount {
     stacks: CloudFormation,
     policies: Ecr,
     bucket: S3,
+    events: EventBridge,
 }
 
 impl AwsAccount {
@@ -422,6 +471,7 @@ impl AwsAccount {
             stacks: CloudFormation::new(&config),
             policies: Ecr::new(&config),
             bucket: S3::new(&config),
+            events: EventBridge::new(&config),
         }
     }
 }
@@ -430,6 +480,8 @@ impl Account for AwsAccount {
     type Stacks = CloudFormation;
     type PullPolicies = Ecr;
     type Bucket = S3;
+    type Events = EventBridge;
+    type Bundles = S3;
     fn stacks(&self) -> &CloudFormation {
         &self.stacks
     }
@@ -437,6 +489,13 @@ impl Account for AwsAccount {
         &self.policies
     }
     fn bucket(&self) -> &S3 {
+        &self.bucket
+    }
+    fn events(&self) -> &EventBridge {
+        &self.events
+    }
+
+    fn bundles(&self) -> &S3 {
         &self.bucket
     }
 }

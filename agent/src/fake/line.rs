@@ -32,7 +32,10 @@ pub enum Call {
     HasBucket,
     CreateBucket,
     PutTemplate,
+    PutEvents,
+    GetObject,
     Template,
+    PutContent,
     Authorise,
     PostEvents,
 }
@@ -51,6 +54,7 @@ impl Call {
                 | Self::ContinueRollback
                 | Self::RollBack
                 | Self::SetPolicy
+                | Self::PutEvents
                 | Self::DeletePolicy
                 | Self::SetRegistryPolicy
                 | Self::DeleteRegistryPolicy

@@ -7,6 +7,7 @@
 //! lead to one account, as several agents do.
 
 mod ecr;
+mod events;
 mod hub;
 mod line;
 mod stacks;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hadron_proto::vocab::{AccountId, Region, RepositoryName, StackArn};
 
 use crate::aws::{Account, StackStatus};
+use crate::job::EventEntry;
 use crate::work::{Step, StepLog};
 
 pub use hub::FakeHub;
@@ -39,10 +41,14 @@ struct State {
     stacks: stacks::Stacks,
     buckets: Vec<String>,
     objects: BTreeMap<String, String>,
+    /// Bundles by bucket and key.
+    bundles: BTreeMap<(String, String), bytes::Bytes>,
     repositories: BTreeMap<String, Option<String>>,
     registry: Option<String>,
     /// Policies that others write just after one was read.
     interlopers: Vec<String>,
+    buses: Vec<String>,
+    events: Vec<EventEntry>,
 }
 
 impl FakeAws {
@@ -56,9 +62,12 @@ impl FakeAws {
             stacks: stacks::Stacks::default(),
             buckets: Vec::new(),
             objects: BTreeMap::new(),
+            bundles: BTreeMap::new(),
             repositories: BTreeMap::new(),
             registry: None,
             interlopers: Vec::new(),
+            buses: vec!["default".to_owned()],
+            events: Vec::new(),
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -201,6 +210,18 @@ impl FakeAws {
         self.state().objects.keys().cloned().collect()
     }
 
+    /// Puts a bundle into a bucket, which is there from then on.
+    pub fn bundle(&self, bucket: &str, key: &str, content: &[u8]) {
+        let mut state = self.state();
+        if !state.buckets.iter().any(|name| name == bucket) {
+            state.buckets.push(bucket.to_owned());
+        }
+        let place = (bucket.to_owned(), key.to_owned());
+        state
+            .bundles
+            .insert(place, bytes::Bytes::copy_from_slice(content));
+    }
+
     /// Adds a repository.
     pub fn repository(&self, name: &RepositoryName, policy: Option<&str>) {
         self.state()
@@ -220,6 +241,12 @@ impl FakeAws {
         self.state().registry.clone()
     }
 
+    /// What was put onto buses.
+    #[must_use]
+    pub fn told(&self) -> Vec<EventEntry> {
+        self.state().events.clone()
+    }
+
     /// Somebody else writes this policy just after the next read.
     pub fn interlope(&self, policy: &str) {
         self.state().interlopers.push(policy.to_owned());
@@ -230,6 +257,8 @@ impl Account for FakeAws {
     type Stacks = Self;
     type PullPolicies = Self;
     type Bucket = Self;
+    type Events = Self;
+    type Bundles = Self;
     fn stacks(&self) -> &Self {
         self
     }
@@ -237,6 +266,13 @@ impl Account for FakeAws {
         self
     }
     fn bucket(&self) -> &Self {
+        self
+    }
+    fn events(&self) -> &Self {
+        self
+    }
+
+    fn bundles(&self) -> &Self {
         self
     }
 }

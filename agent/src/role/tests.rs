@@ -256,6 +256,57 @@ async fn leave_for_the_registrys_policy_is_one_statement_more_and_only_when_aske
 }
 
 #[tokio::test]
+async fn leave_to_put_events_is_one_statement_more_and_only_when_asked_for() {
+    async fn statements(line: &[&str]) -> Vec<Value> {
+        let all: Value = serde_json::from_str(&printed(line).await).unwrap();
+        all["agentRole"]["policy"]["Statement"]
+            .as_array()
+            .unwrap()
+            .clone()
+    }
+    let without = statements(&["--management"]).await;
+    let mut with = statements(&["--management", "--put-events"]).await;
+    let place = with
+        .iter()
+        .position(|statement| statement["Sid"] == "PutEvents")
+        .unwrap();
+    let added = with.remove(place);
+    assert_eq!(added["Action"], "events:PutEvents");
+    let resource = added["Resource"].as_str().unwrap();
+    assert!(
+        resource.starts_with("arn:aws:events:") && resource.ends_with(":event-bus/*"),
+        "{resource}"
+    );
+    assert_eq!(with, without);
+}
+
+#[tokio::test]
+async fn bundles_are_read_from_the_accounts_own_buckets_or_from_those_that_are_named() {
+    async fn statement(line: &[&str]) -> Option<Value> {
+        let all: Value = serde_json::from_str(&printed(line).await).unwrap();
+        let statements = all["agentRole"]["policy"]["Statement"].as_array().unwrap();
+        statements
+            .iter()
+            .find(|statement| statement["Sid"] == "ReadBundles")
+            .cloned()
+    }
+    assert_eq!(
+        statement(&[]).await,
+        None,
+        "only the management account reads bundles"
+    );
+    let own = statement(&["--management"]).await.unwrap();
+    insta::assert_snapshot!("read-bundles", pretty(&own));
+    let named = statement(&["--management", "--bundle-bucket", "bundles,other.bundles"]).await;
+    let named = named.unwrap();
+    assert_eq!(
+        named["Resource"],
+        json!(["arn:aws:s3:::bundles/*", "arn:aws:s3:::other.bundles/*"])
+    );
+    assert_eq!(named.get("Condition"), None);
+}
+
+#[tokio::test]
 async fn a_role_for_components_is_made_only_when_asked_for() {
     let (iam, mut yes) = (FakeIam::default(), Says(Some(true), 0));
     role(&iam, &mut yes, &["--create"]).await.0.unwrap();

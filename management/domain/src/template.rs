@@ -130,6 +130,17 @@ pub struct Versions {
     pub next_minor: BTreeMap<u32, u32>,
 }
 
+/// How something that was made from a template stands to the template's recommended version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// It runs what is recommended, or something higher.
+    UpToDate,
+    /// A higher minor version of its major version is recommended.
+    BehindMinor,
+    /// A higher major version is recommended.
+    BehindMajor,
+}
+
 /// Which version somebody asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
@@ -224,8 +235,11 @@ impl Versions {
                 TemplateVersion { major, minor: 0 }
             }
             Some(major) => {
-                let alive = self.existing.keys().any(|version| version.major == major);
-                let minor = self.next_minor.get(&major).copied().filter(|_| alive);
+                let minor = self
+                    .next_minor
+                    .get(&major)
+                    .copied()
+                    .filter(|_| self.has_major(major));
                 TemplateVersion {
                     major,
                     minor: minor.ok_or(VersionFault::NoSuchMajor(major))?,
@@ -256,6 +270,72 @@ impl Versions {
         self.published().rfind(|version| version.major == major)
     }
 
+    /// The major versions that exist.
+    #[must_use]
+    pub fn majors(&self) -> std::collections::BTreeSet<u32> {
+        self.existing.keys().map(|version| version.major).collect()
+    }
+
+    /// The template's own status, as Proton's events tell it: whether anything of it is published.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        if self.published().next().is_some() {
+            VersionState::Published.word()
+        } else {
+            VersionState::Draft.word()
+        }
+    }
+
+    /// How far something that runs `version` is behind what is recommended. Nothing recommended: nothing to be behind.
+    #[must_use]
+    pub fn standing(&self, version: TemplateVersion) -> Standing {
+        let major = self.recommended().map(|recommended| recommended.major);
+        let minor = self
+            .recommended_of(version.major)
+            .map(|recommended| recommended.minor);
+        if major.is_some_and(|major| version.major < major) {
+            Standing::BehindMajor
+        } else if minor.is_some_and(|minor| version.minor < minor) {
+            Standing::BehindMinor
+        } else {
+            Standing::UpToDate
+        }
+    }
+
+    /// Whether a version of this major exists.
+    #[must_use]
+    pub fn has_major(&self, major: u32) -> bool {
+        self.of_major(major).next().is_some()
+    }
+
+    fn of_major(&self, major: u32) -> impl DoubleEndedIterator<Item = TemplateVersion> + '_ {
+        self.existing
+            .keys()
+            .copied()
+            .filter(move |version| version.major == major)
+    }
+
+    /// The highest version of a major that can be deployed: what a new minor version of it is compared with.
+    #[must_use]
+    pub fn latest_of(&self, major: u32) -> Option<TemplateVersion> {
+        self.of_major(major)
+            .rfind(|version| self.existing[version].deployable())
+    }
+
+    /// One version for each major, in order: the recommended one, or the highest where none is.
+    #[must_use]
+    pub fn by_major(&self) -> Vec<TemplateVersion> {
+        let mut majors: Vec<u32> = self.existing.keys().map(|version| version.major).collect();
+        majors.dedup();
+        majors
+            .into_iter()
+            .filter_map(|major| {
+                self.recommended_of(major)
+                    .or_else(|| self.of_major(major).next_back())
+            })
+            .collect()
+    }
+
     /// The version that a request means.
     ///
     /// # Errors
@@ -264,7 +344,7 @@ impl Versions {
         match wanted {
             Wanted::Recommended => self.recommended().ok_or(VersionFault::NothingPublished),
             Wanted::Major(major) => {
-                if !self.existing.keys().any(|version| version.major == major) {
+                if !self.has_major(major) {
                     return Err(VersionFault::NoSuchMajor(major));
                 }
                 self.recommended_of(major)

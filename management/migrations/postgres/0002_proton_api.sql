@@ -9,6 +9,16 @@ ALTER TABLE template_version ALTER COLUMN archive DROP NOT NULL;
 ALTER TABLE template_version ADD COLUMN schema TEXT COLLATE "C" NOT NULL DEFAULT ''; -- the schema file
 ALTER TABLE template_version ADD COLUMN components BIGINT NOT NULL DEFAULT 0; -- 1: directly defined components may be attached to its instances
 ALTER TABLE template_version ADD COLUMN source TEXT COLLATE "C" NOT NULL DEFAULT ''; -- JSON: where the bundle is to be fetched; empty when it came with the request
+ALTER TABLE template_version ADD COLUMN job TEXT COLLATE "C"; -- that fetches the bundle, until it is registered or refused
+CREATE INDEX template_version_job ON template_version (job);
+
+-- What an agent fetched for a job and nobody has checked yet.
+CREATE TABLE upload (
+    job        TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    digest     TEXT COLLATE "C" NOT NULL,
+    bytes      BYTEA  NOT NULL,
+    created_at BIGINT NOT NULL
+);
 
 ALTER TABLE target ADD COLUMN provisioning TEXT COLLATE "C" NOT NULL DEFAULT 'stack'; -- stack, customer_managed
 ALTER TABLE target ADD COLUMN roles TEXT COLLATE "C" NOT NULL DEFAULT '{}'; -- store::targets::EnvironmentRoles
@@ -49,7 +59,7 @@ CREATE UNIQUE INDEX component_attached ON component (service, instance) WHERE se
 
 -- Tags that people gave; managed ones follow from what the thing is.
 CREATE TABLE tag (
-    resource TEXT COLLATE "C"   NOT NULL, -- ARN
+    resource TEXT COLLATE "C"   NOT NULL, -- what its ARN ends with, such as environment/prd
     key      TEXT COLLATE "C"   NOT NULL,
     value    TEXT COLLATE "C"   NOT NULL,
     PRIMARY KEY (resource, key)
@@ -133,13 +143,26 @@ CREATE TABLE creation (
     PRIMARY KEY (kind, name)
 );
 
--- Changes of status that others are told about, until they were.
+-- Changes of status that others are told about, for as long as they may still be told.
 CREATE TABLE event (
-    sequence    BIGINT NOT NULL PRIMARY KEY,
+    sequence    BIGINT NOT NULL PRIMARY KEY, -- drawn from the sequence of changes
     id          TEXT COLLATE "C"   NOT NULL,
     at          BIGINT NOT NULL,
+    resource    TEXT COLLATE "C"   NOT NULL, -- what its ARN ends with
+    account     TEXT COLLATE "C", -- of the ARN, where it is not the hub's
+    region      TEXT COLLATE "C",
     detail_type TEXT COLLATE "C"   NOT NULL,
-    resource    TEXT COLLATE "C"   NOT NULL, -- what the ARN is made of
-    detail      TEXT COLLATE "C"   NOT NULL, -- JSON
-    waiting     TEXT COLLATE "C"   NOT NULL -- JSON list of those who have not been told yet
+    detail      TEXT COLLATE "C"   NOT NULL -- JSON
+);
+CREATE INDEX event_at ON event (at);
+
+-- Those who are told about them, and how far they have been told.
+CREATE TABLE event_sink (
+    name       TEXT COLLATE "C"   NOT NULL PRIMARY KEY, -- webhook, put_events
+    told       BIGINT NOT NULL, -- every event up to this one, but for those in again
+    again      TEXT COLLATE "C"   NOT NULL, -- JSON list of events that were refused and are offered once more
+    attempts   BIGINT NOT NULL, -- in vain, since the last that was not
+    due_at     BIGINT NOT NULL, -- not before; whoever tells claims it by moving this
+    job        TEXT COLLATE "C", -- the job that is telling
+    last_error TEXT COLLATE "C"   NOT NULL
 );

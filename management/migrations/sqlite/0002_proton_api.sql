@@ -19,13 +19,23 @@ CREATE TABLE template_version_next (
     schema      TEXT   NOT NULL DEFAULT '', -- the schema file
     components  INTEGER NOT NULL DEFAULT 0, -- 1: directly defined components may be attached to its instances
     source      TEXT   NOT NULL DEFAULT '', -- JSON: where the bundle is to be fetched; empty when it came with the request
+    job         TEXT, -- that fetches the bundle, until it is registered or refused
     PRIMARY KEY (kind, name, major, minor)
 ) STRICT;
 INSERT INTO template_version_next
-    SELECT kind, name, major, minor, description, compatible, digest, archive, warnings, created_at, modified_at, '', 0, ''
+    SELECT kind, name, major, minor, description, compatible, digest, archive, warnings, created_at, modified_at, '', 0, '', NULL
     FROM template_version;
 DROP TABLE template_version;
 ALTER TABLE template_version_next RENAME TO template_version;
+CREATE INDEX template_version_job ON template_version (job);
+
+-- What an agent fetched for a job and nobody has checked yet.
+CREATE TABLE upload (
+    job        TEXT   NOT NULL PRIMARY KEY,
+    digest     TEXT   NOT NULL,
+    bytes      BLOB   NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
 
 ALTER TABLE target ADD COLUMN provisioning TEXT NOT NULL DEFAULT 'stack'; -- stack, customer_managed
 ALTER TABLE target ADD COLUMN roles TEXT NOT NULL DEFAULT '{}'; -- store::targets::EnvironmentRoles
@@ -66,7 +76,7 @@ CREATE UNIQUE INDEX component_attached ON component (service, instance) WHERE se
 
 -- Tags that people gave; managed ones follow from what the thing is.
 CREATE TABLE tag (
-    resource TEXT   NOT NULL, -- ARN
+    resource TEXT   NOT NULL, -- what its ARN ends with, such as environment/prd
     key      TEXT   NOT NULL,
     value    TEXT   NOT NULL,
     PRIMARY KEY (resource, key)
@@ -150,13 +160,26 @@ CREATE TABLE creation (
     PRIMARY KEY (kind, name)
 ) STRICT;
 
--- Changes of status that others are told about, until they were.
+-- Changes of status that others are told about, for as long as they may still be told.
 CREATE TABLE event (
-    sequence    INTEGER NOT NULL PRIMARY KEY,
+    sequence    INTEGER NOT NULL PRIMARY KEY, -- drawn from the sequence of changes
     id          TEXT   NOT NULL,
     at          INTEGER NOT NULL,
+    resource    TEXT   NOT NULL, -- what its ARN ends with
+    account     TEXT, -- of the ARN, where it is not the hub's
+    region      TEXT,
     detail_type TEXT   NOT NULL,
-    resource    TEXT   NOT NULL, -- what the ARN is made of
-    detail      TEXT   NOT NULL, -- JSON
-    waiting     TEXT   NOT NULL -- JSON list of those who have not been told yet
+    detail      TEXT   NOT NULL -- JSON
+) STRICT;
+CREATE INDEX event_at ON event (at);
+
+-- Those who are told about them, and how far they have been told.
+CREATE TABLE event_sink (
+    name       TEXT   NOT NULL PRIMARY KEY, -- webhook, put_events
+    told       INTEGER NOT NULL, -- every event up to this one, but for those in again
+    again      TEXT   NOT NULL, -- JSON list of events that were refused and are offered once more
+    attempts   INTEGER NOT NULL, -- in vain, since the last that was not
+    due_at     INTEGER NOT NULL, -- not before; whoever tells claims it by moving this
+    job        TEXT, -- the job that is telling
+    last_error TEXT   NOT NULL
 ) STRICT;

@@ -498,6 +498,9 @@ impl App {
         match spec {
             Some(text) => {
                 let before = self.get_service(&caller, &name).await?;
+                if before.service.doing != Doing::Nothing {
+                    return Err(occupied(&before.service));
+                }
                 let (stored, deployed) = (
                     ServiceSpec::parse("stored spec", &before.service.spec)?,
                     deployed_spec(&before)?,

@@ -1,6 +1,8 @@
 //! What is promised, against the account in memory. Time is paused: waiting costs nothing.
 
+mod bundles;
 mod crashes;
+mod events;
 mod faults;
 mod policies;
 mod states;

@@ -13,6 +13,7 @@ use indexmap::IndexMap;
 use crate::app::effects::{FailureKind, Outcome};
 use crate::app::work::{Act, Content, Offer, OfferedStack, OfferedWork, Token, Verdict};
 use crate::store::deployments::{Change, StackEvent};
+use crate::store::jobs::EventEntry;
 use crate::store::targets::Resource;
 
 /// Most outputs of one stack: CloudFormation's own limit.
@@ -203,6 +204,28 @@ fn work(work: OfferedWork) -> wire::offer::Work {
             repository,
             readers: readers.iter().map(ToString::to_string).collect(),
         }),
+        OfferedWork::PutEvents { bus, entries } => Work::PutEvents(wire::PutEvents {
+            bus,
+            entries: entries.into_iter().map(event_entry).collect(),
+        }),
+        OfferedWork::FetchBundle { source, max_bytes } => Work::FetchBundle(wire::FetchBundle {
+            bucket: source.bucket,
+            key: source.key,
+            max_bytes,
+        }),
+    }
+}
+
+fn event_entry(entry: EventEntry) -> wire::EventEntry {
+    wire::EventEntry {
+        source: entry.source,
+        detail_type: entry.detail_type,
+        detail: entry.detail,
+        resources: vec![entry.resource],
+        at: Some(prost_types::Timestamp {
+            seconds: entry.at.as_micros().div_euclid(1_000_000),
+            nanos: 0,
+        }),
     }
 }
 
@@ -346,6 +369,19 @@ pub(crate) fn outcome(outcome: Option<wire::report_request::Outcome>) -> Result<
                 warnings,
             })
         }
+        Wire::EventsPut(put) => {
+            count("events_put.refused", put.refused.len(), MAX_WARNINGS)?;
+            let refused = put.refused.iter();
+            Ok(Outcome::EventsPut {
+                refused: refused
+                    .map(|each| (each.entry as usize, text(&each.reason)))
+                    .collect(),
+            })
+        }
+        Wire::BundleFetched(fetched) => Ok(Outcome::BundleFetched {
+            digest: parse("bundle_fetched.digest", &fetched.digest)?,
+            bytes: fetched.bytes,
+        }),
         Wire::Failed(failed) => Ok(Outcome::Failed {
             kind: failure(failed.kind),
             message: text(&failed.message),
@@ -410,6 +446,8 @@ fn failure(kind: i32) -> FailureKind {
         Wire::RepositoryMissing => FailureKind::RepositoryMissing,
         Wire::PolicyTooLong => FailureKind::PolicyTooLong,
         Wire::PolicyConflict => FailureKind::PolicyConflict,
+        Wire::ObjectMissing => FailureKind::ObjectMissing,
+        Wire::ObjectTooLarge => FailureKind::ObjectTooLarge,
         Wire::Other | Wire::Unspecified => FailureKind::Other,
     }
 }
