@@ -334,6 +334,7 @@ fn calls<'a>(
                     service_spec: None,
                     manifest: String::new(),
                     template_file: String::new(),
+                    tags: Vec::new(),
                 }
             )
         ),
