@@ -7,13 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-<<<<<<< HEAD
-    agents, config, connections, deployments, environments, grants, instances, pipelines, repositories,
-    services, session, summary, sync, tags, templates,
-=======
-    agents, config, connections, credentials, deployments, environments, grants, instances, pipelines, services, session,
-    templates,
->>>>>>> main
+    agents, config, connections, credentials, deployments, environments, grants, instances, pipelines,
+    repositories, services, session, summary, sync, tags, templates,
 };
 use crate::output::Format;
 

@@ -1,6 +1,5 @@
 //! Linking source repositories: saying which connection reaches them. The hub keeps the link; it opens no repository.
 
-use hadron_domain::arn::Resource;
 use hadron_domain::authority::{Action, Caller};
 use hadron_domain::repository::{
     InvalidLink, InvalidProvider, InvalidSourceName, Provider, SourceName, check_link,
@@ -21,8 +20,6 @@ pub struct NewRepository {
     pub connection_arn: String,
     /// A KMS key; empty for none.
     pub encryption_key: String,
-    /// Tags.
-    pub tags: Vec<(String, String)>,
 }
 
 macro_rules! invalid {
@@ -97,8 +94,6 @@ impl App {
                         )),
                         None => error.into(),
                     })?;
-                let resource = Resource::Repository(provider, row.name.clone());
-                unit.tag_new(&resource, new.tags, None).await?;
                 unit.created(&request, "repository", &key).await?;
                 unit.answered(&request, &key).await?;
                 tracing::info!(repository = %row.name, "repository linked");

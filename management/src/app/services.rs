@@ -476,6 +476,15 @@ impl App {
                 if let Some(description) = description {
                     row.description = description;
                 }
+                for added in &adding {
+                    let why = format!("instance '{added}' was created by hand");
+                    unit.block_sync(&name, Some(added), why, &request.caller).await?;
+                }
+                if !removing.is_empty() {
+                    let gone: Vec<String> = removing.iter().map(ToString::to_string).collect();
+                    let why = format!("deleted by hand: {}", gone.join(", "));
+                    unit.block_sync(&name, None, why, &request.caller).await?;
+                }
                 row.old_spec = std::mem::replace(&mut row.spec, text.clone());
                 row.modified_at = unit.now;
                 if !adding.is_empty() || !removing.is_empty() {

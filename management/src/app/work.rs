@@ -14,6 +14,7 @@ use hadron_proto::vocab::{
 };
 
 use super::effects::Outcome;
+use super::tags::facts_of;
 use super::{App, AppError, ErrorKind, Notice, Unit};
 use crate::store::connections::ConnectionRow;
 use crate::store::deployments::{Change, DeploymentRow, Source, StackEvent};
@@ -703,44 +704,14 @@ async fn stack_work(
 
 /// Proton's managed tags of provisioned resources: ARNs, except for the account.
 async fn tags(unit: &mut Unit<'_>, deployment: &DeploymentRow) -> Result<Vec<(String, String)>, AppError> {
-    use hadron_domain::target::Target;
-
     let settings = unit.settings().clone();
-    let arn = |target: &Target| target.arn(settings.account, &settings.region);
-    let partition = settings.region.partition().as_str();
-    let kind = if matches!(deployment.target, Target::Environment(_)) {
-        "environment"
-    } else {
-        "service"
-    };
-    let mut tags = vec![("proton:account".to_owned(), settings.account.to_string())];
-    if let Some(name) = &deployment.template {
-        let template = format!(
-            "arn:{partition}:proton:{}:{}:{kind}-template/{name}:{}",
-            settings.region, settings.account, deployment.version
-        );
-        tags.push(("proton:template".to_owned(), template));
-    }
-    if let Some(environment) = &deployment.environment {
-        tags.push((
-            "proton:environment".to_owned(),
-            arn(&Target::Environment(environment.clone())),
-        ));
-    }
-    let service_arn = |service: &hadron_proto::vocab::ServiceName| {
-        format!(
-            "arn:{partition}:proton:{}:{}:service/{service}",
-            settings.region, settings.account
-        )
-    };
-    match &deployment.target {
-        Target::Environment(_) | Target::Component(_) => {}
-        Target::Instance(service, _) => {
-            tags.push(("proton:service".to_owned(), service_arn(service)));
-            tags.push(("proton:service-instance".to_owned(), arn(&deployment.target)));
-        }
-        Target::Pipeline(service) => tags.push(("proton:service".to_owned(), service_arn(service))),
-    }
+    let template = deployment
+        .template
+        .as_ref()
+        .map(|name| (name, deployment.version));
+    let environment = deployment.environment.as_ref();
+    let facts = facts_of(&settings, &deployment.target, environment, template, None);
+    let mut tags = hadron_domain::tag::provisioned(settings.account, facts);
     // CloudFormation hands stack tags on to the resources, and the policy of the management account's agent lets it write
     // the policies of repositories with this tag only. So bundles made for Proton need no change for their pulls to be granted.
     tags.push(("hadron:managed".to_owned(), "true".to_owned()));

@@ -12,12 +12,8 @@ use tokio::task::JoinSet;
 use crate::app::effects::topic;
 use crate::app::{App, AppError, ErrorKind, grants};
 use crate::store::outbox::{self, OutboxRow};
-<<<<<<< HEAD
-use crate::store::{Topic, agents, jobs, requests, services};
-use crate::webhook::Webhook;
-=======
 use crate::store::{Topic, access_keys, agents, jobs, requests, services};
->>>>>>> main
+use crate::webhook::Webhook;
 
 /// How often the outbox is looked at although nobody woke us.
 const OUTBOX_EVERY: Duration = Duration::from_secs(2);

@@ -84,8 +84,13 @@ fn signed(id: &str, secret: &str, token: Option<&str>, at: Timestamp, target: &s
         .body(())
         .unwrap();
     let headers = [("host", "hub"), ("x-amz-target", target)];
-    let signable =
-        SignableRequest::new("POST", "https://hub/", headers.into_iter(), SignableBody::Bytes(BODY)).unwrap();
+    let signable = SignableRequest::new(
+        "POST",
+        "https://hub/",
+        headers.into_iter(),
+        SignableBody::Bytes(BODY),
+    )
+    .unwrap();
     let (instructions, _) = http_request::sign(signable, &params).unwrap().into_parts();
     instructions.apply_to_request_http1x(&mut request);
     Presented::read(&request.into_parts().0, BODY, region.as_str()).unwrap()

@@ -13,12 +13,15 @@ mod authority;
 mod cancelling;
 mod connections;
 mod environments;
+mod events;
 mod grants;
 mod jobs;
 mod pages;
 mod requests;
 mod services;
 mod store;
+mod sync;
+mod tags;
 mod templates;
 mod walk;
 

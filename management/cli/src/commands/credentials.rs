@@ -96,7 +96,11 @@ fn print(key: &Key) -> Result<()> {
 )]
 fn again() -> Result<()> {
     let failed = |error: std::io::Error| {
-        Failure::new(Exit::Failure, "cannot read your AWS credentials in a process of its own").why(error)
+        Failure::new(
+            Exit::Failure,
+            "cannot read your AWS credentials in a process of its own",
+        )
+        .why(error)
     };
     let mut command = std::process::Command::new(std::env::current_exe().map_err(failed)?);
     command
