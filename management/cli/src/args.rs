@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     agents, config, connections, credentials, deployments, environments, grants, instances, pipelines,
-    repositories, services, session, summary, sync, tags, templates,
+    repositories, services, session, settings, summary, sync, tags, templates,
 };
 use crate::output::Format;
 
@@ -151,11 +151,14 @@ pub(crate) enum Command {
     /// Agents: the processes that deploy in each account
     #[command(subcommand, alias = "agents")]
     Agent(agents::Verb),
+    /// Settings of the account: what pipelines are provisioned with
+    #[command(subcommand)]
+    Settings(settings::Verb),
     /// Prove who you are with your AWS credentials
     Login(session::Login),
     /// Who you are to the hub
     Whoami(session::Whoami),
-    /// A temporary access key for AWS clients of the hub (an AWS credential_process)
+    /// A temporary access key for AWS clients of the hub (an AWS `credential_process`)
     Credentials(credentials::Credentials),
     /// Versions of this program and of the hub
     Version(session::Version),

@@ -7,6 +7,7 @@ use hadron_domain::repository::{
 
 use super::{App, AppError, ErrorKind, Request};
 use crate::store::repositories::{self, RepositoryRow};
+use crate::store::settings::{self, RepositoryBranch, Setting};
 use crate::store::sync;
 
 /// What is to be linked.
@@ -165,6 +166,22 @@ impl App {
                         format!("repository '{name}' is followed by {}", user.follower.label()),
                     )
                     .help(format!("end that first: {}", user.follower.command("stop"))));
+                }
+                let pipelines: Option<RepositoryBranch> = settings::get(unit.tx, Setting::PipelineRepository)
+                    .await?
+                    .flatten();
+                let used = |branch: &RepositoryBranch| {
+                    branch.provider == provider.word() && branch.name == name.as_str()
+                };
+                if pipelines.as_ref().is_some_and(used) {
+                    return Err(AppError::new(
+                        ErrorKind::Conflict,
+                        "REPOSITORY_IN_USE",
+                        format!("repository '{name}' is where pull requests for pipelines go"),
+                    )
+                    .help(
+                        "name another one in the account settings, or none: hadron settings update --help",
+                    ));
                 }
                 repositories::remove(unit.tx, provider, &name).await?;
                 let key = label(provider, &name);

@@ -108,7 +108,8 @@ scenarios! {
         let change = following(template(), "acme/infra", "release", "");
         let changed = world.app.follow_other(asked(&administrator(), "FollowOther"), change).await.unwrap();
         assert_eq!((changed.branch.as_str(), changed.path.as_str()), ("release", ""));
-        let status = |major| world.app.template_sync(&developer(), TemplateKind::Environment, "minimal-env".parse().unwrap(), major);
+        let who = developer();
+        let status = |major| world.app.template_sync(&who, TemplateKind::Environment, "minimal-env".parse().unwrap(), major);
         assert_eq!(status(1).await.unwrap().branch, "release");
         assert_eq!(reason(status(2).await), "VERSION_NOT_FOUND");
         let found = world.app.sync_definitions(&auditor(), Provider::Github, name("acme/infra"), false).await.unwrap();
@@ -128,8 +129,9 @@ scenarios! {
         let (_, agent) = world.environment(PRODUCTION, "prd").await;
         world.create_service("web", WEB, &service_spec(None, &[("blue", "prd", "")])).await.unwrap();
         agent.succeed_all(&world).await;
+        let who = auditor();
         let blockers = |instance: Option<&str>| {
-            world.app.sync_blockers(&auditor(), "web".parse().unwrap(), instance.map(|name| name.parse().unwrap()))
+            world.app.sync_blockers(&who, "web".parse().unwrap(), instance.map(|name| name.parse().unwrap()))
         };
         // Nothing is synced, so nothing has to be kept from it.
         world.update_instance("web", "blue", current(None)).await.unwrap();
@@ -168,7 +170,7 @@ scenarios! {
         let never = world.app.resolve_blocker(asked(&developer(), "ResolveBlocker"), never, String::new()).await;
         assert_eq!(reason(never), "NOT_FOUND");
         let status = |instance: &str| {
-            world.app.instance_sync(&auditor(), "web".parse().unwrap(), instance.parse().unwrap())
+            world.app.instance_sync(&who, "web".parse().unwrap(), instance.parse().unwrap())
         };
         assert_eq!(status("blue").await.unwrap().path, "proton-ops.yaml");
         assert_eq!(reason(status("red").await), "NOT_FOUND");

@@ -34,6 +34,7 @@ pub(crate) mod pipelines;
 pub(crate) mod repositories;
 pub(crate) mod services;
 pub(crate) mod session;
+pub(crate) mod settings;
 pub(crate) mod summary;
 pub(crate) mod sync;
 pub(crate) mod tags;
@@ -66,6 +67,7 @@ pub(crate) async fn run(command: Command, cx: &Context) -> Result<()> {
         Command::Tag(verb) => tags::run(verb, cx).await,
         Command::Summary(summary) => summary::run(summary, cx).await,
         Command::Agent(verb) => agents::run(verb, cx).await,
+        Command::Settings(verb) => settings::run(verb, cx).await,
         Command::Login(login) => session::login(login, cx).await,
         Command::Whoami(_) => session::whoami(cx).await,
         Command::Credentials(credentials) => Box::pin(credentials::run(credentials, cx)).await,

@@ -16,6 +16,7 @@ mod page;
 mod pipelines;
 mod repositories;
 mod services;
+mod settings;
 mod summary;
 mod sync;
 mod tags;
@@ -84,6 +85,9 @@ pub fn routes(app: &App, drain: &CancellationToken) -> Routes {
             operator.clone(),
         ))
         .add_service(wire::deployment_service_server::DeploymentServiceServer::new(
+            operator.clone(),
+        ))
+        .add_service(wire::settings_service_server::SettingsServiceServer::new(
             operator.clone(),
         ))
         .add_service(wire::grant_service_server::GrantServiceServer::new(
