@@ -19,6 +19,7 @@ mod grants;
 mod instances;
 mod jobs;
 mod pages;
+mod proton_rest;
 mod proton_services;
 mod requests;
 mod services;
@@ -28,6 +29,7 @@ mod sync;
 mod tags;
 mod templates;
 mod walk;
+mod webhook;
 
 type Scenario = std::pin::Pin<Box<dyn Future<Output = ()>>>;
 
