@@ -48,6 +48,8 @@ pub enum Work {
     SetPullPolicy(SetPullPolicy),
     /// Read a template bundle from S3 and hand it over.
     FetchBundle(FetchBundle),
+    /// Put events onto a bus of `EventBridge`.
+    PutEvents(PutEvents),
 }
 
 /// The provisioning role that a stack is deployed with, by what it deploys.
@@ -142,6 +144,30 @@ impl std::fmt::Display for FetchBundle {
     }
 }
 
+/// See [`Work::PutEvents`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutEvents {
+    /// The name or ARN of the bus.
+    pub bus: String,
+    /// The events, in order.
+    pub entries: Vec<EventEntry>,
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventEntry {
+    /// Who says so.
+    pub source: String,
+    /// Which sort of event.
+    pub detail_type: String,
+    /// What happened, as JSON text.
+    pub detail: String,
+    /// ARNs of what it happened to.
+    pub resources: Vec<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -179,6 +205,11 @@ pub enum Outcome {
         digest: Digest,
         /// How many they are.
         bytes: u64,
+    },
+    /// Events were put onto the bus.
+    EventsPut {
+        /// Those that it did not take, by their place in the job, and why.
+        refused: Vec<(usize, String)>,
     },
     /// It did not work, and trying the same again would not help.
     Failed(Failure),

@@ -299,6 +299,8 @@ fn accepted(job: &Job) -> Accepted {
         }
         Work::SetPullPolicy(policy) => accepted.repository = Some(policy.repository.to_string()),
         Work::FetchBundle(fetch) => accepted.bundle = Some(fetch.to_string()),
+        // Events are the hub's to keep; what was done about them the step tells.
+        Work::PutEvents(_) => {}
     }
     accepted
 }
@@ -311,6 +313,7 @@ const fn outcome_name(outcome: &wire::report_request::Outcome) -> &'static str {
         Outcome::Revoked(_) => "revoked",
         Outcome::PullPolicy(_) => "pull_policy_set",
         Outcome::BundleFetched(_) => "bundle_fetched",
+        Outcome::EventsPut(_) => "events_put",
         Outcome::Failed(_) => "failed",
     }
 }

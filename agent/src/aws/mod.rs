@@ -6,6 +6,7 @@
 
 mod ecr;
 mod error;
+mod events;
 mod iam;
 mod pace;
 mod s3;
@@ -17,10 +18,11 @@ use std::future::Future;
 
 use hadron_proto::vocab::{AccountId, Region, RepositoryName, RoleArn, StackArn};
 
-use crate::job::{ResourceChange, StackEvent, StackResource};
+use crate::job::{EventEntry, ResourceChange, StackEvent, StackResource};
 
 pub use ecr::Ecr;
 pub use error::{AwsError, Kind};
+pub use events::EventBridge;
 pub use iam::Iam;
 pub use pace::{Backoff, Pace};
 pub use s3::S3;
@@ -272,6 +274,17 @@ pub trait PullPolicies: Send + Sync {
     fn delete_registry_policy(&self) -> impl Future<Output = Answer<()>> + Send;
 }
 
+/// `EventBridge`: where changes of status are told to.
+pub trait EventBus: Send + Sync {
+    /// `PutEvents`, of at most 10. Those that were not taken, by their place, and why; [`Kind::NotFound`] when there is no
+    /// such bus.
+    fn put_events(
+        &self,
+        bus: &str,
+        entries: &[EventEntry],
+    ) -> impl Future<Output = Answer<Vec<(usize, String)>>> + Send;
+}
+
 /// The bucket of the agent's own account through which templates go that are too long for a request.
 pub trait TemplateBucket: Send + Sync {
     /// Whether the bucket is there and belongs to `owner`; [`Kind::Denied`] when it is somebody else's.
@@ -422,6 +435,8 @@ pub trait Account: Send + Sync {
     type Bucket: TemplateBucket;
     /// Its S3, as a place of bundles.
     type Bundles: Bundles;
+    /// Its `EventBridge`.
+    type Events: EventBus;
     /// Its `CloudFormation`.
     fn stacks(&self) -> &Self::Stacks;
     /// Its ECR.
@@ -430,6 +445,8 @@ pub trait Account: Send + Sync {
     fn bucket(&self) -> &Self::Bucket;
     /// Its S3, as a place of bundles.
     fn bundles(&self) -> &Self::Bundles;
+    /// Its `EventBridge`.
+    fn events(&self) -> &Self::Events;
 }
 
 /// The account that the SDK's configuration has credentials of, in the configuration's Region.
@@ -438,6 +455,7 @@ pub struct AwsAccount {
     stacks: CloudFormation,
     policies: Ecr,
     bucket: S3,
+    events: EventBridge,
 }
 
 impl AwsAccount {
@@ -453,6 +471,7 @@ impl AwsAccount {
             stacks: CloudFormation::new(&config),
             policies: Ecr::new(&config),
             bucket: S3::new(&config),
+            events: EventBridge::new(&config),
         }
     }
 }
@@ -462,6 +481,7 @@ impl Account for AwsAccount {
     type PullPolicies = Ecr;
     type Bucket = S3;
     type Bundles = S3;
+    type Events = EventBridge;
     fn stacks(&self) -> &CloudFormation {
         &self.stacks
     }
@@ -473,5 +493,8 @@ impl Account for AwsAccount {
     }
     fn bundles(&self) -> &S3 {
         &self.bucket
+    }
+    fn events(&self) -> &EventBridge {
+        &self.events
     }
 }

@@ -33,6 +33,7 @@ pub enum Call {
     CreateBucket,
     PutTemplate,
     GetObject,
+    PutEvents,
     Template,
     PutContent,
     Authorise,
@@ -53,6 +54,7 @@ impl Call {
                 | Self::ContinueRollback
                 | Self::RollBack
                 | Self::SetPolicy
+                | Self::PutEvents
                 | Self::DeletePolicy
                 | Self::SetRegistryPolicy
                 | Self::DeleteRegistryPolicy

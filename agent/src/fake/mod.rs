@@ -7,6 +7,7 @@
 //! lead to one account, as several agents do.
 
 mod ecr;
+mod events;
 mod hub;
 mod line;
 mod stacks;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hadron_proto::vocab::{AccountId, Region, RepositoryName, StackArn};
 
 use crate::aws::{Account, StackStatus};
+use crate::job::EventEntry;
 use crate::work::{Step, StepLog};
 
 pub use hub::FakeHub;
@@ -45,6 +47,8 @@ struct State {
     registry: Option<String>,
     /// Policies that others write just after one was read.
     interlopers: Vec<String>,
+    buses: Vec<String>,
+    events: Vec<EventEntry>,
 }
 
 impl FakeAws {
@@ -62,6 +66,8 @@ impl FakeAws {
             repositories: BTreeMap::new(),
             registry: None,
             interlopers: Vec::new(),
+            buses: vec!["default".to_owned()],
+            events: Vec::new(),
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -235,6 +241,12 @@ impl FakeAws {
         self.state().registry.clone()
     }
 
+    /// What was put onto buses.
+    #[must_use]
+    pub fn told(&self) -> Vec<EventEntry> {
+        self.state().events.clone()
+    }
+
     /// Somebody else writes this policy just after the next read.
     pub fn interlope(&self, policy: &str) {
         self.state().interlopers.push(policy.to_owned());
@@ -246,6 +258,7 @@ impl Account for FakeAws {
     type PullPolicies = Self;
     type Bucket = Self;
     type Bundles = Self;
+    type Events = Self;
     fn stacks(&self) -> &Self {
         self
     }
@@ -256,6 +269,9 @@ impl Account for FakeAws {
         self
     }
     fn bundles(&self) -> &Self {
+        self
+    }
+    fn events(&self) -> &Self {
         self
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Subject {
     pub(super) registry_policy: bool,
     /// Where bundles are; empty: in any bucket of the account.
     pub(super) bundle_buckets: Vec<String>,
+    /// Does the agent put events onto a bus?
+    pub(super) put_events: bool,
 }
 
 impl Subject {
@@ -50,6 +52,7 @@ impl Subject {
             management: args.management,
             registry_policy: args.registry_policy,
             bundle_buckets: args.bundle_bucket.iter().map(ToString::to_string).collect(),
+            put_events: args.put_events,
         }
     }
 
@@ -192,6 +195,13 @@ pub(super) fn agent_policy(subject: &Subject) -> Value {
                 "Resource": "*",
             }));
         }
+    }
+    if subject.management && subject.put_events {
+        statements.push(json!({
+            "Sid": "PutEvents", "Effect": "Allow",
+            "Action": "events:PutEvents",
+            "Resource": subject.arn("events", subject.region.as_str(), "event-bus/*"),
+        }));
     }
     statements.push(json!({
         "Sid": "NoDirect", "Effect": "Deny",

@@ -24,13 +24,25 @@ ALTER TABLE target ADD COLUMN provisioning TEXT COLLATE "C" NOT NULL DEFAULT 'st
 ALTER TABLE target ADD COLUMN roles TEXT COLLATE "C" NOT NULL DEFAULT '{}'; -- store::targets::EnvironmentRoles
 ALTER TABLE target ADD COLUMN client_token TEXT COLLATE "C" NOT NULL DEFAULT ''; -- of the last request that carried one
 CREATE INDEX target_template ON target (template_name, major, minor);
+CREATE INDEX target_service ON target (service, kind, instance);
+-- One for each order in which instances can be listed; target_instance is the one by service.
+CREATE INDEX instance_name ON target (instance, service) WHERE kind = 'instance';
+CREATE INDEX instance_status ON target (status, service, instance) WHERE kind = 'instance';
+CREATE INDEX instance_template ON target (template_name, service, instance) WHERE kind = 'instance';
+CREATE INDEX instance_environment ON target (environment, service, instance) WHERE kind = 'instance';
+CREATE INDEX instance_attempted ON target ((COALESCE(attempted_at, created_at)), service, instance) WHERE kind = 'instance';
+CREATE INDEX instance_created ON target (created_at, service, instance) WHERE kind = 'instance';
 
 ALTER TABLE deployment ADD COLUMN initial_state TEXT COLLATE "C" NOT NULL DEFAULT ''; -- store::deployments::State; empty when there was none
 ALTER TABLE deployment ADD COLUMN target_state TEXT COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE deployment ADD COLUMN target_created_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE deployment ADD COLUMN attempted_before TEXT COLLATE "C"; -- the target's last deployment when this one began
+ALTER TABLE deployment ADD COLUMN succeeded_before TEXT COLLATE "C"; -- the target's last successful one when this one began
 CREATE INDEX deployment_environment ON deployment (environment, id);
-CREATE INDEX deployment_service ON deployment (service, instance, id);
+CREATE INDEX deployment_service ON deployment (service, id);
+CREATE INDEX deployment_instance ON deployment (service, instance, id);
 CREATE INDEX deployment_kind ON deployment (kind, instance, id);
+CREATE INDEX deployment_active ON deployment (id) WHERE active = 1;
 
 -- What only components have; their stacks are targets of kind component.
 CREATE TABLE component (
@@ -47,7 +59,7 @@ CREATE INDEX component_attached ON component (service, instance);
 
 -- Tags that people gave; managed ones follow from what the thing is.
 CREATE TABLE tag (
-    resource TEXT COLLATE "C"   NOT NULL, -- ARN
+    resource TEXT COLLATE "C"   NOT NULL, -- what its ARN ends with, such as environment/prd
     key      TEXT COLLATE "C"   NOT NULL,
     value    TEXT COLLATE "C"   NOT NULL,
     PRIMARY KEY (resource, key)
@@ -131,13 +143,26 @@ CREATE TABLE creation (
     PRIMARY KEY (kind, name)
 );
 
--- Changes of status that others are told about, until they were.
+-- Changes of status that others are told about, for as long as they may still be told.
 CREATE TABLE event (
-    sequence    BIGINT NOT NULL PRIMARY KEY,
+    sequence    BIGINT NOT NULL PRIMARY KEY, -- drawn from the sequence of changes
     id          TEXT COLLATE "C"   NOT NULL,
     at          BIGINT NOT NULL,
+    resource    TEXT COLLATE "C"   NOT NULL, -- what its ARN ends with
+    account     TEXT COLLATE "C", -- of the ARN, where it is not the hub's
+    region      TEXT COLLATE "C",
     detail_type TEXT COLLATE "C"   NOT NULL,
-    resource    TEXT COLLATE "C"   NOT NULL, -- what the ARN is made of
-    detail      TEXT COLLATE "C"   NOT NULL, -- JSON
-    waiting     TEXT COLLATE "C"   NOT NULL -- JSON list of those who have not been told yet
+    detail      TEXT COLLATE "C"   NOT NULL -- JSON
+);
+CREATE INDEX event_at ON event (at);
+
+-- Those who are told about them, and how far they have been told.
+CREATE TABLE event_sink (
+    name       TEXT COLLATE "C"   NOT NULL PRIMARY KEY, -- webhook, put_events
+    told       BIGINT NOT NULL, -- every event up to this one, but for those in again
+    again      TEXT COLLATE "C"   NOT NULL, -- JSON list of events that were refused and are offered once more
+    attempts   BIGINT NOT NULL, -- in vain, since the last that was not
+    due_at     BIGINT NOT NULL, -- not before; whoever tells claims it by moving this
+    job        TEXT COLLATE "C", -- the job that is telling
+    last_error TEXT COLLATE "C"   NOT NULL
 );

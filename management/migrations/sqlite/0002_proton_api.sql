@@ -41,13 +41,25 @@ ALTER TABLE target ADD COLUMN provisioning TEXT NOT NULL DEFAULT 'stack'; -- sta
 ALTER TABLE target ADD COLUMN roles TEXT NOT NULL DEFAULT '{}'; -- store::targets::EnvironmentRoles
 ALTER TABLE target ADD COLUMN client_token TEXT NOT NULL DEFAULT ''; -- of the last request that carried one
 CREATE INDEX target_template ON target (template_name, major, minor);
+CREATE INDEX target_service ON target (service, kind, instance);
+-- One for each order in which instances can be listed; target_instance is the one by service.
+CREATE INDEX instance_name ON target (instance, service) WHERE kind = 'instance';
+CREATE INDEX instance_status ON target (status, service, instance) WHERE kind = 'instance';
+CREATE INDEX instance_template ON target (template_name, service, instance) WHERE kind = 'instance';
+CREATE INDEX instance_environment ON target (environment, service, instance) WHERE kind = 'instance';
+CREATE INDEX instance_attempted ON target ((COALESCE(attempted_at, created_at)), service, instance) WHERE kind = 'instance';
+CREATE INDEX instance_created ON target (created_at, service, instance) WHERE kind = 'instance';
 
 ALTER TABLE deployment ADD COLUMN initial_state TEXT NOT NULL DEFAULT ''; -- store::deployments::State; empty when there was none
 ALTER TABLE deployment ADD COLUMN target_state TEXT NOT NULL DEFAULT '';
 ALTER TABLE deployment ADD COLUMN target_created_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deployment ADD COLUMN attempted_before TEXT; -- the target's last deployment when this one began
+ALTER TABLE deployment ADD COLUMN succeeded_before TEXT; -- the target's last successful one when this one began
 CREATE INDEX deployment_environment ON deployment (environment, id);
-CREATE INDEX deployment_service ON deployment (service, instance, id);
+CREATE INDEX deployment_service ON deployment (service, id);
+CREATE INDEX deployment_instance ON deployment (service, instance, id);
 CREATE INDEX deployment_kind ON deployment (kind, instance, id);
+CREATE INDEX deployment_active ON deployment (id) WHERE active = 1;
 
 -- What only components have; their stacks are targets of kind component.
 CREATE TABLE component (
@@ -64,7 +76,7 @@ CREATE INDEX component_attached ON component (service, instance);
 
 -- Tags that people gave; managed ones follow from what the thing is.
 CREATE TABLE tag (
-    resource TEXT   NOT NULL, -- ARN
+    resource TEXT   NOT NULL, -- what its ARN ends with, such as environment/prd
     key      TEXT   NOT NULL,
     value    TEXT   NOT NULL,
     PRIMARY KEY (resource, key)
@@ -148,13 +160,26 @@ CREATE TABLE creation (
     PRIMARY KEY (kind, name)
 ) STRICT;
 
--- Changes of status that others are told about, until they were.
+-- Changes of status that others are told about, for as long as they may still be told.
 CREATE TABLE event (
-    sequence    INTEGER NOT NULL PRIMARY KEY,
+    sequence    INTEGER NOT NULL PRIMARY KEY, -- drawn from the sequence of changes
     id          TEXT   NOT NULL,
     at          INTEGER NOT NULL,
+    resource    TEXT   NOT NULL, -- what its ARN ends with
+    account     TEXT, -- of the ARN, where it is not the hub's
+    region      TEXT,
     detail_type TEXT   NOT NULL,
-    resource    TEXT   NOT NULL, -- what the ARN is made of
-    detail      TEXT   NOT NULL, -- JSON
-    waiting     TEXT   NOT NULL -- JSON list of those who have not been told yet
+    detail      TEXT   NOT NULL -- JSON
+) STRICT;
+CREATE INDEX event_at ON event (at);
+
+-- Those who are told about them, and how far they have been told.
+CREATE TABLE event_sink (
+    name       TEXT   NOT NULL PRIMARY KEY, -- webhook, put_events
+    told       INTEGER NOT NULL, -- every event up to this one, but for those in again
+    again      TEXT   NOT NULL, -- JSON list of events that were refused and are offered once more
+    attempts   INTEGER NOT NULL, -- in vain, since the last that was not
+    due_at     INTEGER NOT NULL, -- not before; whoever tells claims it by moving this
+    job        TEXT, -- the job that is telling
+    last_error TEXT   NOT NULL
 ) STRICT;

@@ -11,7 +11,7 @@ use hadron_proto::vocab::{Digest, JobId, StackArn, TargetId};
 use indexmap::IndexMap;
 
 use super::{AppError, Notice, Unit, environments, grants, inputs, work};
-use crate::store::deployments::{DeploymentRow, Source, State};
+use crate::store::deployments::{DeploymentRow, Earlier, Source, State};
 use crate::store::jobs::{JobRow, JobWork};
 use crate::store::targets::{Resource, TargetRow};
 use crate::store::{deployments, grants as lanes, jobs, outbox, targets, templates};
@@ -75,6 +75,11 @@ pub enum Outcome {
         digest: Digest,
         /// How many they are.
         bytes: u64,
+    },
+    /// Events were put onto the bus.
+    EventsPut {
+        /// Those that were not taken, by their place in the job, and why.
+        refused: Vec<(usize, String)>,
     },
     /// It did not work.
     Failed {
@@ -346,7 +351,8 @@ impl Unit<'_> {
                 Outcome::Gone
                 | Outcome::Revoked
                 | Outcome::PullPolicySet { .. }
-                | Outcome::BundleFetched { .. },
+                | Outcome::BundleFetched { .. }
+                | Outcome::EventsPut { .. },
             )
             | None => {}
         }
@@ -498,6 +504,7 @@ impl Unit<'_> {
             None if matches!(job.work, JobWork::FetchBundle { .. }) => {
                 self.fetch_ended(job.job.id, outcome).await
             }
+            None if matches!(job.work, JobWork::PutEvents { .. }) => self.events_put(job, outcome).await,
             None => self.policy_ended(job.job.id, outcome).await,
         }
     }
@@ -525,7 +532,11 @@ impl Unit<'_> {
                     then,
                 }
             }
-            Outcome::Applied { .. } | Outcome::Gone | Outcome::Revoked | Outcome::BundleFetched { .. } => {
+            Outcome::Applied { .. }
+            | Outcome::Gone
+            | Outcome::Revoked
+            | Outcome::BundleFetched { .. }
+            | Outcome::EventsPut { .. } => {
                 let why = "the agent reported the outcome of another sort of job".to_owned();
                 LaneInput::Failed {
                     job,
@@ -855,6 +866,10 @@ impl Unit<'_> {
             initial: self.state_of(target).await?,
             target_state: None,
             target_created_at: target.created_at,
+            earlier: Earlier {
+                attempted: target.attempted.map(|(id, _)| id),
+                succeeded: target.succeeded.map(|(id, _)| id),
+            },
             generation: 0,
         };
         if planned.intent == Intent::Apply {

@@ -12,7 +12,7 @@ use hadron_domain::connection::{Approval, Connection};
 use hadron_domain::deployment::Intent;
 use hadron_domain::target::{Provisioning, Target};
 use hadron_domain::template::CompatibleTemplate;
-use hadron_proto::vocab::{ConnectionId, DeploymentId, EnvironmentName, RoleArn};
+use hadron_proto::vocab::{ConnectionId, EnvironmentName, RoleArn};
 use indexmap::IndexMap;
 
 pub use create::NewEnvironment;
@@ -25,7 +25,7 @@ use super::effects::Planned;
 use super::{App, AppError, ErrorKind, Request, Unit};
 use crate::store::connections::{self, ConnectionKind, ConnectionRow};
 use crate::store::targets::{Filter, TargetRow};
-use crate::store::{Tx, deployments, targets};
+use crate::store::{Tx, targets};
 
 /// How creations of environments are remembered.
 pub(super) const CREATION: &str = "environment";
@@ -208,32 +208,6 @@ impl App {
             })
         })
         .await
-    }
-
-    /// The outputs of an environment: those of its last success, or those that one of its deployments ended with.
-    ///
-    /// # Errors
-    /// When there is no such environment, or no such deployment of it.
-    pub async fn environment_outputs(
-        &self,
-        caller: &Caller,
-        name: &EnvironmentName,
-        deployment: Option<DeploymentId>,
-    ) -> Result<IndexMap<String, String>, AppError> {
-        let row = self.get_environment(caller, name).await?;
-        let Some(id) = deployment else {
-            return Ok(row.outputs);
-        };
-        // One of an earlier environment of this name is none of this one.
-        let found = self
-            .read("deployment", move |tx| {
-                Box::pin(async move { Ok(deployments::get(tx, id).await?) })
-            })
-            .await?;
-        found
-            .filter(|found| found.target_id == row.id)
-            .map(|found| found.outputs)
-            .ok_or_else(|| AppError::not_found("deployment", id))
     }
 
     /// Cancels the deployment of an environment that is in progress. What CloudFormation has begun it may also finish; then

@@ -17,7 +17,7 @@ use super::effects::Outcome;
 use super::{App, AppError, ErrorKind, Notice, Unit, environments, settings};
 use crate::store::connections::ConnectionRow;
 use crate::store::deployments::{Change, DeploymentRow, Source, StackEvent};
-use crate::store::jobs::{Abilities, JobRow, JobWork};
+use crate::store::jobs::{Abilities, EventEntry, JobRow, JobWork};
 use crate::store::templates::S3Object;
 use crate::store::{Sequence, agents, connections, deployments, jobs, requests, targets, templates};
 
@@ -114,6 +114,13 @@ pub enum OfferedWork {
         source: S3Object,
         /// Larger ones are not read.
         max_bytes: u64,
+    },
+    /// Put events onto a bus.
+    PutEvents {
+        /// The name or ARN of the bus.
+        bus: String,
+        /// The events.
+        entries: Vec<EventEntry>,
     },
 }
 
@@ -628,6 +635,10 @@ async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) ->
             source: source.clone(),
             max_bytes: *max_bytes,
         },
+        (JobWork::PutEvents { bus, entries }, _) => OfferedWork::PutEvents {
+            bus: bus.clone(),
+            entries: entries.clone(),
+        },
         (_, None) => return Err(AppError::internal("a stack job without a deployment")),
         (work, Some(deployment)) => {
             let mut deployment = deployments::get(unit.tx, deployment)
@@ -700,8 +711,8 @@ async fn stack_work(
             retain: deployment.retain.clone(),
         },
         JobWork::RevokeStack => OfferedWork::Revoke { stack },
-        JobWork::SetPullPolicy { .. } | JobWork::FetchBundle { .. } => {
-            return Err(AppError::internal("a job of no stack with a deployment"));
+        JobWork::SetPullPolicy { .. } | JobWork::FetchBundle { .. } | JobWork::PutEvents { .. } => {
+            return Err(AppError::internal("a job without a stack that has a deployment"));
         }
     })
 }
@@ -762,6 +773,9 @@ pub(super) const fn done(outcome: &Outcome) -> Option<Done> {
         Outcome::Applied { .. } => Some(Done::Applied),
         Outcome::Gone => Some(Done::Gone),
         Outcome::Revoked => Some(Done::Revoked),
-        Outcome::PullPolicySet { .. } | Outcome::BundleFetched { .. } | Outcome::Failed { .. } => None,
+        Outcome::PullPolicySet { .. }
+        | Outcome::BundleFetched { .. }
+        | Outcome::EventsPut { .. }
+        | Outcome::Failed { .. } => None,
     }
 }

@@ -58,13 +58,37 @@ pub enum JobWork {
         /// Larger ones are not read.
         max_bytes: u64,
     },
+    /// Put events onto a bus.
+    PutEvents {
+        /// The name or ARN of the bus.
+        bus: String,
+        /// The events.
+        entries: Vec<EventEntry>,
+    },
+}
+
+/// An event as `PutEvents` takes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventEntry {
+    /// Its place among all changes.
+    pub sequence: u64,
+    /// When it was.
+    pub at: Timestamp,
+    /// Who says so.
+    pub source: String,
+    /// Which sort of change.
+    pub detail_type: String,
+    /// What it was and is, as JSON text.
+    pub detail: String,
+    /// The ARN of what changed.
+    pub resource: String,
 }
 
 impl JobWork {
     /// What every agent can do.
     pub const ALWAYS: [&str; 4] = ["apply_stack", "destroy_stack", "revoke_stack", "set_pull_policy"];
     /// What only agents can do that say so.
-    pub const WHEN_ANNOUNCED: [&str; 1] = ["fetch_bundle"];
+    pub const WHEN_ANNOUNCED: [&str; 2] = ["fetch_bundle", "put_events"];
 
     /// The word for this sort of work, as stored and as agents announce it.
     #[must_use]
@@ -75,6 +99,7 @@ impl JobWork {
             Self::RevokeStack => "revoke_stack",
             Self::SetPullPolicy { .. } => "set_pull_policy",
             Self::FetchBundle { .. } => "fetch_bundle",
+            Self::PutEvents { .. } => "put_events",
         }
     }
 }

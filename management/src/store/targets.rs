@@ -1,5 +1,7 @@
 //! Rows of whatever owns a stack: environments, service instances and pipelines.
 
+use hadron_domain::arn::Resource as Named;
+use hadron_domain::event::DELETED;
 use hadron_domain::service::Part;
 use hadron_domain::target::{Provisioning, Target};
 use hadron_domain::template::CompatibleTemplate;
@@ -11,13 +13,14 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::db::{Row, Sequence, Topic, Tx, params};
-use super::{StoreError, corrupt, json, to_json};
+use super::{StoreError, corrupt, events, json, tags, to_json};
 
 macro_rules! target_columns {
     () => {
         "id, kind, environment, service, instance, account, region, connection_id, template_name, major, minor, spec, description, stack_name, stack_arn, condemned, ever_succeeded, part, status, message, ways_out, warnings, outputs, resources, attempted_id, attempted_at, succeeded_id, succeeded_at, created_at, generation, provisioning, roles, client_token"
     };
 }
+pub(super) use target_columns;
 
 /// Something that owns a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,7 +212,7 @@ pub(super) fn read(row: &Row, column: &str) -> Result<(Target, Option<Environmen
     Ok((target, environment))
 }
 
-fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
+pub(super) fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
     let (target, environment) = read(row, "target.kind")?;
     let part: String = row.get("part")?;
     let when = |id: &str, at: &str| -> Result<Option<(DeploymentId, Timestamp)>, StoreError> {
@@ -326,6 +329,7 @@ pub async fn insert(tx: &mut Tx, row: &TargetRow) -> Result<(), StoreError> {
         ],
     )
     .await?;
+    events::told(tx, &Named::from(&row.target), None, None, &row.status).await?;
     tx.after_commit(Topic::Changes);
     Ok(())
 }
@@ -335,6 +339,11 @@ pub async fn insert(tx: &mut Tx, row: &TargetRow) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::Conflict`] when somebody else wrote it meanwhile.
 pub async fn put(tx: &mut Tx, row: &mut TargetRow) -> Result<(), StoreError> {
+    let before = tx
+        .query_opt("SELECT status FROM target WHERE id = $1", &params![row.id])
+        .await?
+        .map(|before| before.get::<String>("status"))
+        .transpose()?;
     let changed = tx.next(Sequence::CHANGE).await?;
     let written = tx
         .execute(
@@ -377,14 +386,34 @@ pub async fn put(tx: &mut Tx, row: &mut TargetRow) -> Result<(), StoreError> {
         return Err(super::changed("writing a target"));
     }
     row.generation += 1;
+    events::told(
+        tx,
+        &Named::from(&row.target),
+        None,
+        before.as_deref(),
+        &row.status,
+    )
+    .await?;
     tx.after_commit(Topic::Changes);
     Ok(())
 }
 
-/// Removes a target that is gone.
+/// Removes a target that is gone, and its tags.
 pub async fn remove(tx: &mut Tx, id: TargetId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM target WHERE id = $1", &params![id])
+    // Held before the row, as whoever writes one does it.
+    tx.next(Sequence::CHANGE).await?;
+    let gone = tx
+        .query_opt(
+            "DELETE FROM target WHERE id = $1 RETURNING kind, environment, service, instance, status",
+            &params![id],
+        )
         .await?;
+    if let Some(gone) = gone {
+        let (target, _) = read(&gone, "target.kind")?;
+        let name = Named::from(&target);
+        tags::forget(tx, &name).await?;
+        events::told(tx, &name, None, Some(gone.str("status")?), DELETED).await?;
+    }
     tx.after_commit(Topic::Changes);
     Ok(())
 }
@@ -562,6 +591,26 @@ pub async fn of_service(tx: &mut Tx, service: &ServiceName) -> Result<Vec<Target
             " FROM target WHERE service = $1 ORDER BY kind, instance /*for-update*/"
         ),
         &params![service],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Every instance and pipeline of the services whose names are in this range, ends included. Not locked.
+pub async fn of_services(
+    tx: &mut Tx,
+    first: &ServiceName,
+    last: &ServiceName,
+) -> Result<Vec<TargetRow>, StoreError> {
+    tx.query(
+        concat!(
+            "SELECT ",
+            target_columns!(),
+            " FROM target WHERE service >= $1 AND service <= $2 ORDER BY service, kind, instance"
+        ),
+        &params![first, last],
     )
     .await?
     .iter()

@@ -35,7 +35,11 @@ pub(crate) fn stack(offer: &Offer) -> &OfferedStack {
         OfferedWork::Apply { stack, .. }
         | OfferedWork::Destroy { stack, .. }
         | OfferedWork::Revoke { stack } => stack,
-        OfferedWork::SetPullPolicy { .. } | OfferedWork::FetchBundle { .. } => panic!("there is no stack"),
+        OfferedWork::SetPullPolicy { .. }
+        | OfferedWork::FetchBundle { .. }
+        | OfferedWork::PutEvents { .. } => {
+            panic!("there is no stack")
+        }
     }
 }
 
@@ -112,7 +116,9 @@ pub(crate) fn applied(offer: &Offer) -> Outcome {
 
 pub(crate) fn failed(offer: &Offer, kind: FailureKind, why: &str) -> Outcome {
     let stack = match &offer.work {
-        OfferedWork::SetPullPolicy { .. } | OfferedWork::FetchBundle { .. } => None,
+        OfferedWork::SetPullPolicy { .. }
+        | OfferedWork::FetchBundle { .. }
+        | OfferedWork::PutEvents { .. } => None,
         _ => Some(arn(offer)),
     };
     let stuck = kind == FailureKind::DeleteFailed;
@@ -261,6 +267,7 @@ impl Agent {
                 changed: true,
                 warnings: Vec::new(),
             },
+            OfferedWork::PutEvents { .. } => Outcome::EventsPut { refused: Vec::new() },
         };
         app.report(&self.peer, offer.token, outcome).await
     }

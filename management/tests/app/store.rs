@@ -234,7 +234,8 @@ scenarios! {
                 retain: words("R"), changes: vec![Change { action: "Add".to_owned(), logical_id: "L".to_owned(), physical_id: String::new(),
                     resource_type: "T".to_owned(), replacement: "True".to_owned() }],
                 outputs: outputs(), attempt: 2, requested_by: "me".to_owned(), created_at: at(4), ended_at: None, last_event: 0,
-                initial: None, target_state: Some(state(unit)), target_created_at: at(3), generation: 0,
+                initial: None, target_state: Some(state(unit)), target_created_at: at(3),
+                earlier: deployments::Earlier { attempted: Some(unit.fresh_id()), succeeded: None }, generation: 0,
             };
             let id = row.deployment.id;
             deployments::insert(unit.tx, &row).await?;

@@ -2,6 +2,7 @@
 
 mod bundles;
 mod crashes;
+mod events;
 mod faults;
 mod policies;
 mod states;

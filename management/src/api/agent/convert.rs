@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 use crate::app::effects::{FailureKind, Outcome};
 use crate::app::work::{Act, Content, Offer, OfferedStack, OfferedWork, Token, Verdict};
 use crate::store::deployments::{Change, StackEvent};
+use crate::store::jobs::EventEntry;
 use crate::store::targets::Resource;
 
 /// Most outputs of one stack: CloudFormation's own limit.
@@ -207,6 +208,23 @@ fn work(work: OfferedWork) -> wire::offer::Work {
             key: source.key,
             max_bytes,
         }),
+        OfferedWork::PutEvents { bus, entries } => Work::PutEvents(wire::PutEvents {
+            bus,
+            entries: entries.into_iter().map(event_entry).collect(),
+        }),
+    }
+}
+
+fn event_entry(entry: EventEntry) -> wire::EventEntry {
+    wire::EventEntry {
+        source: entry.source,
+        detail_type: entry.detail_type,
+        detail: entry.detail,
+        resources: vec![entry.resource],
+        at: Some(prost_types::Timestamp {
+            seconds: entry.at.as_micros().div_euclid(1_000_000),
+            nanos: 0,
+        }),
     }
 }
 
@@ -354,6 +372,15 @@ pub(crate) fn outcome(outcome: Option<wire::report_request::Outcome>) -> Result<
             digest: parse("bundle_fetched.digest", &fetched.digest)?,
             bytes: fetched.bytes,
         }),
+        Wire::EventsPut(put) => {
+            count("events_put.refused", put.refused.len(), MAX_WARNINGS)?;
+            let refused = put.refused.iter();
+            Ok(Outcome::EventsPut {
+                refused: refused
+                    .map(|each| (each.entry as usize, text(&each.reason)))
+                    .collect(),
+            })
+        }
         Wire::Failed(failed) => Ok(Outcome::Failed {
             kind: failure(failed.kind),
             message: text(&failed.message),

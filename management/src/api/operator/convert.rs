@@ -7,7 +7,7 @@ use hadron_domain::connection::{Approval, Connection};
 use hadron_domain::deployment::Intent;
 use hadron_domain::target::{Provisioning, Target};
 use hadron_domain::template::{CompatibleTemplate, TemplateKind, Wanted};
-use hadron_proto::vocab::{Digest, RoleArn, Timestamp};
+use hadron_proto::vocab::{DeploymentId, Digest, RoleArn, Timestamp};
 use hadron_proto::wire;
 use tonic::{Code, Status};
 
@@ -21,7 +21,7 @@ use crate::app::instances::PartUpdate;
 use crate::app::services::ServiceView;
 use crate::app::templates::{BundleSource, VersionView};
 use crate::app::{Request, Settings};
-use crate::store::deployments::{DeploymentRow, EventRow};
+use crate::store::deployments::{DeploymentRow, EventRow, State};
 use crate::store::targets::TargetRow;
 use crate::store::templates::{S3Object, TemplateRow};
 
@@ -463,6 +463,59 @@ pub(super) fn service(view: ServiceView) -> wire::Service {
     }
 }
 
+/// A kind of target; nothing when the text is empty.
+pub(super) fn target_kind(word: &str) -> Result<&'static str, Status> {
+    ["", "environment", "instance", "pipeline", "component"]
+        .into_iter()
+        .find(|known| *known == word)
+        .ok_or_else(|| {
+            with_info(
+                Code::InvalidArgument,
+                "INVALID_ARGUMENT",
+                "target_kind: use environment, instance, pipeline or component",
+                None,
+            )
+        })
+}
+
+fn target_state(state: State) -> wire::TargetState {
+    let (template_name, template_version) = match state.template {
+        Some((name, version)) => (name.to_string(), version.to_string()),
+        None => (String::new(), String::new()),
+    };
+    let id = |id: Option<DeploymentId>| id.map(|id| id.to_string()).unwrap_or_default();
+    let component = state.component.unwrap_or_default();
+    wire::TargetState {
+        template_name,
+        template_version,
+        spec: if component.service_spec.is_empty() {
+            state.spec
+        } else {
+            component.service_spec
+        },
+        environment_deployment_id: id(state.environment_deployment),
+        pipeline_deployment_id: id(state.pipeline_deployment),
+        component_deployment_ids: state
+            .component_deployments
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        service_name: component.service,
+        instance_name: component.instance,
+        template_file: component.template_file,
+    }
+}
+
+/// A deployment with what its target was before and shall be after it.
+pub(super) fn deployment_with_states(mut row: DeploymentRow) -> wire::Deployment {
+    let (initial, wanted) = (row.initial.take(), row.target_state.take());
+    wire::Deployment {
+        initial_state: initial.map(target_state),
+        target_state: wanted.map(target_state),
+        ..deployment(row)
+    }
+}
+
 /// A deployment.
 pub(super) fn deployment(row: DeploymentRow) -> wire::Deployment {
     wire::Deployment {
@@ -483,6 +536,12 @@ pub(super) fn deployment(row: DeploymentRow) -> wire::Deployment {
             Target::Instance(service, _) | Target::Pipeline(service) => service.to_string(),
             Target::Environment(_) | Target::Component(_) => String::new(),
         },
+        component_name: match &row.target {
+            Target::Component(name) => name.to_string(),
+            Target::Environment(_) | Target::Instance(..) | Target::Pipeline(_) => String::new(),
+        },
+        initial_state: None,
+        target_state: None,
         account_id: row.account.to_string(),
         region: row.region.to_string(),
         stack_name: row.stack_name,

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use hadron_domain::template::Wanted;
 use hadron_proto::vocab::{Id, IdKind, TemplateVersion, Timestamp};
+use indexmap::IndexMap;
 use uuid::Uuid;
 
 use super::Fault;
@@ -13,6 +15,7 @@ use super::shapes::{
     RepositoryBranchInput,
 };
 use crate::app::environments::UpdateMode;
+use crate::app::outputs::Provisioned;
 use crate::store::settings::RepositoryBranch;
 use crate::store::targets::TargetRow;
 
@@ -79,6 +82,43 @@ pub(super) fn version(major: &str, minor: &str) -> Result<TemplateVersion, Fault
     })
 }
 
+/// The version that two members ask for, of which either may be left out.
+pub(super) fn wanted(major: Option<&str>, minor: Option<&str>) -> Result<Option<Wanted>, Fault> {
+    Ok(Wanted::of(
+        part_opt("templateMajorVersion", major)?,
+        part_opt("templateMinorVersion", minor)?,
+    ))
+}
+
+/// How an update deploys.
+pub(super) const fn mode(update: DeploymentUpdateType) -> UpdateMode {
+    match update {
+        DeploymentUpdateType::None => UpdateMode::None,
+        DeploymentUpdateType::CurrentVersion => UpdateMode::Current,
+        DeploymentUpdateType::MinorVersion => UpdateMode::Minor,
+        DeploymentUpdateType::MajorVersion => UpdateMode::Major,
+    }
+}
+
+/// Outputs, in their order.
+pub(super) fn outputs(outputs: IndexMap<String, String>) -> Vec<Output> {
+    let output = |(key, value)| Output {
+        key: Some(key),
+        value_string: Some(value),
+    };
+    outputs.into_iter().map(output).collect()
+}
+
+/// What is provisioned for a target.
+pub(super) fn provisioned(stacks: Vec<Provisioned>) -> Vec<ProvisionedResource> {
+    let resource = |stack: Provisioned| ProvisionedResource {
+        identifier: Some(stack.identifier),
+        name: Some(stack.name),
+        provisioning_engine: Some(ProvisionedResourceEngine::Cloudformation),
+    };
+    stacks.into_iter().map(resource).collect()
+}
+
 /// A text that is left out when it is empty.
 pub(super) fn text(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
@@ -94,54 +134,19 @@ pub(super) fn revealed(given: Option<Sensitive>) -> String {
     given.map(Sensitive::into_string).unwrap_or_default()
 }
 
-/// How something is to be updated.
-pub(super) const fn mode(given: DeploymentUpdateType) -> UpdateMode {
-    match given {
-        DeploymentUpdateType::None => UpdateMode::None,
-        DeploymentUpdateType::CurrentVersion => UpdateMode::Current,
-        DeploymentUpdateType::MinorVersion => UpdateMode::Minor,
-        DeploymentUpdateType::MajorVersion => UpdateMode::Major,
-    }
-}
-
-/// A branch of a repository.
-pub(super) fn branch(given: RepositoryBranchInput) -> RepositoryBranch {
-    RepositoryBranch {
-        provider: given.provider.as_str().to_owned(),
-        name: given.name,
-        branch: given.branch,
-    }
-}
-
-/// Lists that have one page only never give a token, so that none can be right.
-pub(super) fn only_page(token: Option<&str>) -> Result<(), Fault> {
-    match token {
-        None | Some("") => Ok(()),
-        Some(_) => Err(Fault::validation(
-            "nextToken: this list has one page, and no token for another one was given out",
-        )),
-    }
-}
-
-/// Outputs as the API shows them.
-pub(super) fn outputs(outputs: impl IntoIterator<Item = (String, String)>) -> Vec<Output> {
-    outputs
-        .into_iter()
-        .map(|(key, value)| Output {
-            key: Some(key),
-            value_string: Some(value),
+/// A branch of a repository; `member` is what the request calls it.
+pub(super) fn branch(
+    member: &str,
+    given: Option<RepositoryBranchInput>,
+) -> Result<Option<RepositoryBranch>, Fault> {
+    let branch = |given: RepositoryBranchInput| {
+        Ok(RepositoryBranch {
+            provider: super::repositories::provider(given.provider),
+            name: word(&format!("{member}.name"), &given.name)?,
+            branch: given.branch,
         })
-        .collect()
-}
-
-/// What was provisioned for a target: its stack, once an agent has told its ARN.
-pub(super) fn provisioned(row: &TargetRow) -> Vec<ProvisionedResource> {
-    let stack = row.stack_arn.as_ref().map(|arn| ProvisionedResource {
-        identifier: Some(arn.to_string()),
-        name: Some(arn.name().to_owned()),
-        provisioning_engine: Some(ProvisionedResourceEngine::Cloudformation),
-    });
-    stack.into_iter().collect()
+    };
+    given.map(branch).transpose()
 }
 
 /// What the API says about the deployments of whatever owns a stack.

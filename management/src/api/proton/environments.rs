@@ -1,6 +1,6 @@
 //! Environments.
 
-use hadron_domain::target;
+use hadron_domain::target::{self, Target};
 use hadron_domain::template::{CompatibleTemplate, Wanted};
 use hadron_proto::vocab::DeploymentId;
 
@@ -30,7 +30,7 @@ impl Proton {
                 "environmentAccountConnectionId",
                 input.environment_account_connection_id.as_deref(),
             )?,
-            input.provisioning_repository.map(convert::branch),
+            convert::branch("provisioningRepository", input.provisioning_repository)?,
             Path::Unsaid,
         )?;
         let new = NewEnvironment {
@@ -114,7 +114,7 @@ impl Proton {
                 component: convert::word_opt("componentRoleArn", input.component_role_arn.as_deref())?,
                 codebuild: convert::word_opt("codebuildRoleArn", input.codebuild_role_arn.as_deref())?,
             },
-            repository: input.provisioning_repository.map(convert::branch),
+            repository: convert::branch("provisioningRepository", input.provisioning_repository)?,
         };
         let row = self.app.update_environment(call.request(None), update).await?;
         Ok(UpdateEnvironmentOutput {
@@ -154,14 +154,11 @@ impl Proton {
         call: &Call,
         input: ListEnvironmentOutputsInput,
     ) -> Result<ListEnvironmentOutputsOutput, Fault> {
-        convert::only_page(input.next_token.as_deref())?;
         let name = convert::word("environmentName", &input.environment_name)?;
         let deployment: Option<DeploymentId> =
             convert::id_opt("deploymentId", input.deployment_id.as_deref())?;
-        let outputs = self
-            .app
-            .environment_outputs(&call.caller, &name, deployment)
-            .await?;
+        let target = Target::Environment(name);
+        let outputs = self.app.outputs(&call.caller, &target, deployment).await?;
         Ok(ListEnvironmentOutputsOutput {
             next_token: None,
             outputs: convert::outputs(outputs),
@@ -173,12 +170,14 @@ impl Proton {
         call: &Call,
         input: ListEnvironmentProvisionedResourcesInput,
     ) -> Result<ListEnvironmentProvisionedResourcesOutput, Fault> {
-        convert::only_page(input.next_token.as_deref())?;
         let name = convert::word("environmentName", &input.environment_name)?;
-        let row = self.app.get_environment(&call.caller, &name).await?;
+        let stacks = self
+            .app
+            .provisioned(&call.caller, &Target::Environment(name))
+            .await?;
         Ok(ListEnvironmentProvisionedResourcesOutput {
             next_token: None,
-            provisioned_resources: convert::provisioned(&row),
+            provisioned_resources: convert::provisioned(stacks),
         })
     }
 

@@ -236,7 +236,8 @@ async fn fetching(unit: &mut Unit<'_>, peer: &Peer, token: Token) -> Result<u64,
         JobWork::ApplyStack
         | JobWork::DestroyStack
         | JobWork::RevokeStack
-        | JobWork::SetPullPolicy { .. } => {
+        | JobWork::SetPullPolicy { .. }
+        | JobWork::PutEvents { .. } => {
             Err(AppError::invalid("NO_CONTENT", "the job does not fetch anything"))
         }
     }
@@ -300,9 +301,11 @@ impl Unit<'_> {
                 }
             }
             Outcome::Failed { message, .. } => message,
-            Outcome::Applied { .. } | Outcome::Gone | Outcome::Revoked | Outcome::PullPolicySet { .. } => {
-                "the agent reported the outcome of another sort of job".to_owned()
-            }
+            Outcome::Applied { .. }
+            | Outcome::Gone
+            | Outcome::Revoked
+            | Outcome::PullPolicySet { .. }
+            | Outcome::EventsPut { .. } => "the agent reported the outcome of another sort of job".to_owned(),
         };
         let Some((mut template, mut row)) = self.being_registered(job).await? else {
             return Ok(());
