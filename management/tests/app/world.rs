@@ -183,6 +183,7 @@ pub(crate) fn new_version(kind: TemplateKind, name: &str, source: BundleSource) 
         description: String::new(),
         compatible: Vec::new(),
         components: false,
+        tags: Vec::new(),
     }
 }
 
