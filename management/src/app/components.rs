@@ -5,7 +5,6 @@
 //! instance are never deployed at the same time. Whoever attaches, detaches or deploys an attached component holds the row
 //! of the service, and so does whoever deploys or removes its instances.
 
-use hadron_domain::arn::Resource;
 use hadron_domain::authority::{Action, Caller};
 use hadron_domain::component::{Attachment, Change, Refusal, Shape};
 use hadron_domain::connection::Connection;
@@ -60,8 +59,6 @@ pub struct NewComponent {
     pub manifest: String,
     /// Its template.
     pub template_file: String,
-    /// The tags that its creator gave it.
-    pub tags: Vec<(String, String)>,
 }
 
 /// What shall change about a component.
@@ -292,8 +289,6 @@ impl App {
                     ..TargetRow::fresh(fresh, unit.now)
                 };
                 targets::insert(unit.tx, &target).await?;
-                unit.tag_new(&Resource::Component(name.clone()), new.tags, None)
-                    .await?;
                 unit.apply_component(&mut target, &row, &draft, &request).await?;
                 unit.created(&request, KIND, name.as_str()).await?;
                 unit.answered(&request, name.as_str()).await?;

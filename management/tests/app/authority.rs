@@ -339,7 +339,6 @@ fn calls<'a>(
                     service_spec: None,
                     manifest: String::new(),
                     template_file: String::new(),
-                    tags: Vec::new(),
                 }
             )
         ),

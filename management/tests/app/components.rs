@@ -46,7 +46,6 @@ fn attached(name: &str, to: &str) -> NewComponent {
         service_spec: None,
         manifest: MANIFEST.to_owned(),
         template_file: ATTACHED.to_owned(),
-        tags: Vec::new(),
     }
 }
 

@@ -62,8 +62,6 @@ impl wire::component_service_server::ComponentService for Operator {
             service_spec: convert::text(message.service_spec),
             manifest: message.manifest,
             template_file: message.template_file,
-            // `TagService` gives them afterwards.
-            tags: Vec::new(),
         };
         Ok(Response::new(convert::component(answer(
             self.app.create_component(request, new).await,

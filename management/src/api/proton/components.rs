@@ -13,7 +13,7 @@ use super::shapes::{
     ListComponentProvisionedResourcesOutput, ListComponentsInput, ListComponentsOutput, UpdateComponentInput,
     UpdateComponentOutput,
 };
-use super::{Call, Fault, Proton, convert, tags};
+use super::{Call, Fault, Proton, convert};
 use crate::app::components::{ComponentUpdate, ComponentView, NewComponent};
 use crate::store::components::Filter;
 
@@ -66,7 +66,6 @@ impl Proton {
             service_spec: input.service_spec.map(Sensitive::into_string),
             manifest: input.manifest.into_string(),
             template_file: input.template_file.into_string(),
-            tags: tags::given(input.tags),
         };
         let view = self
             .app
