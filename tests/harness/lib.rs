@@ -7,6 +7,8 @@
 pub mod agent;
 pub mod aws;
 pub mod cli;
+pub mod clients;
+pub mod coverage;
 pub mod emulator;
 pub mod hub;
 pub mod invariants;
