@@ -290,3 +290,33 @@ def plant(*faults: dict) -> None:
     request = urllib.request.Request(f"{WORLD.emulator}/_hadron/faults", json.dumps(list(faults)).encode(), method="POST")
     with urllib.request.urlopen(request) as answer:
         answer.read()
+
+
+def emulated(path: str):
+    """What the emulated AWS tells about itself."""
+    import json
+    import urllib.request
+
+    with urllib.request.urlopen(f"{WORLD.emulator}{path}") as answer:
+        return json.load(answer)
+
+
+def busy(account: str, name: str) -> None:
+    """Waits until a stack of this name is in the middle of something: only then is a cancel a cancel."""
+    import time
+
+    end = time.monotonic() + 60
+    while True:
+        held = emulated("/_hadron/state")["accounts"].get(account, {"regions": {}})["regions"].get(WORLD.region, {})
+        for stack in held.get("stacks", ()):
+            if stack["name"].startswith(f"AWSProton-{name}-") and stack["status"].endswith("_IN_PROGRESS"):
+                if not stack["status"].startswith(("REVIEW", "DELETE")):
+                    return
+        if time.monotonic() > end:
+            raise TimeoutError(f"no stack of {name} is in the middle of something")
+        time.sleep(0.05)
+
+
+def slow_change_sets(account: str, seconds: float = 2) -> None:
+    """The next change set in an account takes its time: a deployment is under way meanwhile, and nothing is executed yet."""
+    plant({"service": "cloudformation", "action": "CreateChangeSet", "account": account, "kind": "delay", "seconds": seconds})
