@@ -226,11 +226,13 @@ impl Clients {
     }
 }
 
-/// The variables that point AWS's clients at a hub.
+/// The variables that point AWS's clients at a hub, and `hadron credentials`, which they call.
 #[must_use]
 pub fn proton_variables(world: &World, config: &Path) -> BTreeMap<String, String> {
     let ready = world.hub.ready();
     [
+        ("HADRON_HUB", ready.api.clone()),
+        ("HADRON_HUB_CA", ready.ca_file.display().to_string()),
         ("AWS_ENDPOINT_URL_PROTON", ready.api.clone()),
         ("AWS_CA_BUNDLE", ready.ca_file.display().to_string()),
         ("NODE_EXTRA_CA_CERTS", ready.ca_file.display().to_string()),
@@ -243,17 +245,24 @@ pub fn proton_variables(world: &World, config: &Path) -> BTreeMap<String, String
     .collect()
 }
 
-/// A profile of an AWS configuration file whose keys come from `hadron credentials`, which proves the identity that these
-/// variables are.
+/// Two profiles of an AWS configuration file: one with this identity's own keys, and one whose keys for the hub come from
+/// `hadron credentials`, which proves that identity.
 ///
 /// # Errors
 /// When `hadron` is not built.
 pub fn profile_text(profile: &str, identity: &Variables) -> Result<String> {
-    let mut text = format!("[profile {profile}]\nregion = {REGION}\ncredential_process = env -u AWS_PROFILE");
-    for (name, value) in identity {
-        let _ = write!(text, " {name}={value}");
+    let mut text = format!("[profile {profile}-iam]\nregion = {REGION}\n");
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+        if let Some(value) = identity.get(name) {
+            let _ = writeln!(text, "{} = {value}", name.to_lowercase());
+        }
     }
-    let _ = writeln!(text, " {} credentials\n", paths::binary("hadron")?.display());
+    let hadron = paths::binary("hadron")?;
+    let _ = writeln!(
+        text,
+        "\n[profile {profile}]\nregion = {REGION}\ncredential_process = {} credentials --aws-profile {profile}-iam\n",
+        hadron.display()
+    );
     Ok(text)
 }
 

@@ -15,6 +15,7 @@ pub mod invariants;
 pub mod paths;
 pub mod process;
 pub mod scenario;
+pub mod shell;
 pub mod wait;
 pub mod world;
 

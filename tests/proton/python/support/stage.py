@@ -320,3 +320,11 @@ def busy(account: str, name: str) -> None:
 def slow_change_sets(account: str, seconds: float = 2) -> None:
     """The next change set in an account takes its time: a deployment is under way meanwhile, and nothing is executed yet."""
     plant({"service": "cloudformation", "action": "CreateChangeSet", "account": account, "kind": "delay", "seconds": seconds})
+
+
+def heal() -> None:
+    """Forgets faults that were planted and not met."""
+    import urllib.request
+
+    with urllib.request.urlopen(urllib.request.Request(f"{WORLD.emulator}/_hadron/faults", method="DELETE")) as answer:
+        answer.read()
