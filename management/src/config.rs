@@ -16,8 +16,8 @@ use hadron_proto::vocab::{AccountId, Region, RoleArn, StackPrefix};
 pub use keys::{KEYS, Key, Kind};
 pub use source::{Fault, Origin, Override, Source};
 
-use crate::app::Settings;
 use crate::app::access::{Access, ArnPattern};
+use crate::app::{Quota, Quotas, Settings};
 use crate::identity::ca::LeafLife;
 use crate::identity::sts::StsEndpoint;
 use crate::identity::{DevMode, HubId};
@@ -46,6 +46,8 @@ pub struct Config {
     pub certificate_life: LeafLife,
     /// How often repository policies are looked at.
     pub grant_check: Duration,
+    /// How many of each thing there may be.
+    pub quotas: Quotas,
     /// What stack names begin with.
     pub stack_prefix: StackPrefix,
     /// Proof that this is a development hub, if it is one.
@@ -134,6 +136,7 @@ impl Config {
             lease: self.jobs.lease,
             heartbeat: self.jobs.heartbeat,
             grant_check: self.grant_check,
+            quotas: self.quotas,
         }
     }
 }
@@ -192,6 +195,11 @@ impl fmt::Display for Config {
             self.certificate_life.duration().as_secs()
         )?;
         writeln!(f, "stack prefix        {}", self.stack_prefix)?;
+        let quotas: Vec<String> = Quota::ALL
+            .iter()
+            .map(|quota| format!("{} {}", self.quotas.limit(*quota), quota.what()))
+            .collect();
+        writeln!(f, "quotas              {}", quotas.join(", "))?;
         writeln!(
             f,
             "development         {}",
@@ -266,6 +274,7 @@ fn build(source: &mut Source) -> Option<Config> {
     let jobs = jobs(source, wants_dev);
     let certificate_life = certificate_life(source, dev, wants_dev);
     let grant_check = Duration::from_secs(counted(source, "grants.check_seconds", 900, 1, 86_400));
+    let quotas = quotas(source);
     let stack_prefix = source.parsed("stacks.prefix").unwrap_or_else(StackPrefix::proton);
     Some(Config {
         data_dir: data_dir?,
@@ -277,6 +286,7 @@ fn build(source: &mut Source) -> Option<Config> {
         jobs,
         certificate_life: certificate_life?,
         grant_check,
+        quotas,
         stack_prefix,
         dev,
     })
@@ -548,6 +558,24 @@ fn certificate_life(source: &mut Source, dev: Option<DevMode>, wants_dev: bool) 
             }
             found
         }
+    }
+}
+
+fn quotas(source: &mut Source) -> Quotas {
+    let default = Quotas::default();
+    let mut number = |quota: Quota| {
+        // Far beyond what a hub can hold, and far from where sums would overflow.
+        let count = counted(source, quota.key(), default.limit(quota).into(), 1, 1_000_000);
+        u32::try_from(count).unwrap_or(u32::MAX)
+    };
+    Quotas {
+        templates: number(Quota::Templates),
+        versions_per_template: number(Quota::VersionsPerTemplate),
+        environments: number(Quota::Environments),
+        services: number(Quota::Services),
+        instances_per_service: number(Quota::InstancesPerService),
+        components: number(Quota::Components),
+        connections_per_account: number(Quota::ConnectionsPerAccount),
     }
 }
 

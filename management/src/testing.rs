@@ -62,6 +62,7 @@ pub(crate) fn asked(caller: Caller, operation: &'static str) -> Asked {
         id: None,
         operation,
         hash: Digest::of(b""),
+        repeatable: false,
     }
 }
 

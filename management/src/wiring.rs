@@ -23,6 +23,8 @@ pub use ready::Ready;
 use crate::api::agent::{AgentApi, EnrolApi};
 use crate::api::operator;
 use crate::api::operator::auth::AuthApi;
+use crate::api::proton::sigv4::Verifier;
+use crate::api::proton::{self, PageKey, Proton};
 use crate::app::App;
 use crate::app::enrolment::Records;
 use crate::clock::Clock;
@@ -233,6 +235,10 @@ fn services(
             .context("cannot set up server reflection")?;
         api = api.add_service(reflection);
     }
+    // Replicas share the CA, and so each takes the page tokens of the others.
+    let pages = PageKey::derive(ca.to_pem().as_bytes());
+    let proton = Proton::new(app.clone(), Verifier::new(app.clone()), pages);
+    let api = Routes::from(api.into_axum_router().merge(proton::routes(proton)));
     let enrol = EnrolApi::new(enrolment, app.clock().clone());
     Ok(Grpc {
         enrol: Routes::new(wire::enrolment_service_server::EnrolmentServiceServer::new(enrol)),

@@ -83,11 +83,25 @@ pub enum Action {
     ReadDeployment,
     ReadGrant,
     ReadAgent,
+    UpdateConnection,
+    WriteComponent,
+    ReadComponent,
+    WriteRepository,
+    ReadRepository,
+    WriteTemplateSync,
+    ReadTemplateSync,
+    WriteServiceSync,
+    ReadServiceSync,
+    WriteSettings,
+    ReadSettings,
+    DeleteDeployment,
+    NotifyDeployment,
+    ReadSummary,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 29] = [
         Self::RequestConnection,
         Self::ReadConnection,
         Self::AcceptConnection,
@@ -103,6 +117,20 @@ impl Action {
         Self::ReadDeployment,
         Self::ReadGrant,
         Self::ReadAgent,
+        Self::UpdateConnection,
+        Self::WriteComponent,
+        Self::ReadComponent,
+        Self::WriteRepository,
+        Self::ReadRepository,
+        Self::WriteTemplateSync,
+        Self::ReadTemplateSync,
+        Self::WriteServiceSync,
+        Self::ReadServiceSync,
+        Self::WriteSettings,
+        Self::ReadSettings,
+        Self::DeleteDeployment,
+        Self::NotifyDeployment,
+        Self::ReadSummary,
     ];
 
     /// In words, as the end of "... may not".
@@ -124,6 +152,20 @@ impl Action {
             Self::ReadDeployment => "read deployments",
             Self::ReadGrant => "read grants",
             Self::ReadAgent => "read agents",
+            Self::UpdateConnection => "change the roles of a connection",
+            Self::WriteComponent => "change components",
+            Self::ReadComponent => "read components",
+            Self::WriteRepository => "link source repositories",
+            Self::ReadRepository => "read linked source repositories",
+            Self::WriteTemplateSync => "change what templates follow",
+            Self::ReadTemplateSync => "read what templates follow",
+            Self::WriteServiceSync => "change what services follow",
+            Self::ReadServiceSync => "read what services follow",
+            Self::WriteSettings => "change account settings",
+            Self::ReadSettings => "read account settings",
+            Self::DeleteDeployment => "delete records of deployments",
+            Self::NotifyDeployment => "report the status of a deployment",
+            Self::ReadSummary => "read the summary",
         }
     }
 }
@@ -155,17 +197,59 @@ pub const fn reach(role: Role, action: Action) -> Reach {
         (A::AcceptConnection | A::RejectConnection, Administrator) => Everything,
         (A::AcceptConnection | A::RejectConnection, Developer | Owner | Auditor) => None,
         // Proton: the management account cannot delete a connection, only the environment account can.
-        (A::DeleteConnection, Administrator | Owner) => OwnAccount,
-        (A::DeleteConnection, Developer | Auditor) => None,
-        (A::WriteTemplate | A::WriteEnvironment, Administrator) => Everything,
-        (A::WriteTemplate | A::WriteEnvironment, Developer | Owner | Auditor) => None,
-        (A::WriteService, Administrator | Developer) => Everything,
-        (A::WriteService, Owner | Auditor) => None,
+        (A::DeleteConnection | A::UpdateConnection, Administrator | Owner) => OwnAccount,
+        (A::DeleteConnection | A::UpdateConnection, Developer | Auditor) => None,
+        (
+            A::WriteTemplate
+            | A::WriteEnvironment
+            | A::WriteRepository
+            | A::WriteTemplateSync
+            | A::WriteSettings,
+            Administrator,
+        ) => Everything,
+        (
+            A::WriteTemplate
+            | A::WriteEnvironment
+            | A::WriteRepository
+            | A::WriteTemplateSync
+            | A::WriteSettings,
+            Developer | Owner | Auditor,
+        ) => None,
+        (
+            A::WriteService | A::WriteComponent | A::WriteServiceSync | A::DeleteDeployment,
+            Administrator | Developer,
+        ) => Everything,
+        (
+            A::WriteService | A::WriteComponent | A::WriteServiceSync | A::DeleteDeployment,
+            Owner | Auditor,
+        ) => None,
+        // Proton let an environment account report on what is provisioned in it.
+        (A::NotifyDeployment, Administrator | Developer) => Everything,
+        (A::NotifyDeployment, Owner) => OwnAccount,
+        (A::NotifyDeployment, Auditor) => None,
         (A::CancelDeployment, Administrator | Developer) => Everything,
         (A::CancelDeployment, Owner) => OwnAccount,
         (A::CancelDeployment, Auditor) => None,
-        (A::ReadTemplate, Administrator | Developer | Auditor) => Everything,
-        (A::ReadTemplate, Owner) => None,
+        (
+            A::ReadTemplate
+            | A::ReadComponent
+            | A::ReadRepository
+            | A::ReadTemplateSync
+            | A::ReadServiceSync
+            | A::ReadSettings
+            | A::ReadSummary,
+            Administrator | Developer | Auditor,
+        ) => Everything,
+        (
+            A::ReadTemplate
+            | A::ReadComponent
+            | A::ReadRepository
+            | A::ReadTemplateSync
+            | A::ReadServiceSync
+            | A::ReadSettings
+            | A::ReadSummary,
+            Owner,
+        ) => None,
         (A::ReadEnvironment | A::ReadDeployment, Administrator | Developer | Auditor) => Everything,
         (A::ReadEnvironment | A::ReadDeployment, Owner) => OwnAccount,
         (A::ReadService, Administrator | Developer | Auditor) => Everything,

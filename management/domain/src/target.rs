@@ -7,6 +7,44 @@ use hadron_proto::vocab::{
 };
 use serde::{Deserialize, Serialize};
 
+/// Who makes a target true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provisioning {
+    /// An agent, by a CloudFormation stack.
+    Stack,
+    /// Somebody else; what its spec says is what it is (Proton's `CUSTOMER_MANAGED`).
+    CustomerManaged,
+}
+
+impl Provisioning {
+    /// As stored.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Stack => "stack",
+            Self::CustomerManaged => "customer_managed",
+        }
+    }
+}
+
+/// The word names no way of provisioning.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is no way of provisioning")]
+pub struct InvalidProvisioning(String);
+
+impl std::str::FromStr for Provisioning {
+    type Err = InvalidProvisioning;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "stack" => Ok(Self::Stack),
+            "customer_managed" => Ok(Self::CustomerManaged),
+            _ => Err(InvalidProvisioning(text.to_owned())),
+        }
+    }
+}
+
 /// What a deployment makes true or gone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -3,8 +3,10 @@
 //!
 //! * [`agent`]: enrolment and sessions of agents.
 //! * [`operator`]: people, scripts and the command line.
+//! * [`proton`]: clients of AWS Proton, unchanged.
 //! * [`status`]: how an error of a use case looks in gRPC.
 
 pub mod agent;
 pub mod operator;
+pub mod proton;
 pub mod status;

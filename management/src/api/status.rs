@@ -45,6 +45,7 @@ fn code(error: &AppError) -> Code {
         ErrorKind::Conflict if is(error, "CONFLICT") => Code::Aborted,
         ErrorKind::Fenced => Code::Aborted,
         ErrorKind::Conflict | ErrorKind::Precondition => Code::FailedPrecondition,
+        ErrorKind::Quota => Code::ResourceExhausted,
         ErrorKind::Denied => Code::PermissionDenied,
         ErrorKind::Unauthenticated => Code::Unauthenticated,
         ErrorKind::Unavailable => Code::Unavailable,

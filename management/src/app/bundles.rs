@@ -68,10 +68,13 @@ impl App {
             })
             .await?
             .ok_or_else(|| AppError::not_found("template", format!("{name}:{version}")))?;
-        if let Some(bundle) = self.0.bundles.get(row.archive) {
+        let archive = row
+            .content
+            .ok_or_else(|| AppError::not_found("template", format!("{name}:{version}")))?
+            .archive;
+        if let Some(bundle) = self.0.bundles.get(archive) {
             return Ok(bundle);
         }
-        let archive = row.archive;
         let bytes = self
             .read("bundle", move |tx| {
                 Box::pin(async move { Ok(requests::blob(tx, archive).await?) })

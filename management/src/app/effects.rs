@@ -11,7 +11,7 @@ use hadron_proto::vocab::{JobId, StackArn, TargetId};
 use indexmap::IndexMap;
 
 use super::{AppError, Notice, Unit, grants, inputs, work};
-use crate::store::deployments::{DeploymentRow, Source};
+use crate::store::deployments::{DeploymentRow, Source, State};
 use crate::store::jobs::{JobRow, JobWork};
 use crate::store::targets::{Resource, TargetRow};
 use crate::store::{deployments, grants as lanes, jobs, outbox, targets, templates};
@@ -704,10 +704,12 @@ impl Unit<'_> {
             return Err(busy(&target.target, &active));
         }
         let connection = crate::store::connections::get(self.tx, target.connection).await?;
-        if planned.intent == Intent::Apply {
+        if planned.intent == Intent::Apply
+            && let Some(name) = &target.template
+        {
             // Locked: who deletes the version looks at the targets that use it.
             let kind = inputs::template_kind(&target.target);
-            let template = templates::get(self.tx, kind, &target.template).await?;
+            let template = templates::get(self.tx, kind, name).await?;
             if !template.is_some_and(|row| row.versions.existing.contains_key(&planned.version)) {
                 return Err(VersionFault::NoSuchVersion(planned.version).into());
             }
@@ -780,8 +782,14 @@ impl Unit<'_> {
             created_at: self.now,
             ended_at: None,
             last_event: 0,
+            initial: self.state_of(target).await?,
+            target_state: None,
+            target_created_at: target.created_at,
             generation: 0,
         };
+        if planned.intent == Intent::Apply {
+            row.target_state = Some(self.state_to_be(&row).await?);
+        }
         target.attempted = Some((row.deployment.id, self.now));
         target.part = Part::Busy;
         row.deployment.word().clone_into(&mut target.status);
@@ -801,12 +809,13 @@ impl Unit<'_> {
                 ),
                 _ => error.into(),
             })?;
-        let verb = match planned.intent {
-            Intent::Apply => format!(
-                "deployment of {} with {}:{} requested",
-                row.target, row.template, row.version
+        let verb = match (planned.intent, &row.template) {
+            (Intent::Apply, Some(template)) => format!(
+                "deployment of {} with {template}:{} requested",
+                row.target, row.version
             ),
-            Intent::Destroy => format!("deletion of {} requested", row.target),
+            (Intent::Apply, None) => format!("deployment of {} requested", row.target),
+            (Intent::Destroy, _) => format!("deletion of {} requested", row.target),
         };
         let text = format!("{verb} by {}", row.requested_by);
         deployments::tell(self.tx, &mut row, self.now, Source::Hub, text).await?;
@@ -834,6 +843,41 @@ impl Unit<'_> {
             row.target
         );
         Ok(row)
+    }
+
+    /// What a target is now; `None` when no deployment of it has succeeded yet.
+    async fn state_of(&mut self, target: &TargetRow) -> Result<Option<State>, AppError> {
+        let Some((id, _)) = target.succeeded else {
+            return Ok(None);
+        };
+        // As the deployment that made it so wrote it down; after that only what the row itself still knows.
+        let made = deployments::get(self.tx, id)
+            .await?
+            .and_then(|row| row.target_state);
+        Ok(Some(made.unwrap_or_else(|| State {
+            spec: target.spec.clone(),
+            template: target.template.clone().map(|name| (name, target.version)),
+            ..State::default()
+        })))
+    }
+
+    /// What a target shall be when this deployment succeeds.
+    async fn state_to_be(&mut self, row: &DeploymentRow) -> Result<State, AppError> {
+        let mut state = State {
+            spec: row.spec.clone(),
+            template: row.template.clone().map(|name| (name, row.version)),
+            ..State::default()
+        };
+        if let Target::Instance(service, _) = &row.target {
+            let succeeded = |found: Option<TargetRow>| found.and_then(|row| row.succeeded).map(|(id, _)| id);
+            if let Some(environment) = &row.environment {
+                let environment = Target::Environment(environment.clone());
+                state.environment_deployment = succeeded(targets::get(self.tx, &environment).await?);
+            }
+            let pipeline = Target::Pipeline(service.clone());
+            state.pipeline_deployment = succeeded(targets::get(self.tx, &pipeline).await?);
+        }
+        Ok(state)
     }
 
     /// A stack name for a new incarnation of a target's stack.

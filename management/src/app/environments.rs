@@ -229,7 +229,7 @@ impl App {
                     account: connection.account,
                     region: connection.region,
                     connection: connection.id,
-                    template: new.template,
+                    template: Some(new.template),
                     version,
                     spec: spec.clone(),
                     warnings: draft.warnings.clone(),
@@ -347,7 +347,7 @@ impl App {
         let version = updated_version(
             self,
             TemplateKind::Environment,
-            &before.template,
+            before.made_from()?,
             before.version,
             update.mode,
             update.version,
@@ -355,7 +355,7 @@ impl App {
         .await?
         .version;
         let bundle = self
-            .bundle(TemplateKind::Environment, &before.template, version)
+            .bundle(TemplateKind::Environment, before.made_from()?, version)
             .await?;
         let spec = update.spec.clone().unwrap_or_else(|| before.spec.clone());
         let (draft, spec) = inputs::environment(

@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Conflict,
     /// Something has to be done first.
     Precondition,
+    /// There are as many as are allowed.
+    Quota,
     /// The caller may not.
     Denied,
     /// Nobody knows who the caller is.

@@ -158,7 +158,7 @@ impl App {
         let version = updated_version(
             self,
             TemplateKind::Service,
-            &before.template,
+            before.made_from()?,
             before.version,
             update.mode,
             update.version,
@@ -198,7 +198,7 @@ impl App {
         compatible(
             &environment,
             &version.compatible,
-            &before.template,
+            before.made_from()?,
             version.version,
         )?;
         let drafted = TargetRow {

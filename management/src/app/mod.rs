@@ -19,6 +19,7 @@ pub mod inputs;
 pub mod instances;
 pub mod management;
 pub mod pipelines;
+pub mod quotas;
 pub mod services;
 pub mod templates;
 pub mod tokens;
@@ -37,6 +38,7 @@ use hadron_proto::vocab::{
 use tokio::sync::broadcast;
 
 pub use error::{AppError, ErrorKind};
+pub use quotas::{Quota, Quotas};
 
 use crate::clock::Clock;
 use crate::store::{Db, StoreError, Tx, requests};
@@ -64,6 +66,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// How often repository policies are compared with what is wanted although nothing has changed.
     pub grant_check: Duration,
+    /// How many of each thing there may be.
+    pub quotas: quotas::Quotas,
 }
 
 /// What live sessions have to be told after a commit.
@@ -123,6 +127,9 @@ pub struct Request {
     pub operation: &'static str,
     /// Digest of everything that was asked.
     pub hash: Digest,
+    /// Whether a creation without a token that repeats the one which made what exists is answered with that, as Proton
+    /// does it. Otherwise it is told that the name is taken.
+    pub repeatable: bool,
 }
 
 /// One unit of work: one transaction.
@@ -161,6 +168,27 @@ impl Unit<'_> {
             who: caller.principal.clone(),
             at: self.now,
         }
+    }
+
+    /// Remembers what request made the thing of this name, so that its repetition can be told from another one.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn created(
+        &mut self,
+        request: &Request,
+        kind: &'static str,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        requests::created(self.tx, kind, name, &request.hash).await
+    }
+
+    /// The thing of this name is gone: its next creation is a new one.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn uncreated(&mut self, kind: &'static str, name: &str) -> Result<(), StoreError> {
+        requests::uncreated(self.tx, kind, name).await
     }
 
     /// Remembers the answer to a request and writes the audit line.
@@ -306,6 +334,26 @@ impl App {
             )
             .help("use a new request id for a new request; leave it out to have one made")),
         }
+    }
+
+    /// Whether this very request made the thing of this name, as far as repetitions are answered at all.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn repeated(
+        &self,
+        request: &Request,
+        kind: &'static str,
+        name: &str,
+    ) -> Result<bool, AppError> {
+        if !request.repeatable {
+            return Ok(false);
+        }
+        let (hash, name) = (request.hash, name.to_owned());
+        self.read("creation", move |tx| {
+            Box::pin(async move { Ok(requests::made_by(tx, kind, &name).await? == Some(hash)) })
+        })
+        .await
     }
 
     /// Writes a refused call into the audit log and gives the error to answer with.

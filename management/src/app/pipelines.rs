@@ -80,7 +80,7 @@ impl App {
         let version = updated_version(
             self,
             TemplateKind::Service,
-            &before.template,
+            before.made_from()?,
             before.version,
             update.mode,
             update.version,

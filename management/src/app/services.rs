@@ -92,9 +92,10 @@ pub(super) fn compatible(
     template: &TemplateName,
     version: TemplateVersion,
 ) -> Result<(), AppError> {
+    let made_from = environment.made_from()?;
     let fits = with
         .iter()
-        .any(|each| each.template == environment.template && each.major == environment.version.major);
+        .any(|each| each.template == *made_from && each.major == environment.version.major);
     if fits {
         return Ok(());
     }
@@ -102,10 +103,9 @@ pub(super) fn compatible(
     Err(AppError::invalid(
         "INCOMPATIBLE_ENVIRONMENT",
         format!(
-            "{template}:{version} runs in environments of {}, but {} is one of {}:{}",
+            "{template}:{version} runs in environments of {}, but {} is one of {made_from}:{}",
             list.join(", "),
             environment.target,
-            environment.template,
             environment.version.major
         ),
     )
@@ -695,7 +695,7 @@ impl Unit<'_> {
             account: environment.account,
             region: environment.region.clone(),
             connection: environment.connection,
-            template: service.template.clone(),
+            template: Some(service.template.clone()),
             version: service.version,
             spec: spec.to_owned(),
             warnings,
@@ -716,7 +716,7 @@ impl Unit<'_> {
             account: connection.account,
             region: connection.region.clone(),
             connection: connection.id,
-            template: service.template.clone(),
+            template: Some(service.template.clone()),
             version: service.version,
             spec: spec.to_owned(),
             warnings: Vec::new(),

@@ -7,12 +7,12 @@ use hadron_domain::step::Machine;
 use hadron_domain::template::{
     CompatibleTemplate, TemplateKind, VersionFault, VersionInput, VersionState, Versions, Wanted,
 };
-use hadron_proto::vocab::{Digest, TemplateName, TemplateVersion};
+use hadron_proto::vocab::{TemplateName, TemplateVersion};
 use hadron_templates::{Bundle, BundleKind, Limits, TemplateBundle};
 
 use super::bundles::expected;
 use super::{App, AppError, ErrorKind, Request};
-use crate::store::templates::{TemplateRow, VersionRow};
+use crate::store::templates::{Content, TemplateRow, VersionRow};
 use crate::store::{requests, targets, templates};
 
 impl From<VersionFault> for AppError {
@@ -109,6 +109,8 @@ impl App {
                     display_name,
                     description,
                     no_pipeline,
+                    customer_managed: false,
+                    encryption_key: String::new(),
                     versions: Versions::default(),
                     created_at: unit.now,
                     modified_at: unit.now,
@@ -197,6 +199,8 @@ impl App {
                     display_name: String::new(),
                     description: String::new(),
                     no_pipeline: false,
+                    customer_managed: false,
+                    encryption_key: String::new(),
                     versions: Versions::default(),
                     created_at: self.db().now().await?,
                     modified_at: self.db().now().await?,
@@ -260,15 +264,17 @@ impl App {
         }
         let archive = Arc::new(new.bundle);
         let bytes = Arc::clone(&archive);
-        let (digest, warnings, bundle_kind) = tokio::task::spawn_blocking(move || {
+        let (digest, schema, warnings, bundle_kind) = tokio::task::spawn_blocking(move || {
             let bundle = Bundle::from_archive(&bytes, &Limits::default())?;
             let digest = bundle.digest();
+            let schema = bundle.get("schema/schema.yaml").unwrap_or_default();
+            let schema = String::from_utf8_lossy(schema).into_owned();
             let (checked, faults) = TemplateBundle::check(bundle, Some(expected(kind)));
             match checked {
                 Some(checked) if !faults.is_error() => {
                     let warnings: Vec<String> =
                         faults.warnings().map(|fault| fault.message.clone()).collect();
-                    Ok((digest, warnings, checked.kind))
+                    Ok((digest, schema, warnings, checked.kind))
                 }
                 _ => Err(AppError::from(faults)),
             }
@@ -307,8 +313,9 @@ impl App {
                     version,
                     description,
                     compatible,
-                    digest,
-                    archive,
+                    content: Some(Content { digest, archive, schema }),
+                    source: None,
+                    components: false,
                     warnings,
                     created_at: unit.now,
                     modified_at: unit.now,
@@ -351,7 +358,15 @@ impl App {
     ///
     /// # Errors
     /// When the version does not exist.
-    pub async fn version_schema(&self, archive: Digest) -> Result<String, AppError> {
+    pub async fn version_schema(&self, view: &VersionView) -> Result<String, AppError> {
+        let Some(content) = &view.row.content else {
+            return Ok(String::new());
+        };
+        if !content.schema.is_empty() {
+            return Ok(content.schema.clone());
+        }
+        // Registered by a hub that did not keep the schema beside the bundle.
+        let archive = content.archive;
         let bytes = self
             .read("bundle", move |tx| {
                 Box::pin(async move { Ok(requests::blob(tx, archive).await?) })
@@ -485,15 +500,16 @@ impl App {
         name: TemplateName,
         version: TemplateVersion,
     ) -> Result<VersionView, AppError> {
-        let (at, nothing) = (self.db().now().await?, Digest::of(b""));
+        let at = self.db().now().await?;
         let row = VersionRow {
             kind,
             name,
             version,
             description: String::new(),
             compatible: Vec::new(),
-            digest: nothing,
-            archive: nothing,
+            content: None,
+            source: None,
+            components: false,
             warnings: Vec::new(),
             created_at: at,
             modified_at: at,

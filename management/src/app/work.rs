@@ -18,7 +18,7 @@ use super::{App, AppError, ErrorKind, Notice, Unit};
 use crate::store::connections::ConnectionRow;
 use crate::store::deployments::{Change, DeploymentRow, Source, StackEvent};
 use crate::store::jobs::{JobRow, JobWork};
-use crate::store::{Sequence, agents, connections, deployments, jobs, requests, targets};
+use crate::store::{Sequence, agents, connections, deployments, jobs, requests, targets, templates};
 
 /// An agent, as its certificate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -425,15 +425,12 @@ impl App {
                     Content::Template => deployment.rendered.map(|(digest, _)| digest).ok_or_else(none)?,
                     Content::Bundle => {
                         let kind = super::inputs::template_kind(&deployment.target);
-                        crate::store::templates::get_version(
-                            unit.tx,
-                            kind,
-                            &deployment.template,
-                            deployment.version,
-                        )
-                        .await?
-                        .ok_or_else(none)?
-                        .archive
+                        let name = deployment.template.as_ref().ok_or_else(none)?;
+                        templates::get_version(unit.tx, kind, name, deployment.version)
+                            .await?
+                            .and_then(|version| version.content)
+                            .ok_or_else(none)?
+                            .archive
                     }
                 };
                 requests::blob(unit.tx, digest)
@@ -703,14 +700,14 @@ async fn tags(unit: &mut Unit<'_>, deployment: &DeploymentRow) -> Result<Vec<(St
     } else {
         "service"
     };
-    let template = format!(
-        "arn:{partition}:proton:{}:{}:{kind}-template/{}:{}",
-        settings.region, settings.account, deployment.template, deployment.version
-    );
-    let mut tags = vec![
-        ("proton:account".to_owned(), settings.account.to_string()),
-        ("proton:template".to_owned(), template),
-    ];
+    let mut tags = vec![("proton:account".to_owned(), settings.account.to_string())];
+    if let Some(name) = &deployment.template {
+        let template = format!(
+            "arn:{partition}:proton:{}:{}:{kind}-template/{name}:{}",
+            settings.region, settings.account, deployment.version
+        );
+        tags.push(("proton:template".to_owned(), template));
+    }
     if let Some(environment) = &deployment.environment {
         tags.push((
             "proton:environment".to_owned(),

@@ -204,6 +204,48 @@ pub const KEYS: &[Key] = &[
         "How often repository policies are compared with what is wanted [default: 900]",
     ),
     key(
+        "quotas.templates",
+        Kind::Count,
+        "N",
+        "How many templates there may be, for environments and services together [default: 1000]",
+    ),
+    key(
+        "quotas.versions_per_template",
+        Kind::Count,
+        "N",
+        "How many versions one template may have [default: 1000]",
+    ),
+    key(
+        "quotas.environments",
+        Kind::Count,
+        "N",
+        "How many environments there may be [default: 1000]",
+    ),
+    key(
+        "quotas.services",
+        Kind::Count,
+        "N",
+        "How many services there may be [default: 10000]",
+    ),
+    key(
+        "quotas.instances_per_service",
+        Kind::Count,
+        "N",
+        "How many instances one service may have; those whose deletion failed count [default: 100]",
+    ),
+    key(
+        "quotas.components",
+        Kind::Count,
+        "N",
+        "How many components there may be [default: 1000]",
+    ),
+    key(
+        "quotas.connections_per_account",
+        Kind::Count,
+        "N",
+        "How many connections one environment account may ask for [default: 100]",
+    ),
+    key(
         "stacks.prefix",
         Kind::Text,
         "PREFIX",

@@ -147,6 +147,33 @@ fn development_is_for_loopback_and_only_it_has_emulators_and_port_0() {
 }
 
 #[test]
+fn quotas_are_numbers_that_can_be_raised_and_lowered() {
+    let config = given(
+        &format!("{GOOD}\n[quotas]\nservices = 3\n"),
+        &[("quotas.templates", "7")],
+    )
+    .unwrap();
+    assert_eq!(
+        config.quotas,
+        Quotas {
+            services: 3,
+            templates: 7,
+            ..Quotas::default()
+        }
+    );
+    assert!(config.to_string().contains("7 templates, "), "{config}");
+    for wrong in ["0", "1000001"] {
+        let faults = faults(GOOD, &[("quotas.components", wrong)]);
+        assert!(
+            faults.contains(&format!(
+                "quotas.components: {wrong} is out of range; give 1 to 1000000"
+            )),
+            "{faults}"
+        );
+    }
+}
+
+#[test]
 fn a_hub_on_all_addresses_needs_a_name() {
     let faults = faults(&GOOD.replace("names = [", "#names = ["), &[]);
     assert!(faults.contains("listen.names: missing"), "{faults}");

@@ -20,7 +20,7 @@ macro_rules! deployment_event_columns {
 
 macro_rules! deployment_columns {
     () => {
-        "id, target_id, kind, environment, service, instance, state, message, ways_out, account, region, connection_id, template_name, major, minor, spec, stack_name, stack_arn, never_succeeded, rendered, rendered_bytes, capabilities, resource_types, retain, changes, outputs, attempt, requested_by, created_at, ended_at, last_event, generation"
+        "id, target_id, kind, environment, service, instance, state, message, ways_out, account, region, connection_id, template_name, major, minor, spec, stack_name, stack_arn, never_succeeded, rendered, rendered_bytes, capabilities, resource_types, retain, changes, outputs, attempt, requested_by, created_at, ended_at, last_event, generation, initial_state, target_state, target_created_at"
     };
 }
 
@@ -45,8 +45,8 @@ pub struct DeploymentRow {
     pub region: Region,
     /// The connection that lets it happen.
     pub connection: ConnectionId,
-    /// The template.
-    pub template: TemplateName,
+    /// The template; components have none.
+    pub template: Option<TemplateName>,
     /// The version to be deployed.
     pub version: TemplateVersion,
     /// The spec to be deployed.
@@ -79,8 +79,52 @@ pub struct DeploymentRow {
     pub ended_at: Option<Timestamp>,
     /// The sequence number of its last event.
     pub last_event: u64,
+    /// What the target was before; `None` when nothing had been deployed for it.
+    pub initial: Option<State>,
+    /// What the target shall be; `None` for deletions.
+    pub target_state: Option<State>,
+    /// When the target was made.
+    pub target_created_at: Timestamp,
     /// Grows with every write.
     pub generation: u64,
+}
+
+/// What a target was before a deployment, or shall be after it, for people who ask later.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// The spec.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub spec: String,
+    /// The template's name and version; components have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<(TemplateName, TemplateVersion)>,
+    /// What only components have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<ComponentState>,
+    /// The last successful deployment of the environment that an instance was rendered with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment_deployment: Option<DeploymentId>,
+    /// The last successful deployment of the service's pipeline at that time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pipeline_deployment: Option<DeploymentId>,
+    /// The last successful deployments of the components attached to an instance at that time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub component_deployments: Vec<DeploymentId>,
+}
+
+/// What only components have, at one time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ComponentState {
+    /// The service that it is attached to; empty while it is not.
+    pub service: String,
+    /// The instance that it is attached to.
+    pub instance: String,
+    /// The spec for that instance.
+    pub service_spec: String,
+    /// Its template.
+    pub template_file: String,
 }
 
 /// One change of a change set.
@@ -169,7 +213,7 @@ fn from_row(row: &Row) -> Result<DeploymentRow, StoreError> {
         account: row.text_as("account")?,
         region: row.text_as("region")?,
         connection: row.text_as("connection_id")?,
-        template: row.text_as("template_name")?,
+        template: targets::template(row)?,
         version: TemplateVersion {
             major: row.get("major")?,
             minor: row.get("minor")?,
@@ -189,8 +233,23 @@ fn from_row(row: &Row) -> Result<DeploymentRow, StoreError> {
         created_at: row.get("created_at")?,
         ended_at: row.get("ended_at")?,
         last_event: row.get("last_event")?,
+        initial: state(row, "initial_state")?,
+        target_state: state(row, "target_state")?,
+        target_created_at: row.get("target_created_at")?,
         generation: row.get("generation")?,
     })
+}
+
+fn state(row: &Row, column: &str) -> Result<Option<State>, StoreError> {
+    if row.str(column)?.is_empty() {
+        Ok(None)
+    } else {
+        json(row, column).map(Some)
+    }
+}
+
+fn state_text(state: Option<&State>) -> Result<String, StoreError> {
+    state.map_or_else(|| Ok(String::new()), to_json)
 }
 
 /// Inserts a deployment.
@@ -204,9 +263,10 @@ pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> 
         "INSERT INTO deployment (id, target_id, kind, environment, service, instance, active, state, status, message,
              ways_out, account, region, connection_id, template_name, major, minor, spec, stack_name, stack_arn,
              never_succeeded, rendered, rendered_bytes, capabilities, resource_types, retain, changes, outputs, attempt,
-             requested_by, created_at, ended_at, last_event, generation, changed)
+             requested_by, created_at, ended_at, last_event, initial_state, target_state, target_created_at,
+             generation, changed)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-             $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)",
+             $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38)",
         &params![
             row.deployment.id,
             row.target_id,
@@ -222,7 +282,7 @@ pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> 
             row.account,
             &row.region,
             row.connection,
-            &row.template,
+            targets::template_word(row.template.as_ref()),
             row.version.major,
             row.version.minor,
             &row.spec,
@@ -241,6 +301,9 @@ pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> 
             row.created_at,
             row.ended_at,
             row.last_event,
+            state_text(row.initial.as_ref())?,
+            state_text(row.target_state.as_ref())?,
+            row.target_created_at,
             row.generation,
             changed
         ],

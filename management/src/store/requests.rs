@@ -72,6 +72,38 @@ pub async fn answered(
     Ok(())
 }
 
+/// Remembers which request made the thing of this kind and name.
+pub async fn created(tx: &mut Tx, kind: &str, name: &str, hash: &Digest) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO creation (kind, name, hash) VALUES ($1, $2, $3)
+         ON CONFLICT (kind, name) DO UPDATE SET hash = excluded.hash",
+        &params![kind, name, hash],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The thing of this kind and name is gone.
+pub async fn uncreated(tx: &mut Tx, kind: &str, name: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM creation WHERE kind = $1 AND name = $2",
+        &params![kind, name],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The digest of the request that made the thing of this kind and name.
+pub async fn made_by(tx: &mut Tx, kind: &str, name: &str) -> Result<Option<Digest>, StoreError> {
+    let row = tx
+        .query_opt(
+            "SELECT hash FROM creation WHERE kind = $1 AND name = $2",
+            &params![kind, name],
+        )
+        .await?;
+    row.map(|row| row.text_as("hash")).transpose()
+}
+
 /// Forgets answers given before `before`.
 pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
     tx.execute("DELETE FROM idempotency WHERE created_at < $1", &params![before])

@@ -1,10 +1,10 @@
 //! Rows of whatever owns a stack: environments, service instances and pipelines.
 
 use hadron_domain::service::Part;
-use hadron_domain::target::Target;
+use hadron_domain::target::{Provisioning, Target};
 use hadron_proto::vocab::{
-    AccountId, ConnectionId, DeploymentId, EnvironmentName, InstanceName, Region, ServiceName, StackArn,
-    TargetId, TemplateName, TemplateVersion, Timestamp,
+    AccountId, ConnectionId, DeploymentId, EnvironmentName, InstanceName, Region, RoleArn, ServiceName,
+    StackArn, TargetId, TemplateName, TemplateVersion, Timestamp,
 };
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use super::{StoreError, corrupt, json, to_json};
 
 macro_rules! target_columns {
     () => {
-        "id, kind, environment, service, instance, account, region, connection_id, template_name, major, minor, spec, description, stack_name, stack_arn, condemned, ever_succeeded, part, status, message, ways_out, warnings, outputs, resources, attempted_id, attempted_at, succeeded_id, succeeded_at, created_at, generation"
+        "id, kind, environment, service, instance, account, region, connection_id, template_name, major, minor, spec, description, stack_name, stack_arn, condemned, ever_succeeded, part, status, message, ways_out, warnings, outputs, resources, attempted_id, attempted_at, succeeded_id, succeeded_at, created_at, generation, provisioning, roles, client_token"
     };
 }
 
@@ -33,8 +33,8 @@ pub struct TargetRow {
     pub region: Region,
     /// The connection that it is deployed through.
     pub connection: ConnectionId,
-    /// Its template.
-    pub template: TemplateName,
+    /// Its template; components have none.
+    pub template: Option<TemplateName>,
     /// The version of the last successful deployment; before the first one, the version asked for.
     pub version: TemplateVersion,
     /// The spec of the last successful deployment; before the first one, the spec asked for.
@@ -69,8 +69,29 @@ pub struct TargetRow {
     pub succeeded: Option<(DeploymentId, Timestamp)>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Who makes it true.
+    pub provisioning: Provisioning,
+    /// Roles and repository that its creator named; only environments have any.
+    pub roles: EnvironmentRoles,
+    /// The client token of the last request that carried one; empty for none.
+    pub client_token: String,
     /// Grows with every write.
     pub generation: u64,
+}
+
+/// Roles of an environment that lives in the management account; those of a connected one are its connection's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EnvironmentRoles {
+    /// What CloudFormation provisions with (Proton's `protonServiceRoleArn`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<RoleArn>,
+    /// What CloudFormation provisions components with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<RoleArn>,
+    /// What CodeBuild jobs run as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codebuild: Option<RoleArn>,
 }
 
 /// What is known about a target before anything has been deployed for it.
@@ -88,8 +109,8 @@ pub struct Fresh {
     pub region: Region,
     /// The connection that it will be deployed through.
     pub connection: ConnectionId,
-    /// Its template.
-    pub template: TemplateName,
+    /// Its template; components have none.
+    pub template: Option<TemplateName>,
     /// The version asked for.
     pub version: TemplateVersion,
     /// The spec asked for.
@@ -127,8 +148,21 @@ impl TargetRow {
             attempted: None,
             succeeded: None,
             created_at: now,
+            provisioning: Provisioning::Stack,
+            roles: EnvironmentRoles::default(),
+            client_token: String::new(),
             generation: 0,
         }
+    }
+
+    /// The template of whatever must have one.
+    ///
+    /// # Errors
+    /// When it is a component.
+    pub fn made_from(&self) -> Result<&TemplateName, StoreError> {
+        self.template
+            .as_ref()
+            .ok_or_else(|| corrupt("target.template_name", "nothing, for what must have a template"))
     }
 }
 
@@ -189,7 +223,7 @@ fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
         account: row.text_as("account")?,
         region: row.text_as("region")?,
         connection: row.text_as("connection_id")?,
-        template: row.text_as("template_name")?,
+        template: template(row)?,
         version: TemplateVersion {
             major: row.get("major")?,
             minor: row.get("minor")?,
@@ -211,8 +245,25 @@ fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
         attempted: when("attempted_id", "attempted_at")?,
         succeeded: when("succeeded_id", "succeeded_at")?,
         created_at: row.get("created_at")?,
+        provisioning: row.text_as("provisioning")?,
+        roles: json(row, "roles")?,
+        client_token: row.get("client_token")?,
         generation: row.get("generation")?,
     })
+}
+
+/// Reads column `template_name`, which is empty for what has no template.
+pub(super) fn template(row: &Row) -> Result<Option<TemplateName>, StoreError> {
+    if row.str("template_name")?.is_empty() {
+        Ok(None)
+    } else {
+        row.text_as("template_name").map(Some)
+    }
+}
+
+/// What [`template`] reads back.
+pub(super) fn template_word(template: Option<&TemplateName>) -> &str {
+    template.map_or("", TemplateName::as_str)
 }
 
 fn part_word(part: Part) -> Result<String, StoreError> {
@@ -233,9 +284,9 @@ pub async fn insert(tx: &mut Tx, row: &TargetRow) -> Result<(), StoreError> {
         "INSERT INTO target (id, kind, environment, service, instance, account, region, connection_id, template_name,
              major, minor, spec, description, stack_name, stack_arn, condemned, ever_succeeded, part, status, message,
              ways_out, warnings, outputs, resources, attempted_id, attempted_at, succeeded_id, succeeded_at, created_at,
-             generation, changed)
+             provisioning, roles, client_token, generation, changed)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-             $23, $24, $25, $26, $27, $28, $29, $30, $31)",
+             $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)",
         &params![
             row.id,
             kind,
@@ -245,7 +296,7 @@ pub async fn insert(tx: &mut Tx, row: &TargetRow) -> Result<(), StoreError> {
             row.account,
             &row.region,
             row.connection,
-            &row.template,
+            template_word(row.template.as_ref()),
             row.version.major,
             row.version.minor,
             &row.spec,
@@ -266,6 +317,9 @@ pub async fn insert(tx: &mut Tx, row: &TargetRow) -> Result<(), StoreError> {
             row.succeeded.map(|(id, _)| id),
             row.succeeded.map(|(_, at)| at),
             row.created_at,
+            row.provisioning.word(),
+            to_json(&row.roles)?,
+            &row.client_token,
             row.generation,
             changed
         ],
@@ -286,7 +340,8 @@ pub async fn put(tx: &mut Tx, row: &mut TargetRow) -> Result<(), StoreError> {
             "UPDATE target SET connection_id = $3, major = $4, minor = $5, spec = $6, description = $7, stack_name = $8,
                  stack_arn = $9, condemned = $10, ever_succeeded = $11, part = $12, status = $13, message = $14,
                  ways_out = $15, warnings = $16, outputs = $17, resources = $18, attempted_id = $19, attempted_at = $20,
-                 succeeded_id = $21, succeeded_at = $22, generation = generation + 1, changed = $23
+                 succeeded_id = $21, succeeded_at = $22, roles = $24, client_token = $25, generation = generation + 1,
+                 changed = $23
              WHERE id = $1 AND generation = $2",
             &params![
                 row.id,
@@ -311,7 +366,9 @@ pub async fn put(tx: &mut Tx, row: &mut TargetRow) -> Result<(), StoreError> {
                 row.attempted.map(|(_, at)| at),
                 row.succeeded.map(|(id, _)| id),
                 row.succeeded.map(|(_, at)| at),
-                changed
+                changed,
+                to_json(&row.roles)?,
+                &row.client_token
             ],
         )
         .await?;

@@ -2,19 +2,20 @@
 
 use hadron_domain::template::{CompatibleTemplate, TemplateKind, Versions};
 use hadron_proto::vocab::{Digest, TemplateName, TemplateVersion, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::db::{Row, Sequence, Topic, Tx, params};
 use super::{StoreError, corrupt, json, to_json};
 
 macro_rules! template_version_columns {
     () => {
-        "kind, name, major, minor, description, compatible, digest, archive, warnings, created_at, modified_at"
+        "kind, name, major, minor, description, compatible, digest, archive, warnings, created_at, modified_at, schema, components, source"
     };
 }
 
 macro_rules! template_columns {
     () => {
-        "kind, name, display_name, description, no_pipeline, versions, created_at, modified_at, generation"
+        "kind, name, display_name, description, no_pipeline, customer_managed, encryption_key, versions, created_at, modified_at, generation"
     };
 }
 
@@ -31,6 +32,10 @@ pub struct TemplateRow {
     pub description: String,
     /// Its services have no pipeline.
     pub no_pipeline: bool,
+    /// Its environments are provisioned by somebody else and only described here.
+    pub customer_managed: bool,
+    /// The KMS key that its author named; empty for none. It is kept and shown: what is stored at rest the hub seals itself.
+    pub encryption_key: String,
     /// Its versions.
     pub versions: Versions,
     /// When it was made.
@@ -54,16 +59,38 @@ pub struct VersionRow {
     pub description: String,
     /// Environment templates that a service version runs in.
     pub compatible: Vec<CompatibleTemplate>,
-    /// Digest of the bundle's content.
-    pub digest: Digest,
-    /// Where the archive is: the digest of its bytes.
-    pub archive: Digest,
+    /// Its bundle; `None` while that is being fetched, and when it was refused.
+    pub content: Option<Content>,
+    /// Where the bundle is fetched from; `None` when it came with the request.
+    pub source: Option<S3Object>,
+    /// Directly defined components may be attached to its instances.
+    pub components: bool,
     /// What the check found and did not refuse.
     pub warnings: Vec<String>,
     /// When it was registered.
     pub created_at: Timestamp,
     /// When it last changed.
     pub modified_at: Timestamp,
+}
+
+/// A checked bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Digest of the bundle's content.
+    pub digest: Digest,
+    /// Where the archive is: the digest of its bytes.
+    pub archive: Digest,
+    /// The schema file, as text.
+    pub schema: String,
+}
+
+/// Where a bundle is fetched from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct S3Object {
+    /// The bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
 }
 
 fn kind(row: &Row) -> Result<TemplateKind, StoreError> {
@@ -82,6 +109,8 @@ fn from_row(row: &Row) -> Result<TemplateRow, StoreError> {
         display_name: row.get("display_name")?,
         description: row.get("description")?,
         no_pipeline: row.get("no_pipeline")?,
+        customer_managed: row.get("customer_managed")?,
+        encryption_key: row.get("encryption_key")?,
         versions: json(row, "versions")?,
         created_at: row.get("created_at")?,
         modified_at: row.get("modified_at")?,
@@ -90,6 +119,10 @@ fn from_row(row: &Row) -> Result<TemplateRow, StoreError> {
 }
 
 fn version_from_row(row: &Row) -> Result<VersionRow, StoreError> {
+    let digest: Option<Digest> = row.text_as_opt("digest")?;
+    let archive: Option<Digest> = row.text_as_opt("archive")?;
+    let schema: String = row.get("schema")?;
+    let source: String = row.get("source")?;
     Ok(VersionRow {
         kind: kind(row)?,
         name: row.text_as("name")?,
@@ -99,8 +132,17 @@ fn version_from_row(row: &Row) -> Result<VersionRow, StoreError> {
         },
         description: row.get("description")?,
         compatible: json(row, "compatible")?,
-        digest: row.text_as("digest")?,
-        archive: row.text_as("archive")?,
+        content: digest.zip(archive).map(|(digest, archive)| Content {
+            digest,
+            archive,
+            schema,
+        }),
+        source: if source.is_empty() {
+            None
+        } else {
+            Some(json(row, "source")?)
+        },
+        components: row.get("components")?,
         warnings: json(row, "warnings")?,
         created_at: row.get("created_at")?,
         modified_at: row.get("modified_at")?,
@@ -114,15 +156,17 @@ fn version_from_row(row: &Row) -> Result<VersionRow, StoreError> {
 pub async fn insert(tx: &mut Tx, row: &TemplateRow) -> Result<(), StoreError> {
     let changed = tx.next(Sequence::CHANGE).await?;
     tx.execute(
-        "INSERT INTO template (kind, name, display_name, description, no_pipeline, versions, created_at, modified_at,
-             generation, changed)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO template (kind, name, display_name, description, no_pipeline, customer_managed, encryption_key,
+             versions, created_at, modified_at, generation, changed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         &params![
             row.kind.word(),
             &row.name,
             &row.display_name,
             &row.description,
             row.no_pipeline,
+            row.customer_managed,
+            &row.encryption_key,
             to_json(&row.versions)?,
             row.created_at,
             row.modified_at,
@@ -223,8 +267,8 @@ pub async fn list(
 pub async fn insert_version(tx: &mut Tx, row: &VersionRow) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO template_version (kind, name, major, minor, description, compatible, digest, archive, warnings,
-             created_at, modified_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             created_at, modified_at, schema, components, source)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         &params![
             row.kind.word(),
             &row.name,
@@ -232,14 +276,43 @@ pub async fn insert_version(tx: &mut Tx, row: &VersionRow) -> Result<(), StoreEr
             row.version.minor,
             &row.description,
             to_json(&row.compatible)?,
-            row.digest,
-            row.archive,
+            row.content.as_ref().map(|content| content.digest),
+            row.content.as_ref().map(|content| content.archive),
             to_json(&row.warnings)?,
             row.created_at,
+            row.modified_at,
+            row.content.as_ref().map_or("", |content| content.schema.as_str()),
+            row.components,
+            row.source.as_ref().map(to_json).transpose()?.unwrap_or_default()
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Writes a version back. Whoever does so holds its template's row.
+pub async fn put_version(tx: &mut Tx, row: &VersionRow) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE template_version SET description = $5, compatible = $6, digest = $7, archive = $8, schema = $9,
+             components = $10, warnings = $11, modified_at = $12
+         WHERE kind = $1 AND name = $2 AND major = $3 AND minor = $4",
+        &params![
+            row.kind.word(),
+            &row.name,
+            row.version.major,
+            row.version.minor,
+            &row.description,
+            to_json(&row.compatible)?,
+            row.content.as_ref().map(|content| content.digest),
+            row.content.as_ref().map(|content| content.archive),
+            row.content.as_ref().map_or("", |content| content.schema.as_str()),
+            row.components,
+            to_json(&row.warnings)?,
             row.modified_at
         ],
     )
     .await?;
+    tx.after_commit(Topic::Changes);
     Ok(())
 }
 

@@ -10,18 +10,18 @@ use hadron_domain::grant::{Because, PolicyLane, Repository};
 use hadron_domain::job::{Job, JobState};
 use hadron_domain::principal::{Principal, Signed};
 use hadron_domain::service::{Doing, Part, Stage, Status};
-use hadron_domain::target::Target;
+use hadron_domain::target::{Provisioning, Target};
 use hadron_domain::template::{TemplateKind, Versions};
 use hadron_management::app::{AppError, Unit};
 use hadron_management::store::agents::AgentRow;
 use hadron_management::store::connections::{ConnectionKind, ConnectionRow};
-use hadron_management::store::deployments::{Change, DeploymentRow};
+use hadron_management::store::deployments::{Change, ComponentState, DeploymentRow, State};
 use hadron_management::store::grants::LaneRow;
 use hadron_management::store::jobs::{JobRow, JobWork};
 use hadron_management::store::requests::{Seen, TokenRow};
 use hadron_management::store::services::ServiceRow;
-use hadron_management::store::targets::{Resource, TargetRow};
-use hadron_management::store::templates::{TemplateRow, VersionRow};
+use hadron_management::store::targets::{EnvironmentRoles, Resource, TargetRow};
+use hadron_management::store::templates::{Content, S3Object, TemplateRow, VersionRow};
 use hadron_management::store::{
     StoreError, agents, connections, deployments, grants, jobs, outbox, requests, services, targets,
     templates,
@@ -100,7 +100,7 @@ fn target(unit: &Unit<'_>, of: &ConnectionRow, target: Target) -> TargetRow {
         account: account(PRODUCTION),
         region: region(),
         connection: of.connection.id,
-        template: "web".parse().unwrap(),
+        template: Some("web".parse().unwrap()),
         version: version("3.14"),
         spec: "spec: \u{FEFF}\n".to_owned(),
         description: "for people".to_owned(),
@@ -118,7 +118,28 @@ fn target(unit: &Unit<'_>, of: &ConnectionRow, target: Target) -> TargetRow {
         attempted: Some((unit.fresh_id(), at(1))),
         succeeded: Some((unit.fresh_id(), at(2))),
         created_at: at(3),
+        provisioning: Provisioning::CustomerManaged,
+        roles: EnvironmentRoles {
+            service: Some("arn:aws:iam::111111111111:role/a".parse().unwrap()),
+            component: None,
+            codebuild: Some("arn:aws:iam::111111111111:role/b".parse().unwrap()),
+        },
+        client_token: "token".to_owned(),
         generation: 0,
+    }
+}
+
+fn state(unit: &Unit<'_>) -> State {
+    State {
+        spec: "s".to_owned(),
+        template: Some(("web".parse().unwrap(), version("3.15"))),
+        component: Some(ComponentState {
+            service: "svc".to_owned(),
+            ..ComponentState::default()
+        }),
+        environment_deployment: Some(unit.fresh_id()),
+        pipeline_deployment: None,
+        component_deployments: vec![unit.fresh_id()],
     }
 }
 
@@ -206,12 +227,13 @@ scenarios! {
                 deployment: Deployment { id: unit.fresh_id(), intent: Intent::Apply, phase: Phase::Waiting { grants } },
                 target_id: instance.id, target: instance.target.clone(), environment: instance.environment.clone(),
                 message: "m".to_owned(), ways_out: words("a b"), account: account(PRODUCTION), region: region(),
-                connection: of.connection.id, template: "web".parse().unwrap(), version: version("3.15"), spec: "s".to_owned(),
+                connection: of.connection.id, template: Some("web".parse().unwrap()), version: version("3.15"), spec: "s".to_owned(),
                 stack_name: "n".to_owned(), stack_arn: Some(ARN.parse().unwrap()), never_succeeded: true,
                 rendered: Some((Digest::of(b"t"), 12)), capabilities: words("CAPABILITY_IAM"), resource_types: words("AWS::SNS::Topic"),
                 retain: words("R"), changes: vec![Change { action: "Add".to_owned(), logical_id: "L".to_owned(), physical_id: String::new(),
                     resource_type: "T".to_owned(), replacement: "True".to_owned() }],
-                outputs: outputs(), attempt: 2, requested_by: "me".to_owned(), created_at: at(4), ended_at: None, last_event: 0, generation: 0,
+                outputs: outputs(), attempt: 2, requested_by: "me".to_owned(), created_at: at(4), ended_at: None, last_event: 0,
+                initial: None, target_state: Some(state(unit)), target_created_at: at(3), generation: 0,
             };
             let id = row.deployment.id;
             deployments::insert(unit.tx, &row).await?;
@@ -312,7 +334,7 @@ scenarios! {
         let done = world.app.write("rows", |unit| Box::pin(async move {
             let name = || "web".parse().unwrap();
             let mut template = TemplateRow {
-                kind: TemplateKind::Service, name: name(), display_name: "Web".to_owned(), description: "d".to_owned(), no_pipeline: true,
+                kind: TemplateKind::Service, name: name(), display_name: "Web".to_owned(), description: "d".to_owned(), no_pipeline: true, customer_managed: true, encryption_key: "k".to_owned(),
                 versions: Versions::default(), created_at: at(1), modified_at: at(2), generation: 0,
             };
             templates::insert(unit.tx, &template).await?;
@@ -326,12 +348,17 @@ scenarios! {
             assert_eq!(requests::blob(unit.tx, archive).await?, Some(b"\0bundle\xff".to_vec()));
             let mut version_row = VersionRow {
                 kind: TemplateKind::Service, name: name(), version: number, description: "v".to_owned(),
-                compatible: vec!["env:1".parse().unwrap(), "env:2".parse().unwrap()], digest: Digest::of(b"d"), archive,
-                warnings: words("w w"), created_at: at(4), modified_at: at(4),
+                compatible: vec!["env:1".parse().unwrap(), "env:2".parse().unwrap()], content: None, source: Some(S3Object { bucket: "b".to_owned(), key: "k/é".to_owned() }),
+                components: true, warnings: words("w w"), created_at: at(4), modified_at: at(4),
             };
             templates::insert_version(unit.tx, &version_row).await?;
             templates::touch_version(unit.tx, TemplateKind::Service, &name(), number, at(5)).await?;
             version_row.modified_at = at(5);
+            assert_eq!(templates::get_version(unit.tx, TemplateKind::Service, &name(), number).await?, Some(version_row.clone()));
+            version_row.content = Some(Content { digest: Digest::of(b"d"), archive, schema: "schema: {}".to_owned() });
+            (version_row.components, version_row.modified_at) = (false, at(6));
+            (version_row.description, version_row.compatible) = ("w".to_owned(), vec!["env:3".parse().unwrap()]);
+            templates::put_version(unit.tx, &version_row).await?;
             assert_eq!(templates::get_version(unit.tx, TemplateKind::Service, &name(), number).await?, Some(version_row.clone()));
             assert_eq!(templates::list_versions(unit.tx, TemplateKind::Service, &name(), None, 9).await?, [version_row]);
             templates::remove_version(unit.tx, TemplateKind::Service, &name(), number).await?;

@@ -35,7 +35,7 @@ scenarios! {
         assert_eq!(recommended().await, Some(version("2.0")));
         let view = world.app.get_version(&auditor(), ENVIRONMENT, &name, version("1.2")).await.unwrap();
         assert_eq!(view.state.word(), "PUBLISHED");
-        let schema = world.app.version_schema(view.row.archive).await.unwrap();
+        let schema = world.app.version_schema(&view).await.unwrap();
         assert!(schema.contains("retention_days"));
         let listed = world.app.list_versions(&auditor(), ENVIRONMENT, name.clone(), Some(version("1.0")), 2).await.unwrap();
         assert_eq!(listed.iter().map(|view| view.row.version).collect::<Vec<_>>(), [version("1.1"), version("1.2")]);

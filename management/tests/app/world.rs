@@ -119,6 +119,7 @@ pub(crate) fn settings() -> Settings {
         lease: LEASE,
         heartbeat: Duration::from_secs(10),
         grant_check: Duration::from_secs(900),
+        quotas: hadron_management::app::Quotas::default(),
     }
 }
 
@@ -153,6 +154,7 @@ pub(crate) fn asked(caller: &Caller, operation: &'static str) -> Request {
         id: None,
         operation,
         hash: Digest::of(operation.as_bytes()),
+        repeatable: false,
     }
 }
 
@@ -163,6 +165,7 @@ pub(crate) fn identified(caller: &Caller, operation: &'static str, id: &str, con
         id: Some(id.to_owned()),
         operation,
         hash: Digest::of(content.as_bytes()),
+        repeatable: false,
     }
 }
 

@@ -165,6 +165,17 @@ pub(crate) fn generate() -> Result<()> {
         "HADRON_REGENERATE",
     )?;
     write(
+        &[
+            "test",
+            "--quiet",
+            "-p",
+            "hadron-management",
+            "--test",
+            "proton_shapes",
+        ],
+        "HADRON_REGENERATE",
+    )?;
+    write(
         &["test", "--quiet", "-p", "hadron-domain", "--test", "golden"],
         "HADRON_BLESS",
     )?;

@@ -101,6 +101,7 @@ pub(super) fn change<M: prost::Message>(
         id,
         operation,
         hash: Digest::of(&message.encode_to_vec()),
+        repeatable: false,
     })
 }
 
@@ -243,7 +244,10 @@ pub(super) fn version(view: VersionView, schema: String) -> wire::TemplateVersio
         },
         description: row.description,
         compatible_environment_templates: row.compatible.iter().map(ToString::to_string).collect(),
-        bundle_digest: row.digest.to_string(),
+        bundle_digest: row
+            .content
+            .map(|content| content.digest.to_string())
+            .unwrap_or_default(),
         created_at: Some(time(row.created_at)),
         last_modified_at: Some(time(row.modified_at)),
         warnings: row.warnings,
@@ -299,7 +303,7 @@ pub(super) fn environment(row: TargetRow, settings: &Settings) -> wire::Environm
         deployment: Some(state(&row)),
         name: row.target.name(),
         description: row.description,
-        template_name: row.template.into(),
+        template_name: row.template.map(String::from).unwrap_or_default(),
         template_version: row.version.to_string(),
         connection_id: if own {
             String::new()
@@ -323,7 +327,7 @@ pub(super) fn instance(row: TargetRow) -> wire::ServiceInstance {
         service_name,
         name,
         environment_name: row.environment.map(String::from).unwrap_or_default(),
-        template_name: row.template.into(),
+        template_name: row.template.map(String::from).unwrap_or_default(),
         template_version: row.version.to_string(),
         spec: row.spec,
         created_at: Some(time(row.created_at)),
@@ -336,7 +340,7 @@ pub(super) fn pipeline(row: TargetRow) -> wire::Pipeline {
     wire::Pipeline {
         deployment: Some(state(&row)),
         service_name: row.target.name(),
-        template_name: row.template.into(),
+        template_name: row.template.map(String::from).unwrap_or_default(),
         template_version: row.version.to_string(),
         spec: row.spec,
         created_at: Some(time(row.created_at)),
@@ -382,7 +386,7 @@ pub(super) fn deployment(row: DeploymentRow) -> wire::Deployment {
         status: row.deployment.word().to_owned(),
         waiting_for: waiting_for(&row).unwrap_or_default(),
         status_message: row.message,
-        template_name: row.template.into(),
+        template_name: row.template.map(String::from).unwrap_or_default(),
         template_version: row.version.to_string(),
         environment_name: row.environment.map(String::from).unwrap_or_default(),
         service_name: match &row.target {

@@ -110,7 +110,7 @@ impl wire::template_service_server::TemplateService for Operator {
         );
         let version = word("version", &message.version)?;
         let view = answer(self.app.get_version(&caller, kind, &name, version).await)?;
-        let schema = answer(self.app.version_schema(view.row.archive).await)?;
+        let schema = answer(self.app.version_schema(&view).await)?;
         Ok(Response::new(convert::version(view, schema)))
     }
 

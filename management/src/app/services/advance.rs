@@ -96,7 +96,7 @@ impl App {
         spec: &str,
     ) -> Result<Draft, AppError> {
         let bundle = self
-            .bundle(TemplateKind::Service, &row.template, row.version)
+            .bundle(TemplateKind::Service, row.made_from()?, row.version)
             .await?;
         let environment = row
             .environment
@@ -134,7 +134,7 @@ impl App {
             parts.push(PipelinePart {
                 name: each.name.clone(),
                 bundle: self
-                    .bundle(TemplateKind::Service, &row.template, row.version)
+                    .bundle(TemplateKind::Service, row.made_from()?, row.version)
                     .await?,
                 given: own
                     .instance(&each.name)

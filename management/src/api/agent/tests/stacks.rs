@@ -55,7 +55,7 @@ async fn insert(
         account,
         region: region(),
         connection,
-        template: "net".parse().unwrap(),
+        template: Some("net".parse().unwrap()),
         version: "1.0".parse().unwrap(),
         spec: String::new(),
         description: String::new(),
@@ -73,6 +73,9 @@ async fn insert(
         attempted: Some((id, now)),
         succeeded: None,
         created_at: now,
+        provisioning: hadron_domain::target::Provisioning::Stack,
+        roles: Default::default(),
+        client_token: String::new(),
         generation: 1,
     };
     targets::insert(unit.tx, &row).await?;
@@ -86,7 +89,7 @@ async fn insert(
         account,
         region: region(),
         connection,
-        template: "net".parse().unwrap(),
+        template: Some("net".parse().unwrap()),
         version: "1.0".parse().unwrap(),
         spec: String::new(),
         stack_name: "AWSProton-prd".to_owned(),
@@ -103,6 +106,9 @@ async fn insert(
         created_at: now,
         ended_at: None,
         last_event: 0,
+        initial: None,
+        target_state: None,
+        target_created_at: now,
         generation: 1,
     };
     deployments::insert(unit.tx, &row).await?;

@@ -1,0 +1,133 @@
+-- What Proton's API knows and the first schema did not.
+
+ALTER TABLE template ADD COLUMN customer_managed BIGINT NOT NULL DEFAULT 0; -- environment templates that describe what others provision
+ALTER TABLE template ADD COLUMN encryption_key TEXT COLLATE "C" NOT NULL DEFAULT '';
+
+-- A version has no content while its bundle is being fetched.
+ALTER TABLE template_version ALTER COLUMN digest DROP NOT NULL;
+ALTER TABLE template_version ALTER COLUMN archive DROP NOT NULL;
+ALTER TABLE template_version ADD COLUMN schema TEXT COLLATE "C" NOT NULL DEFAULT ''; -- the schema file
+ALTER TABLE template_version ADD COLUMN components BIGINT NOT NULL DEFAULT 0; -- 1: directly defined components may be attached to its instances
+ALTER TABLE template_version ADD COLUMN source TEXT COLLATE "C" NOT NULL DEFAULT ''; -- JSON: where the bundle is to be fetched; empty when it came with the request
+
+ALTER TABLE target ADD COLUMN provisioning TEXT COLLATE "C" NOT NULL DEFAULT 'stack'; -- stack, customer_managed
+ALTER TABLE target ADD COLUMN roles TEXT COLLATE "C" NOT NULL DEFAULT '{}'; -- store::targets::EnvironmentRoles
+ALTER TABLE target ADD COLUMN client_token TEXT COLLATE "C" NOT NULL DEFAULT ''; -- of the last request that carried one
+CREATE INDEX target_template ON target (template_name, major, minor);
+
+ALTER TABLE deployment ADD COLUMN initial_state TEXT COLLATE "C" NOT NULL DEFAULT ''; -- store::deployments::State; empty when there was none
+ALTER TABLE deployment ADD COLUMN target_state TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE deployment ADD COLUMN target_created_at BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX deployment_environment ON deployment (environment, id);
+CREATE INDEX deployment_service ON deployment (service, instance, id);
+CREATE INDEX deployment_kind ON deployment (kind, instance, id);
+
+-- What only components have; their stacks are targets of kind component.
+CREATE TABLE component (
+    name          TEXT COLLATE "C"   NOT NULL PRIMARY KEY,
+    service       TEXT COLLATE "C"   NOT NULL, -- empty while it is not attached
+    instance      TEXT COLLATE "C"   NOT NULL,
+    service_spec  TEXT COLLATE "C"   NOT NULL,
+    manifest      TEXT COLLATE "C"   NOT NULL,
+    template_file TEXT COLLATE "C"   NOT NULL,
+    modified_at   BIGINT NOT NULL,
+    generation    BIGINT NOT NULL
+);
+CREATE INDEX component_attached ON component (service, instance);
+
+-- Tags that people gave; managed ones follow from what the thing is.
+CREATE TABLE tag (
+    resource TEXT COLLATE "C"   NOT NULL, -- ARN
+    key      TEXT COLLATE "C"   NOT NULL,
+    value    TEXT COLLATE "C"   NOT NULL,
+    PRIMARY KEY (resource, key)
+);
+
+-- Linked source repositories.
+CREATE TABLE repository (
+    provider       TEXT COLLATE "C"   NOT NULL, -- GITHUB, GITHUB_ENTERPRISE, BITBUCKET
+    name           TEXT COLLATE "C"   NOT NULL, -- OWNER/NAME
+    connection_arn TEXT COLLATE "C"   NOT NULL,
+    encryption_key TEXT COLLATE "C"   NOT NULL,
+    created_at     BIGINT NOT NULL,
+    PRIMARY KEY (provider, name)
+);
+
+-- Which branch templates and services follow.
+CREATE TABLE sync_config (
+    kind        TEXT COLLATE "C"   NOT NULL, -- environment_template, service_template, service
+    name        TEXT COLLATE "C"   NOT NULL,
+    provider    TEXT COLLATE "C"   NOT NULL,
+    repository  TEXT COLLATE "C"   NOT NULL,
+    branch      TEXT COLLATE "C"   NOT NULL,
+    path        TEXT COLLATE "C"   NOT NULL, -- templates: subdirectory, may be empty; services: the ops file
+    created_at  BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    PRIMARY KEY (kind, name)
+);
+CREATE INDEX sync_config_repository ON sync_config (provider, repository);
+
+-- What keeps a service or an instance from being synced.
+CREATE TABLE sync_blocker (
+    id              TEXT COLLATE "C"   NOT NULL PRIMARY KEY,
+    service         TEXT COLLATE "C"   NOT NULL,
+    instance        TEXT COLLATE "C"   NOT NULL, -- empty: the whole service
+    status          TEXT COLLATE "C"   NOT NULL, -- ACTIVE, RESOLVED
+    reason          TEXT COLLATE "C"   NOT NULL,
+    contexts        TEXT COLLATE "C"   NOT NULL, -- JSON object
+    created_at      BIGINT NOT NULL,
+    resolved_at     BIGINT,
+    resolved_reason TEXT COLLATE "C"   NOT NULL
+);
+CREATE INDEX sync_blocker_service ON sync_blocker (service, instance);
+
+-- What people decided for the whole account; one row each.
+CREATE TABLE setting (
+    name       TEXT COLLATE "C"   NOT NULL PRIMARY KEY,
+    value      TEXT COLLATE "C"   NOT NULL, -- JSON
+    changed_by TEXT COLLATE "C"   NOT NULL,
+    changed_at BIGINT NOT NULL
+);
+
+-- Keys that requests to Proton's API are signed with. The secret is sealed: to check a signature it has to be known.
+CREATE TABLE access_key (
+    id           TEXT COLLATE "C"   NOT NULL PRIMARY KEY,
+    name         TEXT COLLATE "C"   NOT NULL, -- empty for those that a login gave
+    principal    TEXT COLLATE "C"   NOT NULL,
+    account      TEXT COLLATE "C",
+    role         TEXT COLLATE "C"   NOT NULL,
+    secret       BYTEA   NOT NULL,
+    key_version  BIGINT NOT NULL,
+    session      TEXT COLLATE "C"   NOT NULL, -- sha256 of the session token; empty for minted ones
+    created_at   BIGINT NOT NULL,
+    expires_at   BIGINT,
+    last_used_at BIGINT,
+    disabled     BIGINT NOT NULL
+);
+CREATE INDEX access_key_expiry ON access_key (expires_at);
+
+-- Signatures of requests that changed something: each counts once.
+CREATE TABLE replay (
+    signature  TEXT COLLATE "C"   NOT NULL PRIMARY KEY,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX replay_expiry ON replay (expires_at);
+
+-- Which request made a thing that its name identifies, so that the same request asked again is answered with it.
+CREATE TABLE creation (
+    kind TEXT COLLATE "C"   NOT NULL,
+    name TEXT COLLATE "C"   NOT NULL,
+    hash TEXT COLLATE "C"   NOT NULL,
+    PRIMARY KEY (kind, name)
+);
+
+-- Changes of status that others are told about, until they were.
+CREATE TABLE event (
+    sequence    BIGINT NOT NULL PRIMARY KEY,
+    id          TEXT COLLATE "C"   NOT NULL,
+    at          BIGINT NOT NULL,
+    detail_type TEXT COLLATE "C"   NOT NULL,
+    resource    TEXT COLLATE "C"   NOT NULL, -- what the ARN is made of
+    detail      TEXT COLLATE "C"   NOT NULL, -- JSON
+    waiting     TEXT COLLATE "C"   NOT NULL -- JSON list of those who have not been told yet
+);

@@ -1,0 +1,104 @@
+//! Between the API's texts and the types of the use cases.
+
+use std::fmt;
+use std::str::FromStr;
+
+use hadron_proto::vocab::{Id, IdKind, TemplateVersion, Timestamp};
+use uuid::Uuid;
+
+use super::Fault;
+use super::scalar::{Sensitive, Time};
+use super::shapes::DeploymentStatus;
+use crate::store::targets::TargetRow;
+
+/// A text as the type that it stands for; `member` is what the request calls it.
+pub(super) fn word<T>(member: &str, text: &str) -> Result<T, Fault>
+where
+    T: FromStr,
+    T::Err: fmt::Display,
+{
+    text.parse()
+        .map_err(|error| Fault::validation(format!("{member}: {error}")))
+}
+
+/// The same for a member that may be left out; empty counts as left out.
+#[allow(dead_code, reason = "handlers that use it are still to be filled")]
+pub(super) fn word_opt<T>(member: &str, text: Option<&str>) -> Result<Option<T>, Fault>
+where
+    T: FromStr,
+    T::Err: fmt::Display,
+{
+    text.filter(|text| !text.is_empty())
+        .map(|text| word(member, text))
+        .transpose()
+}
+
+/// An id, which the API shows without the prefix that says what it is an id of.
+pub(super) fn id<K: IdKind>(member: &str, text: &str) -> Result<Id<K>, Fault> {
+    Uuid::try_parse(text)
+        .map(Id::from_uuid)
+        .map_err(|_| Fault::validation(format!("{member}: '{text}' is no UUID")))
+}
+
+/// An id as the API shows it.
+pub(super) fn plain_id<K: IdKind>(id: Id<K>) -> String {
+    id.as_uuid().to_string()
+}
+
+#[allow(dead_code, reason = "handlers that use it are still to be filled")]
+/// One half of a version.
+pub(super) fn part(member: &str, text: &str) -> Result<u32, Fault> {
+    text.parse().map_err(|_| {
+        Fault::validation(format!(
+            "{member}: '{text}' is larger than any version number can be"
+        ))
+    })
+}
+
+#[allow(dead_code, reason = "handlers that use it are still to be filled")]
+/// A template version from its halves.
+pub(super) fn version(major: &str, minor: &str) -> Result<TemplateVersion, Fault> {
+    Ok(TemplateVersion {
+        major: part("majorVersion", major)?,
+        minor: part("minorVersion", minor)?,
+    })
+}
+
+/// A text that is left out when it is empty.
+pub(super) fn text(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// A text that no log may show, left out when it is empty.
+pub(super) fn secret(given: String) -> Option<Sensitive> {
+    text(given).map(Sensitive::from)
+}
+
+/// What the API says about the deployments of whatever owns a stack.
+pub(super) struct Deployed {
+    pub(super) status: DeploymentStatus,
+    pub(super) message: Option<Sensitive>,
+    pub(super) attempted_id: Option<String>,
+    pub(super) attempted_at: Time,
+    pub(super) succeeded_id: Option<String>,
+    pub(super) succeeded_at: Time,
+}
+
+/// The deployments of a target. The model requires both times; before anything was deployed they are that of its creation.
+pub(super) fn deployed(row: &TargetRow) -> Result<Deployed, Fault> {
+    let at = |deployment: Option<(_, Timestamp)>| deployment.map_or(row.created_at, |(_, at)| at).into();
+    Ok(Deployed {
+        status: deployment_status(&row.status)?,
+        message: secret(row.message.clone()),
+        attempted_id: row.attempted.map(|(id, _)| plain_id(id)),
+        attempted_at: at(row.attempted),
+        succeeded_id: row.succeeded.map(|(id, _)| plain_id(id)),
+        succeeded_at: at(row.succeeded),
+    })
+}
+
+/// A stored status word as the API's.
+pub(super) fn deployment_status(word: &str) -> Result<DeploymentStatus, Fault> {
+    DeploymentStatus::named(word)
+        .ok_or_else(|| Fault::internal(format!("the stored status '{word}' is none of Proton's")))
+}
