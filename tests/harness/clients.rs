@@ -81,6 +81,7 @@ pub struct Clients {
     folder: PathBuf,
     variables: BTreeMap<String, String>,
     world: Value,
+    recorded: bool,
 }
 
 impl Clients {
@@ -129,7 +130,22 @@ impl Clients {
             folder,
             variables,
             world: facts,
+            recorded: true,
         })
+    }
+
+    /// The same without a record of what suites see: for what depends on chance.
+    #[must_use]
+    pub const fn unrecorded(mut self) -> Self {
+        self.recorded = false;
+        self
+    }
+
+    /// The same without any of the variables but the folders: for scripts that set their own.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.variables.retain(|name, _| ["HOME", "LANG"].contains(&name.as_str()));
+        self
     }
 
     /// What people set, by variable.
@@ -160,8 +176,10 @@ impl Clients {
             .env_clear()
             .envs(&self.variables)
             .env("PATH", with_path(&python_home().join("bin"))?)
-            .env("HADRON_PROTON_WORLD", &world)
-            .env("HADRON_PROTON_RECORD", record(name));
+            .env("HADRON_PROTON_WORLD", &world);
+        if self.recorded {
+            command.env("HADRON_PROTON_RECORD", record(name));
+        }
         self.run(&format!("suite {name}"), command, patience).await
     }
 

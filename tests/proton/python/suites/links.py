@@ -1,7 +1,7 @@
 """Repositories and what is kept about them: links, sync of templates and of services. What they do with Git comes later; an
 attempt to use it says so."""
 
-from support import clients, stage
+from support import blockers, clients, stage
 from support.case import Case
 from support.clients import AUDITOR, DEV, NOBODY, aws, call, page_through
 from support.world import WORLD
@@ -177,15 +177,9 @@ class ServiceSync(Case):
         self.missing("UpdateServiceSyncConfig", **wanted)
 
     def test_blockers(self):
-        """Only a sync makes one; until there is one, the harness writes one down where a sync would."""
-        import sqlite3
-
-        from . import blockers
-
         service = stage.service()
         call("CreateServiceSyncConfig", **self.config(service, linked()))
-        with sqlite3.connect(WORLD.database) as database:
-            id = blockers.plant(database, service, "one")
+        id = blockers.plant(service, "one")
         one = {"serviceName": service, "serviceInstanceName": "one"}
         (blocker,) = call("GetServiceSyncBlockerSummary", **one)["serviceSyncBlockerSummary"]["latestBlockers"]
         self.assertEqual((blocker["id"], blocker["status"], blocker["type"]), (id, "ACTIVE", "AUTOMATED"))

@@ -271,6 +271,8 @@ fn prepare<'c>(
         Entry::Vacant(place) => {
             let rewritten = sql::for_sqlite(text);
             let statement = conn.prepare_cached(&rewritten)?;
+            // The tests that look at query plans read the statements here. Values are parameters and no part of them.
+            tracing::trace!(statement = rewritten, "Statement prepared");
             let names = statement.column_names().map(Into::into).collect();
             let columns = Arc::new(Columns {
                 table: sql::table(text),
