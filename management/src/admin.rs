@@ -5,14 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use hadron_proto::vocab::Timestamp;
 
 use crate::app::App;
+use crate::app::access_keys::AccessKeys;
 use crate::app::enrolment::Records;
-use crate::args::{Admin, Backup, CaPin, NewToken, OldToken, TokenTask};
+use crate::args::{
+    AccessKeyTask, Admin, Backup, CaPin, KeyForm, NewAccessKey, NewToken, OldAccessKey, OldToken, TokenTask,
+};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::identity::ca::{CA_CERTIFICATE_FILE, CA_FILE, Ca};
 use crate::identity::login::TokenIssuer;
+use crate::identity::seal::{SEAL_FILE, Seal};
 use crate::store::migrate;
 use crate::wiring;
 
@@ -29,6 +34,9 @@ pub async fn run(task: Admin) -> anyhow::Result<()> {
             Ok(())
         }
         Admin::Token(TokenTask::Disable(old)) => disable(old).await,
+        Admin::AccessKey(AccessKeyTask::Create(new)) => create_key(new).await,
+        Admin::AccessKey(AccessKeyTask::List(source)) => list_keys(&source.load()?).await,
+        Admin::AccessKey(AccessKeyTask::Disable(old)) => disable_key(old).await,
         Admin::CaPin(pin) => ca_pin(pin),
         Admin::Backup(backup) => self::backup(backup).await,
         Admin::TrustAgentRole(source) => {
@@ -55,9 +63,10 @@ async fn backup(backup: Backup) -> anyhow::Result<()> {
         .await
         .context("the database could not be copied")?;
     eprintln!(
-        "{} is a copy of the database; keep {} with it",
+        "{} is a copy of the database; keep {} and {} with it",
         backup.file.display(),
-        config.data_dir.join(CA_FILE).display()
+        config.data_dir.join(CA_FILE).display(),
+        config.data_dir.join(SEAL_FILE).display()
     );
     Ok(())
 }
@@ -141,37 +150,122 @@ async fn disable(old: OldToken) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The access keys of the hub's database, which the hub must have started once.
+async fn keys(config: &Config) -> anyhow::Result<(App, AccessKeys)> {
+    let (app, _) = open(config).await?;
+    let seal = Arc::new(Seal::load(&config.data_dir)?);
+    wiring::check_seal(app.db(), &seal).await?;
+    let keys = AccessKeys::new(app.clone(), seal, Arc::new(config.access.clone())).map_err(told)?;
+    Ok((app, keys))
+}
+
+async fn create_key(new: NewAccessKey) -> anyhow::Result<()> {
+    let (app, keys) = keys(&new.source.load()?).await?;
+    let made = keys.mint(&new.name, new.role, new.expires).await.map_err(told)?;
+    let row = &made.row;
+    let end = row.expires_at.map_or_else(|| "it is disabled".to_owned(), |end| end.to_string());
+    eprintln!(
+        "{} ({}), good until {end}; its secret is shown only now",
+        row.principal,
+        row.role.word()
+    );
+    match new.output {
+        KeyForm::Env => print!(
+            "export AWS_ACCESS_KEY_ID={}\nexport AWS_SECRET_ACCESS_KEY={}\n",
+            row.id, made.secret
+        ),
+        KeyForm::Json => {
+            let mut json = serde_json::json!({
+                "Version": 1,
+                "AccessKeyId": row.id,
+                "SecretAccessKey": made.secret,
+            });
+            if let Some(end) = row.expires_at {
+                json["Expiration"] = end.to_string().into();
+            }
+            println!("{json}");
+        }
+    }
+    app.db().close().await;
+    Ok(())
+}
+
+async fn list_keys(config: &Config) -> anyhow::Result<()> {
+    let (app, keys) = keys(config).await?;
+    let now = app.clock().now();
+    let mut lines = vec![
+        ["NAME", "ID", "ROLE", "CREATED", "EXPIRES", "LAST USED", "STATE"].map(str::to_owned),
+    ];
+    for key in keys.minted().await.map_err(told)? {
+        lines.push([
+            key.name,
+            key.id,
+            key.role.word().to_owned(),
+            key.created_at.to_string(),
+            or_never(key.expires_at),
+            or_never(key.last_used_at),
+            state(key.disabled, key.expires_at, now).to_owned(),
+        ]);
+    }
+    app.db().close().await;
+    print!("{}", aligned(&lines));
+    Ok(())
+}
+
+async fn disable_key(old: OldAccessKey) -> anyhow::Result<()> {
+    let (app, keys) = keys(&old.source.load()?).await?;
+    let ids = keys.disable(old.name.clone()).await.map_err(told)?;
+    if ids.is_empty() {
+        bail!(
+            "there is no access key '{}' that is switched on\n  next: hadron-hub admin access-key list",
+            old.name
+        );
+    }
+    eprintln!("switched off: {}", ids.join(", "));
+    app.db().close().await;
+    Ok(())
+}
+
+fn or_never(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "never".to_owned(), |at| at.to_string())
+}
+
+fn state(disabled: bool, end: Option<Timestamp>, now: Timestamp) -> &'static str {
+    if disabled {
+        "disabled"
+    } else if end.is_some_and(|end| end <= now) {
+        "expired"
+    } else {
+        "good"
+    }
+}
+
 async fn table(app: &App) -> anyhow::Result<String> {
     let now = app.clock().now();
     let mut lines = vec![["NAME", "ROLE", "CREATED", "EXPIRES", "STATE"].map(str::to_owned)];
     for token in app.minted_tokens().await.map_err(told)? {
-        let state = if token.disabled {
-            "disabled"
-        } else if token.expires_at.is_some_and(|end| end <= now) {
-            "expired"
-        } else {
-            "good"
-        };
-        let end = token
-            .expires_at
-            .map_or_else(|| "never".to_owned(), |end| end.to_string());
         lines.push([
             token.name,
             token.role.word().to_owned(),
             token.created_at.to_string(),
-            end,
-            state.to_owned(),
+            or_never(token.expires_at),
+            state(token.disabled, token.expires_at, now).to_owned(),
         ]);
     }
     app.db().close().await;
-    let mut widths = [0; 5];
-    for line in &lines {
+    Ok(aligned(&lines))
+}
+
+/// Columns as wide as their widest cell.
+fn aligned<const N: usize>(lines: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for line in lines {
         for (width, cell) in widths.iter_mut().zip(line) {
             *width = (*width).max(cell.len());
         }
     }
     let mut text = String::new();
-    for line in &lines {
+    for line in lines {
         let cells: Vec<String> = line
             .iter()
             .zip(widths)
@@ -180,7 +274,7 @@ async fn table(app: &App) -> anyhow::Result<String> {
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
     }
-    Ok(text)
+    text
 }
 
 fn ca_pin(task: CaPin) -> anyhow::Result<()> {

@@ -53,6 +53,8 @@ Examples:
           A hub on loopback with an emulator as AWS; /tmp/hub/ready.json tells where it listens.
   hadron-hub admin token create --config /etc/hadron/hub.toml --name ci --role developer --expires 90d
           A token for a script, printed once.
+  hadron-hub admin access-key create ci --config /etc/hadron/hub.toml --role developer --expires 90d
+          An access key for an AWS client of the Proton API, printed once.
 
 Exit codes:
   0   done, or stopped after SIGTERM
@@ -88,6 +90,9 @@ pub enum Admin {
     /// Tokens for scripts and for the first login
     #[command(subcommand)]
     Token(TokenTask),
+    /// Access keys for AWS clients of the Proton API
+    #[command(subcommand)]
+    AccessKey(AccessKeyTask),
     /// Print the pin of the hub's CA, which agents and clients are given, and write its certificate to a file
     #[command(visible_alias = "pin")]
     CaPin(CaPin),
@@ -95,8 +100,8 @@ pub enum Admin {
     TrustAgentRole(Source),
     /// Copy the SQLite database to a file, also while a hub is running
     ///
-    /// Keep the hub's ca.pem with it: without that key the agents do not know the hub again. PostgreSQL has tools of its
-    /// own (`pg_dump`, base backups).
+    /// Keep the hub's ca.pem and seal.key with it: without the first the agents do not know the hub again, without the
+    /// second no access key can be used any more. PostgreSQL has tools of its own (`pg_dump`, base backups).
     Backup(Backup),
 }
 
@@ -153,6 +158,57 @@ pub struct NewToken {
 #[derive(Debug, Args)]
 pub struct OldToken {
     /// What it is called
+    pub name: String,
+    /// Where the database is.
+    #[command(flatten)]
+    pub source: Source,
+}
+
+/// See [`Admin::AccessKey`].
+#[derive(Debug, Subcommand)]
+pub enum AccessKeyTask {
+    /// Make an access key and print it; its secret cannot be shown again
+    ///
+    /// For scripts and machines without an IAM identity. Whoever has one uses `hadron credentials` instead.
+    Create(NewAccessKey),
+    /// List access keys that were made here
+    List(Source),
+    /// Switch an access key off, at once; also a temporary one, by its id
+    Disable(OldAccessKey),
+}
+
+/// In which form a new access key is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum KeyForm {
+    /// Lines for a shell: `export AWS_ACCESS_KEY_ID=...`
+    Env,
+    /// What an AWS `credential_process` prints
+    Json,
+}
+
+/// See [`AccessKeyTask::Create`].
+#[derive(Debug, Args)]
+pub struct NewAccessKey {
+    /// What to call it; its bearer is known as key:NAME
+    pub name: String,
+    /// What its bearer may do: administrator, developer or auditor
+    #[arg(long)]
+    pub role: Role,
+    /// When it ends, such as 12h, 30d or 8w [default: never]
+    #[arg(long, value_name = "TIME", value_parser = life)]
+    pub expires: Option<Duration>,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t = KeyForm::Env)]
+    pub output: KeyForm,
+    /// Where the database is.
+    #[command(flatten)]
+    pub source: Source,
+}
+
+/// See [`AccessKeyTask::Disable`].
+#[derive(Debug, Args)]
+pub struct OldAccessKey {
+    /// What it is called, or its id
     pub name: String,
     /// Where the database is.
     #[command(flatten)]

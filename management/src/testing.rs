@@ -97,13 +97,15 @@ impl World {
         self.hub = Some(start(&self.sts, &self.dir, keys).await);
     }
 
-    /// Another process with the same CA, over the same database where `keys` name one.
+    /// Another process with the same CA and sealing key, over the same database where `keys` name one.
     pub(crate) async fn replica(&self, keys: &[(&str, &str)]) -> Self {
         let dir = TempDir::new().unwrap();
         let data = dir.path().join("data");
         std::fs::create_dir(&data).unwrap();
-        // Keeps the permissions.
-        std::fs::copy(self.dir.path().join("data/ca.pem"), data.join("ca.pem")).unwrap();
+        for file in ["ca.pem", "seal.key"] {
+            // Keeps the permissions.
+            std::fs::copy(self.dir.path().join("data").join(file), data.join(file)).unwrap();
+        }
         let hub = Some(start(&self.sts, &dir, keys).await);
         Self {
             hub,

@@ -26,12 +26,14 @@ use crate::api::operator::auth::AuthApi;
 use crate::api::proton::sigv4::Verifier;
 use crate::api::proton::{self, PageKey, Proton};
 use crate::app::App;
+use crate::app::access_keys::AccessKeys;
 use crate::app::enrolment::Records;
 use crate::clock::Clock;
 use crate::config::{Config, StoreConfig};
 use crate::identity::ca::Ca;
 use crate::identity::enrolment::{self, Enrolment};
 use crate::identity::login::{self, Login, TokenIssuer};
+use crate::identity::seal::Seal;
 use crate::identity::sts::Sts;
 use crate::identity::tls::ServerIdentity;
 use crate::store::db::{PostgresOptions, SqliteOptions};
@@ -118,9 +120,11 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     make_private(&config.data_dir)?;
     let ready_file = ready::File::clear(&config.data_dir)?;
     let ca = Arc::new(Ca::load_or_create(&config.data_dir, config.dev, clock.now())?);
+    let seal = Arc::new(Seal::load_or_create(&config.data_dir)?);
     let db = open_db(&config, clock.clone()).await?;
     migrate::run(&db).await?;
     check_hub_id(&db, &ca).await?;
+    check_seal(&db, &seal).await?;
     let app = App::new(db, clock.clone(), config.settings(ca.hub_id()));
     app.seed_management().await.map_err(|error| {
         let help = error
@@ -133,7 +137,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
 
     let drain = CancellationToken::new();
     let agents = AgentApi::new(app.clone(), ca.hub_id().clone(), drain.clone());
-    let services = services(&config, &app, &ca, &agents, &drain)?;
+    let services = services(&config, &app, &ca, &seal, &agents, &drain)?;
     let identity = ServerIdentity::new(Arc::clone(&ca), config.listen.names.clone(), clock.now())?;
     let sockets = Sockets::bind(&config.listen).await?;
     let ready = Ready::new(&config, &ca, &sockets)?;
@@ -191,11 +195,32 @@ async fn check_hub_id(db: &Db, ca: &Ca) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// They must share the sealing keys too: what one of them seals, the others have to open.
+pub(crate) async fn check_seal(db: &Db, seal: &Seal) -> anyhow::Result<()> {
+    for (version, own) in seal.fingerprints() {
+        let text = own.clone();
+        let stored = db
+            .write("sealing key", move |tx| {
+                Box::pin(async move { meta::settle_seal(tx, version, &text).await })
+            })
+            .await?;
+        if stored != own {
+            bail!(
+                "version {version} of the sealing key in the data directory is not the one that this database's secrets are \
+                 sealed with\n  next: copy seal.key from the data directory that this database was made with, or from a \
+                 backup of it"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// All services, before they have sockets.
 fn services(
     config: &Config,
     app: &App,
     ca: &Arc<Ca>,
+    seal: &Arc<Seal>,
     agents: &AgentApi,
     drain: &CancellationToken,
 ) -> anyhow::Result<Grpc> {
@@ -216,12 +241,15 @@ fn services(
     );
     let rules = emulated.map_or_else(login::Rules::default, login::Rules::root);
     let login = Login::new(records.clone(), Arc::clone(ca), sts, clock.clone(), rules);
+    let keys = AccessKeys::new(app.clone(), Arc::clone(seal), Arc::clone(&access))
+        .map_err(|error| anyhow!("{}", error.story()))?;
     let auth = AuthApi::new(
         app.clone(),
         ca.hub_id().clone(),
         access,
         login,
         TokenIssuer::new(records, clock),
+        keys.clone(),
     );
 
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -235,9 +263,9 @@ fn services(
             .context("cannot set up server reflection")?;
         api = api.add_service(reflection);
     }
-    // Replicas share the CA, and so each takes the page tokens of the others.
-    let pages = PageKey::derive(ca.to_pem().as_bytes());
-    let proton = Proton::new(app.clone(), Verifier::new(app.clone()), pages);
+    // Replicas share the sealing key, and so each takes the page tokens of the others.
+    let pages = PageKey::derive(&seal.derive(b"page-token"));
+    let proton = Proton::new(app.clone(), Verifier::new(keys), pages);
     let api = Routes::from(api.into_axum_router().merge(proton::routes(proton)));
     let enrol = EnrolApi::new(enrolment, app.clock().clone());
     Ok(Grpc {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agents, config, connections, deployments, environments, grants, instances, pipelines, services, session,
+    agents, config, connections, credentials, deployments, environments, grants, instances, pipelines, services, session,
     templates,
 };
 use crate::output::Format;
@@ -144,6 +144,8 @@ pub(crate) enum Command {
     Login(session::Login),
     /// Who you are to the hub
     Whoami(session::Whoami),
+    /// A temporary access key for AWS clients of the hub (an AWS credential_process)
+    Credentials(credentials::Credentials),
     /// Versions of this program and of the hub
     Version(session::Version),
     /// Configuration of this program

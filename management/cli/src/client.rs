@@ -15,7 +15,7 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
 
 use crate::error::{Exit, Failure, Result};
-use crate::login::{Identity, Token};
+use crate::login::{self, Identity, Key, Token};
 use crate::output::say;
 use crate::settings::Settings;
 use crate::trust::Line;
@@ -154,6 +154,12 @@ impl Hub {
         };
         self.bearer.set(&token)?;
         Ok(true)
+    }
+
+    /// A temporary access key for the caller's IAM identity, always a fresh one. `profile` is the AWS profile that proves
+    /// it, if it is named.
+    pub(crate) async fn temporary_key(&self, profile: Option<&str>) -> Result<Key> {
+        Box::pin(login::temporary_key(profile, &self.auth(), &self.line)).await
     }
 
     /// Asks the hub. `what` tells what failed, if it does, such as `cannot get environment 'prd'`.

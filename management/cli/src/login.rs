@@ -2,7 +2,8 @@
 //!
 //! The proof is a signed `sts:GetCallerIdentity` that the hub sends to STS itself; no secret leaves this machine. The
 //! token that the hub gives for it is kept in a file of mode 0600 until shortly before it ends, one per hub and
-//! access key, so that the next command needs no login.
+//! access key, so that the next command needs no login. The temporary access keys that the hub gives for the same proof are
+//! kept in the same way.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use hadron_proto::spiffe::HubId;
 use hadron_proto::vocab::{Region, Timestamp};
 use hadron_proto::wire;
 use hadron_proto::wire::auth_service_client::AuthServiceClient;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tonic::{Code, Status};
@@ -97,7 +99,7 @@ impl Identity {
                 let file = cache.as_ref().map(|dir| dir.join(file_name(hub, &aws)));
                 if let Some(kept) = file
                     .as_deref()
-                    .and_then(read)
+                    .and_then(read::<Token>)
                     .filter(|kept| kept.lasts(crate::clock::now()))
                 {
                     return Ok(kept);
@@ -146,11 +148,43 @@ impl Aws {
             loader = loader.profile_name(profile);
         }
         let config = loader.load().await;
-        let provider = config.credentials_provider().ok_or_else(missing)?;
+        Self::of(&config, missing).await
+    }
+
+    /// Credentials of this profile, whatever the environment says.
+    async fn of_profile(profile: &str) -> Result<Self> {
+        let missing = || {
+            Failure::new(
+                Exit::NotAuthorised,
+                format!("the AWS profile '{profile}' gives no credentials"),
+            )
+        };
+        let provider = aws_config::profile::ProfileFileCredentialsProvider::builder()
+            .profile_name(profile)
+            .build();
+        let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+            .profile_name(profile)
+            .credentials_provider(provider)
+            .load()
+            .await;
+        Self::of(&config, missing).await
+    }
+
+    async fn of(config: &aws_config::SdkConfig, missing: impl Fn() -> Failure) -> Result<Self> {
+        let provider = config.credentials_provider().ok_or_else(&missing)?;
         let credentials = provider.provide_credentials().await.map_err(|error| {
-            let cause =
-                std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            missing().why(cause)
+            // The outermost says nothing; the innermost may be what a credential_process said.
+            let mut causes = Vec::new();
+            let mut next = std::error::Error::source(&error);
+            while let Some(cause) = next {
+                causes.push(cause.to_string());
+                next = cause.source();
+            }
+            causes.dedup();
+            if causes.is_empty() {
+                causes.push(error.to_string());
+            }
+            missing().why(causes.join(": "))
         })?;
         // The proof names the Region whose STS the hub asks; any Region of the partition gives the same answer.
         let region = config.region().and_then(|region| region.as_ref().parse().ok());
@@ -158,28 +192,15 @@ impl Aws {
         Ok(Self { credentials, region })
     }
 
-    async fn log_in(
+    /// Proves who they are: a challenge of the hub, signed.
+    async fn prove(
         &self,
-        hub: &str,
+        what: &'static str,
         auth: &AuthServiceClient<Wire>,
         line: &Line,
-        keep: Option<&Path>,
-        verbose: bool,
-    ) -> Result<Token> {
-        const WHAT: &str = "cannot log in";
-        let failed = |status: Status| {
-            let failure = Failure::from_status(WHAT, &status);
-            // "log in first" is no help when logging in is what failed.
-            let next = failure
-                .next
-                .iter()
-                .filter(|next| *next != "hadron login")
-                .cloned()
-                .collect();
-            Failure { next, ..failure }
-        };
+    ) -> Result<wire::StsProof> {
         let local = |why: String| {
-            Failure::new(Exit::NotAuthorised, WHAT)
+            Failure::new(Exit::NotAuthorised, what)
                 .why(why)
                 .next("aws sts get-caller-identity")
         };
@@ -192,7 +213,7 @@ impl Aws {
                     tries += 1;
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
-                Err(status) => return Err(failed(status)),
+                Err(status) => return Err(refused(what, &status)),
             }
         };
         let nonce = challenge.nonce.as_slice().try_into();
@@ -207,20 +228,33 @@ impl Aws {
                 "it says that it is hub {said}; its certificate says otherwise"
             ))
         })?;
-        let now = crate::clock::now();
         let binding = Binding::Login { nonce, hub_id };
-        let proof = proof::sign(&self.credentials, &self.region, now, &binding).map_err(|error| {
+        let proof = proof::sign(&self.credentials, &self.region, crate::clock::now(), &binding);
+        let proof = proof.map_err(|error| {
             let cause = std::error::Error::source(&error)
                 .map(|cause| format!(": {cause}"))
                 .unwrap_or_default();
             local(format!("{error}{cause}"))
         })?;
+        Ok(proof.to_wire(challenge.challenge_id))
+    }
+
+    async fn log_in(
+        &self,
+        hub: &str,
+        auth: &AuthServiceClient<Wire>,
+        line: &Line,
+        keep: Option<&Path>,
+        verbose: bool,
+    ) -> Result<Token> {
+        const WHAT: &str = "cannot log in";
+        let now = crate::clock::now();
         let request = wire::FinishLoginRequest {
-            proof: Some(proof.to_wire(challenge.challenge_id)),
+            proof: Some(self.prove(WHAT, auth, line).await?),
         };
-        let answer = within(auth.finish_login(request))
+        let answer = within(auth.clone().finish_login(request))
             .await
-            .map_err(failed)?
+            .map_err(|status| refused(WHAT, &status))?
             .into_inner();
         let lasts = answer
             .valid_for
@@ -251,12 +285,139 @@ impl Aws {
     }
 }
 
+/// What the hub said to a login.
+fn refused(what: &'static str, status: &Status) -> Failure {
+    let failure = Failure::from_status(what, status);
+    // "log in first" is no help when logging in is what failed.
+    let next = failure
+        .next
+        .iter()
+        .filter(|next| *next != "hadron login")
+        .cloned()
+        .collect();
+    Failure { next, ..failure }
+}
+
+/// A temporary access key for the hub's Proton API. Its text prints nowhere but where it was asked for.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Key {
+    access_key_id: String,
+    secret_access_key: String,
+    session_token: String,
+    expiration: String,
+}
+
+impl Key {
+    /// What an AWS `credential_process` prints.
+    pub(crate) fn as_process_output(&self) -> String {
+        serde_json::json!({
+            "Version": 1,
+            "AccessKeyId": self.access_key_id,
+            "SecretAccessKey": self.secret_access_key,
+            "SessionToken": self.session_token,
+            "Expiration": self.expiration,
+        })
+        .to_string()
+    }
+}
+
+/// A key that ends this soon is not given out any more: AWS's SDKs begin to ask for another 15 minutes before the end.
+const KEY_MARGIN: Duration = Duration::from_secs(15 * 60);
+
+/// What a kept key is for.
+pub(crate) struct KeyFor<'a> {
+    /// The hub's address: keys of one hub are never used for another.
+    pub(crate) hub: &'a str,
+    /// Who it stands for, see [`crate::settings::aws_identity`].
+    pub(crate) identity: &'a str,
+    /// Where things are kept.
+    pub(crate) cache: Option<&'a Path>,
+}
+
+impl KeyFor<'_> {
+    fn file(&self) -> Option<PathBuf> {
+        Some(self.cache?.join("keys").join(named(self.hub, self.identity)))
+    }
+
+    /// The key that is kept, if it lasts for some time yet.
+    pub(crate) fn kept(&self, now: Timestamp) -> Option<Key> {
+        let key: Key = read(&self.file()?)?;
+        let ends: Timestamp = key.expiration.parse().ok()?;
+        (ends > now.plus(KEY_MARGIN)).then_some(key)
+    }
+
+    /// Keeps a key. One that cannot be kept is still good for this time.
+    pub(crate) fn keep(&self, key: &Key) {
+        if let Some(file) = self.file()
+            && let Err(error) = write(&file, key)
+        {
+            say(format!(
+                "warning: cannot keep the key in {}: {error}",
+                file.display()
+            ));
+        }
+    }
+}
+
+/// A fresh temporary key for an AWS identity.
+pub(crate) async fn temporary_key(
+    profile: Option<&str>,
+    auth: &AuthServiceClient<Wire>,
+    line: &Line,
+) -> Result<Key> {
+    const WHAT: &str = "cannot get an access key";
+    let aws = match profile {
+        Some(profile) => Aws::of_profile(profile).await,
+        None => Aws::find(None).await,
+    };
+    let aws = aws.map_err(|failure| Failure {
+        what: "there is no AWS identity to get an access key for".to_owned(),
+        next: Vec::new(),
+        ..failure
+    });
+    let aws = aws.map_err(|failure| {
+        failure
+            .next("aws sts get-caller-identity")
+            .next("hadron credentials --aws-profile NAME")
+            .next("without an IAM identity, ask whoever runs the hub: hadron-hub admin access-key create")
+    })?;
+    if aws.credentials.access_key_id().starts_with("HUBA") {
+        return Err(Failure::new(Exit::NotAuthorised, WHAT)
+            .why("the AWS credentials that were found are an access key of a hub, which proves nothing to AWS")
+            .next("unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN")
+            .next("hadron credentials --aws-profile NAME"));
+    }
+    let request = wire::IssueAccessKeyRequest {
+        proof: Some(aws.prove(WHAT, auth, line).await?),
+    };
+    let answer = within(auth.clone().issue_access_key(request))
+        .await
+        .map_err(|status| refused(WHAT, &status))?
+        .into_inner();
+    let expiration = answer.expiration.and_then(|at| {
+        at.seconds.checked_mul(1_000_000).map(Timestamp::from_micros)
+    });
+    let expiration = expiration.ok_or_else(|| {
+        Failure::new(Exit::Failure, WHAT).why("the hub does not say when the key ends; it is of another version")
+    })?;
+    Ok(Key {
+        access_key_id: answer.access_key_id,
+        secret_access_key: answer.secret_access_key,
+        session_token: answer.session_token,
+        expiration: expiration.to_string(),
+    })
+}
+
 /// Hub and access key in a form that fits a file name and tells neither.
 fn file_name(hub: &str, aws: &Aws) -> String {
+    named(hub, aws.credentials.access_key_id())
+}
+
+fn named(hub: &str, identity: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(hub.as_bytes());
     hash.update([0]);
-    hash.update(aws.credentials.access_key_id().as_bytes());
+    hash.update(identity.as_bytes());
     let hex: String = hash
         .finalize()
         .iter()
@@ -266,12 +427,12 @@ fn file_name(hub: &str, aws: &Aws) -> String {
     format!("{hex}.json")
 }
 
-fn read(file: &Path) -> Option<Token> {
+fn read<T: DeserializeOwned>(file: &Path) -> Option<T> {
     serde_json::from_slice(&std::fs::read(file).ok()?).ok()
 }
 
-/// Writes beside and renames, so that no reader sees half a token; the mode is set before the text is there.
-fn write(file: &Path, token: &Token) -> std::io::Result<()> {
+/// Writes beside and renames, so that no reader sees half a secret; the mode is set before the text is there.
+fn write<T: Serialize>(file: &Path, secret: &T) -> std::io::Result<()> {
     use std::io::Write as _;
     let dir = file
         .parent()
@@ -290,7 +451,7 @@ fn write(file: &Path, token: &Token) -> std::io::Result<()> {
     let beside = file.with_extension(format!("{}.new", std::process::id()));
     let _ = std::fs::remove_file(&beside);
     let mut out = open.open(&beside)?;
-    out.write_all(&serde_json::to_vec(token)?)?;
+    out.write_all(&serde_json::to_vec(secret)?)?;
     out.sync_all()?;
     std::fs::rename(&beside, file)
 }
@@ -314,7 +475,7 @@ mod tests {
         write(&file, &token("2026-11-20T10:00:00Z")).unwrap();
         write(&file, &token("2026-11-20T11:00:00Z")).unwrap();
         assert_eq!(
-            read(&file).unwrap().expires_at.as_deref(),
+            read::<Token>(&file).unwrap().expires_at.as_deref(),
             Some("2026-11-20T11:00:00Z")
         );
         #[cfg(unix)]
@@ -353,6 +514,33 @@ mod tests {
             }
             .lasts(now)
         );
+    }
+
+    #[test]
+    fn a_key_is_kept_for_its_hub_and_identity_and_given_while_it_lasts() {
+        let dir = tempfile::tempdir().unwrap();
+        let of = |hub, identity| KeyFor {
+            hub,
+            identity,
+            cache: Some(dir.path()),
+        };
+        let key = Key {
+            access_key_id: "HUBA1".to_owned(),
+            secret_access_key: "secret".to_owned(),
+            session_token: "session".to_owned(),
+            expiration: "2026-11-20T11:00:00Z".to_owned(),
+        };
+        of("https://a", "x").keep(&key);
+        let kept = |hub, identity, now: &str| of(hub, identity).kept(now.parse().unwrap());
+        assert!(kept("https://a", "x", "2026-11-20T10:44:59Z") == Some(key));
+        assert!(kept("https://a", "x", "2026-11-20T10:45:00Z").is_none());
+        assert!(kept("https://b", "x", "2026-11-20T10:00:00Z").is_none());
+        assert!(kept("https://a", "y", "2026-11-20T10:00:00Z").is_none());
+        let nowhere = KeyFor {
+            cache: None,
+            ..of("https://a", "x")
+        };
+        assert!(nowhere.kept("2026-11-20T10:00:00Z".parse().unwrap()).is_none());
     }
 
     #[test]

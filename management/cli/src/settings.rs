@@ -159,6 +159,23 @@ impl Home {
     }
 }
 
+/// Whose credentials the AWS SDK is going to find, as far as its settings tell without asking anybody: the profile that
+/// was named, else the access key or the profile of the environment.
+#[expect(clippy::disallowed_methods, reason = "these variables are the AWS SDK's")]
+pub(crate) fn aws_identity(profile: Option<&str>) -> String {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let files = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"].map(|name| variable(name).unwrap_or_default());
+    let [config, credentials] = files;
+    if let Some(profile) = profile {
+        return format!("profile\n{profile}\n{config}\n{credentials}");
+    }
+    if let Some(key) = variable("AWS_ACCESS_KEY_ID") {
+        return format!("key\n{key}");
+    }
+    let profile = variable("AWS_PROFILE").unwrap_or_else(|| "default".to_owned());
+    format!("chain\n{profile}\n{config}\n{credentials}")
+}
+
 impl Settings {
     /// Reads the configuration file and puts everything together.
     pub(crate) fn read(global: &Global, matches: &ArgMatches, home: &Home) -> Result<Self> {

@@ -6,6 +6,7 @@
 //! * One module per noun; [`work`] is what agents ask, [`effects`] carries out what the rules say.
 
 pub mod access;
+pub mod access_keys;
 pub mod agents;
 pub mod bundles;
 pub mod connections;

@@ -445,7 +445,7 @@ fn pem_of(certificate: &CertificateDer<'_>) -> String {
     pem + "-----END CERTIFICATE-----\n"
 }
 
-fn read_private(path: &Path) -> Result<Option<String>, CaError> {
+pub(super) fn read_private(path: &Path) -> Result<Option<String>, CaError> {
     let file = |act| {
         move |source| CaError::File {
             act,
@@ -470,7 +470,7 @@ fn read_private(path: &Path) -> Result<Option<String>, CaError> {
 }
 
 /// Writes the whole file or nothing, and never over an existing one.
-fn write_private(path: &Path, text: &str) -> Result<(), CaError> {
+pub(super) fn write_private(path: &Path, text: &str) -> Result<(), CaError> {
     let file = |act, path: &Path| {
         let path = path.to_owned();
         move |source| CaError::File { act, path, source }

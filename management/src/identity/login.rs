@@ -196,20 +196,17 @@ impl<S: Challenges> Login<S> {
     ///
     /// # Errors
     /// See [`LoginError`].
-    pub async fn finish(&self, request: &wire::FinishLoginRequest) -> Result<Principal, LoginError> {
+    pub async fn finish(&self, proof: Option<&wire::StsProof>) -> Result<Principal, LoginError> {
         let now = self.clock.now();
         let form = if self.sts.is_emulated() {
             KeyForm::Any
         } else {
             KeyForm::AlsoLongLived
         };
-        let checked = ProofScalars::from_wire(request.proof.as_ref(), form)
+        let checked = ProofScalars::from_wire(proof, form)
             .map_err(LoginError::from)
             .and_then(|proof| proof.check_date(now).map(|()| proof).map_err(Into::into));
-        let id = request
-            .proof
-            .as_ref()
-            .and_then(|proof| ChallengeId::parse(&proof.challenge_id));
+        let id = proof.and_then(|proof| ChallengeId::parse(&proof.challenge_id));
         let taken = match id {
             Some(id) => self.store.take(id, now).await?,
             None => None,

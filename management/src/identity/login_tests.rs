@@ -34,7 +34,7 @@ impl World {
 
     async fn log_in(&self, credentials: &Credentials) -> Result<Principal, LoginError> {
         let begun = self.hub.begin(SOURCE).await.unwrap();
-        self.hub.finish(&request(&begun, credentials)).await
+        self.hub.finish(request(&begun, credentials).proof.as_ref()).await
     }
 }
 
@@ -85,11 +85,11 @@ async fn a_challenge_is_good_once_and_for_logins() {
     let mut bad = good.clone();
     bad.proof.as_mut().unwrap().signature = "0".repeat(64);
     assert_eq!(
-        world.hub.finish(&bad).await.unwrap_err().code(),
+        world.hub.finish(bad.proof.as_ref()).await.unwrap_err().code(),
         Code::PermissionDenied
     );
     assert!(matches!(
-        world.hub.finish(&good).await,
+        world.hub.finish(good.proof.as_ref()).await,
         Err(LoginError::NoChallenge)
     ));
 
@@ -104,7 +104,7 @@ async fn a_challenge_is_good_once_and_for_logins() {
         .store
         .with(|rows| rows.challenges.get_mut(&begun.challenge_id).unwrap().purpose = enrolment);
     assert!(matches!(
-        world.hub.finish(&request(&begun, &agent_credentials())).await,
+        world.hub.finish(request(&begun, &agent_credentials()).proof.as_ref()).await,
         Err(LoginError::NoChallenge)
     ));
     // A proof for an enrolment says nothing of a login.
@@ -119,7 +119,7 @@ async fn a_challenge_is_good_once_and_for_logins() {
         proof: Some(proof.to_wire(begun.challenge_id.to_string())),
     };
     assert!(matches!(
-        world.hub.finish(&other).await,
+        world.hub.finish(other.proof.as_ref()).await,
         Err(LoginError::Sts(StsError::Refused { .. }))
     ));
     while world.hub.begin(SOURCE).await.is_ok() {}

@@ -2,7 +2,8 @@
 //! listeners.
 //!
 //! Read [`enrolment`] for what must hold before an agent gets a certificate and in which order it is checked; [`sts`] for
-//! how AWS is asked; [`tls`] for what the listeners demand. Time and random bytes come in as arguments; storage comes in
+//! how AWS is asked; [`sigv4`] for how a request signed with one of the hub's own keys is read; [`seal`] for how the
+//! secrets of those keys are kept; [`tls`] for what the listeners demand. Time and random bytes come in as arguments; storage comes in
 //! as traits, which the store implements.
 //!
 //! The hub has no AWS credentials and needs none: STS is asked with signatures that are not its own.
@@ -12,6 +13,8 @@ pub mod csr;
 pub mod enrolment;
 pub mod login;
 mod rate;
+pub mod seal;
+pub mod sigv4;
 pub mod sts;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::app::effects::topic;
 use crate::app::{App, AppError, ErrorKind, grants};
 use crate::store::outbox::{self, OutboxRow};
-use crate::store::{Topic, agents, jobs, requests, services};
+use crate::store::{Topic, access_keys, agents, jobs, requests, services};
 
 /// How often the outbox is looked at although nobody woke us.
 const OUTBOX_EVERY: Duration = Duration::from_secs(2);
@@ -246,6 +246,8 @@ pub async fn forget(app: App) -> Result<(), AppError> {
         Box::pin(async move {
             requests::forget(unit.tx, unit.now.minus(REQUESTS_KEPT)).await?;
             requests::forget_tokens(unit.tx, unit.now.minus(REQUESTS_KEPT)).await?;
+            access_keys::forget(unit.tx, unit.now.minus(REQUESTS_KEPT)).await?;
+            access_keys::forget_signatures(unit.tx, unit.now).await?;
             jobs::forget(unit.tx, unit.now.minus(HISTORY_KEPT)).await?;
             agents::forget(unit.tx, unit.now.minus(HISTORY_KEPT)).await?;
             Ok(())

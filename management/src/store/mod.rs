@@ -5,6 +5,7 @@
 //! * [`error`]: what can go wrong.
 //! * One module per noun, with one function per question asked.
 
+pub mod access_keys;
 pub mod agents;
 pub mod challenges;
 pub mod connections;

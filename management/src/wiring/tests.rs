@@ -70,6 +70,12 @@ async fn a_database_belongs_to_one_hub_and_one_account() {
         other.contains("belongs to the hub of account 111111111111"),
         "{other}"
     );
+    let seal = world.dir.path().join("data/seal.key");
+    let kept = std::fs::read(&seal).unwrap();
+    std::fs::remove_file(&seal).unwrap();
+    let other = start(&[]).await.unwrap();
+    assert!(other.contains("copy seal.key"), "{other}");
+    std::fs::write(&seal, kept).unwrap();
     std::fs::remove_file(world.dir.path().join("data/ca.pem")).unwrap();
     let other = start(&[]).await.unwrap();
     assert!(other.contains("copy ca.pem"), "{other}");

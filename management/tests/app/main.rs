@@ -5,6 +5,7 @@
 
 use futures::StreamExt as _;
 
+mod access_keys;
 mod agent;
 mod world;
 

@@ -300,6 +300,23 @@ impl<'a> Model<'a> {
         out.push_str(
             "}
             }
+
+            /// Whether a checked request is one that its structure can hold.
+            #[cfg(test)]
+            pub(super) fn reads(self, input: Value) -> Result<(), Fault> {
+                use super::shapes;
+                match self {\n",
+        );
+        for (name, operation) in self.operations {
+            let _ = writeln!(
+                out,
+                "Self::{name} => read::<shapes::{}>(input).map(drop),",
+                text(operation, "input")
+            );
+        }
+        out.push_str(
+            "}
+            }
             }
 
             impl Proton {
@@ -469,7 +486,7 @@ impl<'a> Model<'a> {
         let number = |shape: &Value, key: &str| {
             shape
                 .get(key)
-                .map_or("None".to_owned(), |number| format!("Some({number})"))
+                .map_or_else(|| "None".to_owned(), |number| format!("Some({number})"))
         };
         for name in &self.asked {
             let shape = self.shape(name);
@@ -480,9 +497,10 @@ impl<'a> Model<'a> {
                     out,
                     "\nstatic {}: Text = Text {{ sensitive: {secret}, min: {min}, max: {max}, pattern: {}, values: &{:?} }};",
                     table(name),
-                    shape.get("pattern").map_or("None".to_owned(), |pattern| format!(
-                        "Some(Pattern::new({pattern}))"
-                    )),
+                    shape.get("pattern").map_or_else(
+                        || "None".to_owned(),
+                        |pattern| format!("Some(Pattern::new({pattern}))")
+                    ),
                     texts(shape, "enum"),
                 ),
                 "integer" => writeln!(

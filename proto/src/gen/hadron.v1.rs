@@ -1698,6 +1698,29 @@ pub struct FinishLoginResponse {
     #[prost(string, tag = "5")]
     pub role: ::prost::alloc::string::String,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IssueAccessKeyRequest {
+    #[prost(message, optional, tag = "1")]
+    pub proof: ::core::option::Option<StsProof>,
+}
+/// In the words of an AWS credential_process.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IssueAccessKeyResponse {
+    #[prost(string, tag = "1")]
+    pub access_key_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub secret_access_key: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub session_token: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub expiration: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(string, tag = "5")]
+    pub principal: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub account_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "7")]
+    pub role: ::prost::alloc::string::String,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WhoAmIRequest {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2977,6 +3000,32 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("hadron.v1.AuthService", "FinishLogin"));
             self.inner.unary(req, path, codec).await
         }
+        /// The same proof gives a temporary access key instead of a token: with it an unmodified AWS client signs requests to
+        /// the Proton API. Asked for with a proof and not with a token, so that nothing lives on past what STS has proven.
+        pub async fn issue_access_key(
+            &mut self,
+            request: impl tonic::IntoRequest<super::IssueAccessKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IssueAccessKeyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.AuthService/IssueAccessKey",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hadron.v1.AuthService", "IssueAccessKey"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Who the caller's token says they are.
         pub async fn who_am_i(
             &mut self,
@@ -3027,6 +3076,15 @@ pub mod auth_service_server {
             request: tonic::Request<super::FinishLoginRequest>,
         ) -> std::result::Result<
             tonic::Response<super::FinishLoginResponse>,
+            tonic::Status,
+        >;
+        /// The same proof gives a temporary access key instead of a token: with it an unmodified AWS client signs requests to
+        /// the Proton API. Asked for with a proof and not with a token, so that nothing lives on past what STS has proven.
+        async fn issue_access_key(
+            &self,
+            request: tonic::Request<super::IssueAccessKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IssueAccessKeyResponse>,
             tonic::Status,
         >;
         /// Who the caller's token says they are.
@@ -3187,6 +3245,51 @@ pub mod auth_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = FinishLoginSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.AuthService/IssueAccessKey" => {
+                    #[allow(non_camel_case_types)]
+                    struct IssueAccessKeySvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::IssueAccessKeyRequest>
+                    for IssueAccessKeySvc<T> {
+                        type Response = super::IssueAccessKeyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::IssueAccessKeyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::issue_access_key(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = IssueAccessKeySvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -22,6 +22,7 @@ use crate::settings::Settings;
 pub(crate) mod agents;
 pub(crate) mod config;
 pub(crate) mod connections;
+pub(crate) mod credentials;
 pub(crate) mod deployments;
 pub(crate) mod environments;
 pub(crate) mod follow;
@@ -59,6 +60,7 @@ pub(crate) async fn run(command: Command, cx: &Context) -> Result<()> {
         Command::Agent(verb) => agents::run(verb, cx).await,
         Command::Login(login) => session::login(login, cx).await,
         Command::Whoami(_) => session::whoami(cx).await,
+        Command::Credentials(credentials) => Box::pin(credentials::run(credentials, cx)).await,
         Command::Version(version) => session::version(version, cx).await,
         Command::Config(verb) => config::run(verb, cx),
         Command::Completion(_) | Command::Help(_) | Command::Reference => Ok(()),

@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) races: u32,
     /// Tokens that are let in; empty: any.
     pub(crate) tokens: Vec<String>,
+    /// When temporary access keys end, in seconds since 1970.
+    pub(crate) keys_end: i64,
     /// Calls and what was in them.
     pub(crate) log: Vec<String>,
 }
@@ -163,6 +165,30 @@ impl auth::AuthService for Hub {
             token,
             valid_for: Some(prost_types::Duration {
                 seconds: 3_600,
+                nanos: 0,
+            }),
+            principal: "arn:aws:iam::111111111111:user/ada".to_owned(),
+            account_id: "111111111111".to_owned(),
+            role: "administrator".to_owned(),
+        }))
+    }
+    async fn issue_access_key(
+        &self,
+        request: Request<wire::IssueAccessKeyRequest>,
+    ) -> Answer<wire::IssueAccessKeyResponse> {
+        let proof = request.into_inner().proof.unwrap_or_default();
+        let mut state = self.state();
+        state.log.push(format!(
+            "issue_access_key {} {}",
+            proof.challenge_id, proof.access_key_id
+        ));
+        let number = state.log.len();
+        Ok(Response::new(wire::IssueAccessKeyResponse {
+            access_key_id: format!("HUBA{number}"),
+            secret_access_key: "secret".to_owned(),
+            session_token: "session".to_owned(),
+            expiration: Some(prost_types::Timestamp {
+                seconds: state.keys_end,
                 nanos: 0,
             }),
             principal: "arn:aws:iam::111111111111:user/ada".to_owned(),

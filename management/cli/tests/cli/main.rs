@@ -4,6 +4,7 @@ mod fake;
 mod hadron;
 
 mod confirm;
+mod credentials;
 mod lists;
 mod offline;
 mod signing_in;

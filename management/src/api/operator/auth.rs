@@ -1,4 +1,4 @@
-//! `AuthService`: proof of an IAM identity in, bearer token out.
+//! `AuthService`: proof of an IAM identity in, bearer token or temporary access key out.
 
 use std::sync::Arc;
 
@@ -7,10 +7,12 @@ use hadron_proto::wire;
 use tonic::{Code, Request, Response, Status};
 
 use super::caller::authenticate;
+use super::convert;
 use crate::api::agent::{source, span, story};
-use crate::api::status::with_info;
+use crate::api::status::{status, with_info};
 use crate::app::App;
 use crate::app::access::Access;
+use crate::app::access_keys::AccessKeys;
 use crate::app::enrolment::Records;
 use crate::identity::login::{Login, LoginError, Principal, TOKEN_LIFE, TokenIssuer};
 use crate::identity::{HubId, SourceRate};
@@ -26,6 +28,7 @@ struct Inner {
     access: Arc<Access>,
     login: Login<Records>,
     tokens: TokenIssuer<Records>,
+    keys: AccessKeys,
     /// Answers to challenges, right or wrong: each costs a transaction, and anybody can send them.
     answers: SourceRate,
 }
@@ -42,6 +45,7 @@ impl AuthApi {
         access: Arc<Access>,
         login: Login<Records>,
         tokens: TokenIssuer<Records>,
+        keys: AccessKeys,
     ) -> Self {
         Self(Arc::new(Inner {
             app,
@@ -49,8 +53,23 @@ impl AuthApi {
             access,
             login,
             tokens,
+            keys,
             answers: SourceRate::new(PER_SOURCE_AND_MINUTE),
         }))
+    }
+
+    /// Whom a proof names.
+    async fn proven<T>(
+        &self,
+        request: &Request<T>,
+        proof: Option<&wire::StsProof>,
+    ) -> Result<Principal, Status> {
+        let Inner {
+            app, login, answers, ..
+        } = &*self.0;
+        let admitted = answers.admit(source(request)?, app.clock().now());
+        admitted.map_err(|fault| refused(&fault.into()))?;
+        login.finish(proof).await.map_err(|error| refused(&error))
     }
 
     /// The role of somebody who has proven who they are.
@@ -114,15 +133,7 @@ impl wire::auth_service_server::AuthService for AuthApi {
         &self,
         request: Request<wire::FinishLoginRequest>,
     ) -> Result<Response<wire::FinishLoginResponse>, Status> {
-        let Inner {
-            app, login, answers, ..
-        } = &*self.0;
-        let admitted = answers.admit(source(&request)?, app.clock().now());
-        admitted.map_err(|fault| refused(&fault.into()))?;
-        let principal = login
-            .finish(request.get_ref())
-            .await
-            .map_err(|error| refused(&error))?;
+        let principal = self.proven(&request, request.get_ref().proof.as_ref()).await?;
         let role = self.role(&principal)?;
         let (token, row) = self
             .0
@@ -141,6 +152,37 @@ impl wire::auth_service_server::AuthService for AuthApi {
             principal: row.principal,
             account_id: principal.account.to_string(),
             role: role.word().to_owned(),
+        }))
+    }
+
+    async fn issue_access_key(
+        &self,
+        request: Request<wire::IssueAccessKeyRequest>,
+    ) -> Result<Response<wire::IssueAccessKeyResponse>, Status> {
+        let principal = self.proven(&request, request.get_ref().proof.as_ref()).await?;
+        let made = self.0.keys.issue(&principal).await.map_err(|error| {
+            tracing::info!(
+                principal = principal.arn,
+                error = error.story(),
+                "A temporary access key was refused"
+            );
+            status(&error)
+        })?;
+        let row = made.row;
+        tracing::info!(
+            principal = row.principal,
+            role = row.role.word(),
+            access_key = row.id,
+            "A temporary access key was issued"
+        );
+        Ok(Response::new(wire::IssueAccessKeyResponse {
+            access_key_id: row.id,
+            secret_access_key: made.secret,
+            session_token: made.session_token.unwrap_or_default(),
+            expiration: row.expires_at.map(convert::time),
+            principal: row.principal,
+            account_id: principal.account.to_string(),
+            role: row.role.word().to_owned(),
         }))
     }
 

@@ -648,6 +648,169 @@ impl Operation {
             Self::UpdateTemplateSyncConfig => &model::UPDATE_TEMPLATE_SYNC_CONFIG_INPUT,
         }
     }
+
+    /// Whether a checked request is one that its structure can hold.
+    #[cfg(test)]
+    pub(super) fn reads(self, input: Value) -> Result<(), Fault> {
+        use super::shapes;
+        match self {
+            Self::AcceptEnvironmentAccountConnection => {
+                read::<shapes::AcceptEnvironmentAccountConnectionInput>(input).map(drop)
+            }
+            Self::CancelComponentDeployment => {
+                read::<shapes::CancelComponentDeploymentInput>(input).map(drop)
+            }
+            Self::CancelEnvironmentDeployment => {
+                read::<shapes::CancelEnvironmentDeploymentInput>(input).map(drop)
+            }
+            Self::CancelServiceInstanceDeployment => {
+                read::<shapes::CancelServiceInstanceDeploymentInput>(input).map(drop)
+            }
+            Self::CancelServicePipelineDeployment => {
+                read::<shapes::CancelServicePipelineDeploymentInput>(input).map(drop)
+            }
+            Self::CreateComponent => read::<shapes::CreateComponentInput>(input).map(drop),
+            Self::CreateEnvironment => read::<shapes::CreateEnvironmentInput>(input).map(drop),
+            Self::CreateEnvironmentAccountConnection => {
+                read::<shapes::CreateEnvironmentAccountConnectionInput>(input).map(drop)
+            }
+            Self::CreateEnvironmentTemplate => {
+                read::<shapes::CreateEnvironmentTemplateInput>(input).map(drop)
+            }
+            Self::CreateEnvironmentTemplateVersion => {
+                read::<shapes::CreateEnvironmentTemplateVersionInput>(input).map(drop)
+            }
+            Self::CreateRepository => read::<shapes::CreateRepositoryInput>(input).map(drop),
+            Self::CreateService => read::<shapes::CreateServiceInput>(input).map(drop),
+            Self::CreateServiceInstance => read::<shapes::CreateServiceInstanceInput>(input).map(drop),
+            Self::CreateServiceSyncConfig => read::<shapes::CreateServiceSyncConfigInput>(input).map(drop),
+            Self::CreateServiceTemplate => read::<shapes::CreateServiceTemplateInput>(input).map(drop),
+            Self::CreateServiceTemplateVersion => {
+                read::<shapes::CreateServiceTemplateVersionInput>(input).map(drop)
+            }
+            Self::CreateTemplateSyncConfig => read::<shapes::CreateTemplateSyncConfigInput>(input).map(drop),
+            Self::DeleteComponent => read::<shapes::DeleteComponentInput>(input).map(drop),
+            Self::DeleteDeployment => read::<shapes::DeleteDeploymentInput>(input).map(drop),
+            Self::DeleteEnvironment => read::<shapes::DeleteEnvironmentInput>(input).map(drop),
+            Self::DeleteEnvironmentAccountConnection => {
+                read::<shapes::DeleteEnvironmentAccountConnectionInput>(input).map(drop)
+            }
+            Self::DeleteEnvironmentTemplate => {
+                read::<shapes::DeleteEnvironmentTemplateInput>(input).map(drop)
+            }
+            Self::DeleteEnvironmentTemplateVersion => {
+                read::<shapes::DeleteEnvironmentTemplateVersionInput>(input).map(drop)
+            }
+            Self::DeleteRepository => read::<shapes::DeleteRepositoryInput>(input).map(drop),
+            Self::DeleteService => read::<shapes::DeleteServiceInput>(input).map(drop),
+            Self::DeleteServiceSyncConfig => read::<shapes::DeleteServiceSyncConfigInput>(input).map(drop),
+            Self::DeleteServiceTemplate => read::<shapes::DeleteServiceTemplateInput>(input).map(drop),
+            Self::DeleteServiceTemplateVersion => {
+                read::<shapes::DeleteServiceTemplateVersionInput>(input).map(drop)
+            }
+            Self::DeleteTemplateSyncConfig => read::<shapes::DeleteTemplateSyncConfigInput>(input).map(drop),
+            Self::GetAccountSettings => read::<shapes::GetAccountSettingsInput>(input).map(drop),
+            Self::GetComponent => read::<shapes::GetComponentInput>(input).map(drop),
+            Self::GetDeployment => read::<shapes::GetDeploymentInput>(input).map(drop),
+            Self::GetEnvironment => read::<shapes::GetEnvironmentInput>(input).map(drop),
+            Self::GetEnvironmentAccountConnection => {
+                read::<shapes::GetEnvironmentAccountConnectionInput>(input).map(drop)
+            }
+            Self::GetEnvironmentTemplate => read::<shapes::GetEnvironmentTemplateInput>(input).map(drop),
+            Self::GetEnvironmentTemplateVersion => {
+                read::<shapes::GetEnvironmentTemplateVersionInput>(input).map(drop)
+            }
+            Self::GetRepository => read::<shapes::GetRepositoryInput>(input).map(drop),
+            Self::GetRepositorySyncStatus => read::<shapes::GetRepositorySyncStatusInput>(input).map(drop),
+            Self::GetResourcesSummary => read::<shapes::GetResourcesSummaryInput>(input).map(drop),
+            Self::GetService => read::<shapes::GetServiceInput>(input).map(drop),
+            Self::GetServiceInstance => read::<shapes::GetServiceInstanceInput>(input).map(drop),
+            Self::GetServiceInstanceSyncStatus => {
+                read::<shapes::GetServiceInstanceSyncStatusInput>(input).map(drop)
+            }
+            Self::GetServiceSyncBlockerSummary => {
+                read::<shapes::GetServiceSyncBlockerSummaryInput>(input).map(drop)
+            }
+            Self::GetServiceSyncConfig => read::<shapes::GetServiceSyncConfigInput>(input).map(drop),
+            Self::GetServiceTemplate => read::<shapes::GetServiceTemplateInput>(input).map(drop),
+            Self::GetServiceTemplateVersion => {
+                read::<shapes::GetServiceTemplateVersionInput>(input).map(drop)
+            }
+            Self::GetTemplateSyncConfig => read::<shapes::GetTemplateSyncConfigInput>(input).map(drop),
+            Self::GetTemplateSyncStatus => read::<shapes::GetTemplateSyncStatusInput>(input).map(drop),
+            Self::ListComponentOutputs => read::<shapes::ListComponentOutputsInput>(input).map(drop),
+            Self::ListComponentProvisionedResources => {
+                read::<shapes::ListComponentProvisionedResourcesInput>(input).map(drop)
+            }
+            Self::ListComponents => read::<shapes::ListComponentsInput>(input).map(drop),
+            Self::ListDeployments => read::<shapes::ListDeploymentsInput>(input).map(drop),
+            Self::ListEnvironmentAccountConnections => {
+                read::<shapes::ListEnvironmentAccountConnectionsInput>(input).map(drop)
+            }
+            Self::ListEnvironmentOutputs => read::<shapes::ListEnvironmentOutputsInput>(input).map(drop),
+            Self::ListEnvironmentProvisionedResources => {
+                read::<shapes::ListEnvironmentProvisionedResourcesInput>(input).map(drop)
+            }
+            Self::ListEnvironmentTemplateVersions => {
+                read::<shapes::ListEnvironmentTemplateVersionsInput>(input).map(drop)
+            }
+            Self::ListEnvironmentTemplates => read::<shapes::ListEnvironmentTemplatesInput>(input).map(drop),
+            Self::ListEnvironments => read::<shapes::ListEnvironmentsInput>(input).map(drop),
+            Self::ListRepositories => read::<shapes::ListRepositoriesInput>(input).map(drop),
+            Self::ListRepositorySyncDefinitions => {
+                read::<shapes::ListRepositorySyncDefinitionsInput>(input).map(drop)
+            }
+            Self::ListServiceInstanceOutputs => {
+                read::<shapes::ListServiceInstanceOutputsInput>(input).map(drop)
+            }
+            Self::ListServiceInstanceProvisionedResources => {
+                read::<shapes::ListServiceInstanceProvisionedResourcesInput>(input).map(drop)
+            }
+            Self::ListServiceInstances => read::<shapes::ListServiceInstancesInput>(input).map(drop),
+            Self::ListServicePipelineOutputs => {
+                read::<shapes::ListServicePipelineOutputsInput>(input).map(drop)
+            }
+            Self::ListServicePipelineProvisionedResources => {
+                read::<shapes::ListServicePipelineProvisionedResourcesInput>(input).map(drop)
+            }
+            Self::ListServiceTemplateVersions => {
+                read::<shapes::ListServiceTemplateVersionsInput>(input).map(drop)
+            }
+            Self::ListServiceTemplates => read::<shapes::ListServiceTemplatesInput>(input).map(drop),
+            Self::ListServices => read::<shapes::ListServicesInput>(input).map(drop),
+            Self::ListTagsForResource => read::<shapes::ListTagsForResourceInput>(input).map(drop),
+            Self::NotifyResourceDeploymentStatusChange => {
+                read::<shapes::NotifyResourceDeploymentStatusChangeInput>(input).map(drop)
+            }
+            Self::RejectEnvironmentAccountConnection => {
+                read::<shapes::RejectEnvironmentAccountConnectionInput>(input).map(drop)
+            }
+            Self::TagResource => read::<shapes::TagResourceInput>(input).map(drop),
+            Self::UntagResource => read::<shapes::UntagResourceInput>(input).map(drop),
+            Self::UpdateAccountSettings => read::<shapes::UpdateAccountSettingsInput>(input).map(drop),
+            Self::UpdateComponent => read::<shapes::UpdateComponentInput>(input).map(drop),
+            Self::UpdateEnvironment => read::<shapes::UpdateEnvironmentInput>(input).map(drop),
+            Self::UpdateEnvironmentAccountConnection => {
+                read::<shapes::UpdateEnvironmentAccountConnectionInput>(input).map(drop)
+            }
+            Self::UpdateEnvironmentTemplate => {
+                read::<shapes::UpdateEnvironmentTemplateInput>(input).map(drop)
+            }
+            Self::UpdateEnvironmentTemplateVersion => {
+                read::<shapes::UpdateEnvironmentTemplateVersionInput>(input).map(drop)
+            }
+            Self::UpdateService => read::<shapes::UpdateServiceInput>(input).map(drop),
+            Self::UpdateServiceInstance => read::<shapes::UpdateServiceInstanceInput>(input).map(drop),
+            Self::UpdateServicePipeline => read::<shapes::UpdateServicePipelineInput>(input).map(drop),
+            Self::UpdateServiceSyncBlocker => read::<shapes::UpdateServiceSyncBlockerInput>(input).map(drop),
+            Self::UpdateServiceSyncConfig => read::<shapes::UpdateServiceSyncConfigInput>(input).map(drop),
+            Self::UpdateServiceTemplate => read::<shapes::UpdateServiceTemplateInput>(input).map(drop),
+            Self::UpdateServiceTemplateVersion => {
+                read::<shapes::UpdateServiceTemplateVersionInput>(input).map(drop)
+            }
+            Self::UpdateTemplateSyncConfig => read::<shapes::UpdateTemplateSyncConfigInput>(input).map(drop),
+        }
+    }
 }
 
 impl Proton {

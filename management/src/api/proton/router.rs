@@ -69,11 +69,7 @@ async fn serve(State(proton): State<Proton>, request: Request<Body>) -> Response
     let span = tracing::info_span!("proton", request_id = %id, operation = Empty, principal = Empty);
     async {
         let (parts, body) = request.into_parts();
-        let answering = AssertUnwindSafe(answer(&proton, &parts, body)).catch_unwind();
-        let outcome = answering.await.unwrap_or_else(|_| {
-            // The panic itself was written to the log where it happened.
-            Err(Fault::internal("a handler panicked"))
-        });
+        let outcome = unpanicked(answer(&proton, &parts, body)).await;
         match outcome {
             Ok(body) => {
                 tracing::debug!("Answered");
@@ -90,13 +86,21 @@ async fn serve(State(proton): State<Proton>, request: Request<Body>) -> Response
     .await
 }
 
+/// What comes of it, or the error of the model when it panics. The panic itself is written to the log where it happens.
+async fn unpanicked<T>(answering: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    AssertUnwindSafe(answering)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(Fault::internal("a handler panicked")))
+}
+
 async fn answer(proton: &Proton, parts: &Parts, body: Body) -> Result<Vec<u8>, Fault> {
     let operation = operation(parts)?;
     let span = tracing::Span::current();
     span.record("operation", operation.name());
     let answered = async {
         content_type(parts)?;
-        let body = whole(body).await?;
+        let body = whole(body, BODY_TIME).await?;
         let caller = proton.authenticate(parts, &body, operation.mutating()).await?;
         span.record("principal", caller.principal.as_str());
         let input = validate::checked(operation.input(), validate::parsed(&body)?)?;
@@ -142,7 +146,7 @@ fn content_type(parts: &Parts) -> Result<(), Fault> {
 }
 
 /// The whole body, if it is not too large and arrives in time.
-async fn whole(mut body: Body) -> Result<Vec<u8>, Fault> {
+async fn whole(mut body: Body, time: Duration) -> Result<Vec<u8>, Fault> {
     let reading = async {
         let (mut read, mut seen) = (Vec::new(), 0_usize);
         while let Some(frame) = body.frame().await {
@@ -163,13 +167,48 @@ async fn whole(mut body: Body) -> Result<Vec<u8>, Fault> {
         Ok(read)
     };
     let late = |_| {
-        let message = format!(
-            "the body of the request did not arrive within {} s",
-            BODY_TIME.as_secs()
-        );
+        let message = format!("the body of the request did not arrive within {time:?}");
         Err(Fault::common("RequestTimeoutException", 408, message))
     };
-    tokio::time::timeout(BODY_TIME, reading)
-        .await
-        .unwrap_or_else(late)
+    tokio::time::timeout(time, reading).await.unwrap_or_else(late)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+    use crate::api::proton::Code;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_of_the_model() {
+        let fault = unpanicked::<()>(async { panic!("for a test") })
+            .await
+            .unwrap_err();
+        assert_eq!(fault.code(), Code::InternalServer);
+        assert!(!fault.message().contains("for a test"));
+        assert_eq!(unpanicked(async { Ok(1) }).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_whole_in_time_or_not_at_all() {
+        let chunk = |bytes: usize| Ok::<_, std::io::Error>(vec![b'a'; bytes]);
+        let of = |chunks: Vec<Result<Vec<u8>, std::io::Error>>| Body::from_stream(stream::iter(chunks));
+        let long = Duration::from_secs(60);
+        let read = whole(of(vec![chunk(LARGEST - 1), chunk(1)]), long).await.unwrap();
+        assert_eq!(read.len(), LARGEST);
+        for chunks in [
+            vec![chunk(LARGEST), chunk(1)],
+            vec![chunk(DRAINED + 1), Err(std::io::ErrorKind::Other.into())],
+        ] {
+            let fault = whole(of(chunks), long).await.unwrap_err();
+            assert!(fault.message().contains("larger than"), "{}", fault.message());
+        }
+        let broken = vec![chunk(1), Err(std::io::ErrorKind::Other.into())];
+        let fault = whole(of(broken), long).await.unwrap_err();
+        assert!(fault.message().contains("ended too early"), "{}", fault.message());
+        let never = Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        let fault = whole(never, Duration::from_millis(1)).await.unwrap_err();
+        assert_eq!(fault.code().name(), "RequestTimeoutException");
+    }
 }

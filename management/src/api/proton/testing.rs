@@ -42,7 +42,6 @@ impl Answer {
 }
 
 /// The API as answered to one caller, whose requests need no signature.
-#[must_use]
 pub fn open(app: App, caller: Caller) -> Router {
     routes(Proton {
         app,

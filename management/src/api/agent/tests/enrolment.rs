@@ -180,10 +180,11 @@ async fn old_agents_are_remembered_until_they_are_forgotten() {
     assert_eq!(listed.len(), 1);
 }
 
-async fn login(
+/// A fresh proof for a login, and where to send it.
+async fn proof(
     world: &World,
     credentials: &aws_credential_types::Credentials,
-) -> Result<wire::FinishLoginResponse, Status> {
+) -> Result<(AuthServiceClient<tonic::transport::Channel>, wire::StsProof), Status> {
     let (connector, channel) = world.channel(&world.hub().ready().api, None).await;
     let mut client = AuthServiceClient::new(channel);
     let begun = client.begin_login(wire::BeginLoginRequest {}).await?.into_inner();
@@ -193,9 +194,15 @@ async fn login(
         hub_id: connector.hub_id().unwrap(),
     };
     let proof = sign(credentials, &region(), Clock::system().now(), &binding).unwrap();
-    let finish = wire::FinishLoginRequest {
-        proof: Some(proof.to_wire(begun.challenge_id)),
-    };
+    Ok((client, proof.to_wire(begun.challenge_id)))
+}
+
+async fn login(
+    world: &World,
+    credentials: &aws_credential_types::Credentials,
+) -> Result<wire::FinishLoginResponse, Status> {
+    let (mut client, proof) = proof(world, credentials).await?;
+    let finish = wire::FinishLoginRequest { proof: Some(proof) };
     Ok(client.finish_login(finish).await?.into_inner())
 }
 
@@ -237,6 +244,45 @@ async fn people_log_in_as_who_they_are() {
     let arn = format!("arn:aws:iam::{MANAGEMENT}:user/eve");
     let eve = world.sts.know("AKIAEVEEVEEVEEVE0001", None, &arn, "AIDAEVE");
     let status = login(&world, &eve).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+    assert!(status.get_details_error_info().unwrap().metadata["help"].contains("[access]"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_proof_gives_an_access_key_instead_and_only_once() {
+    let admin = format!("arn:aws:iam::{MANAGEMENT}:role/hadron-agent");
+    let world = World::with(&[("access.administrators", &admin)]).await;
+    let (mut client, proof) = proof(&world, &world.credentials_of(OTHER)).await.unwrap();
+    let request = wire::IssueAccessKeyRequest { proof: Some(proof) };
+    let key = client
+        .issue_access_key(request.clone())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!((key.role.as_str(), key.account_id.as_str()), ("owner", OTHER));
+    assert!(key.access_key_id.starts_with("HUBA") && key.access_key_id.len() == 20);
+    assert!(key.secret_access_key.len() == 44 && key.session_token.len() == 44);
+    let now = Clock::system().now().as_millis() / 1000;
+    let left = key.expiration.unwrap().seconds - now;
+    assert!((3_500..=3_600).contains(&left), "{left}");
+
+    let again = client.issue_access_key(request).await.unwrap_err();
+    assert_eq!(again.code(), Code::Aborted, "a challenge is used up");
+    let forged = wire::IssueAccessKeyRequest { proof: None };
+    assert_eq!(
+        client.issue_access_key(forged).await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
+    // Neither part of the key is a token.
+    for text in [&key.session_token, &key.secret_access_key] {
+        let status = who_am_i(&world, Some(&format!("Bearer {text}"))).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unauthenticated);
+    }
+    let arn = format!("arn:aws:iam::{MANAGEMENT}:user/eve");
+    let eve = world.sts.know("AKIAEVEEVEEVEEVE0001", None, &arn, "AIDAEVE");
+    let (mut client, proof) = self::proof(&world, &eve).await.unwrap();
+    let request = wire::IssueAccessKeyRequest { proof: Some(proof) };
+    let status = client.issue_access_key(request).await.unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied);
     assert!(status.get_details_error_info().unwrap().metadata["help"].contains("[access]"));
 }
