@@ -3,7 +3,7 @@ attempt to use it says so."""
 
 from support import blockers, clients, stage
 from support.case import Case
-from support.clients import AUDITOR, DEV, NOBODY, aws, call, page_through
+from support.clients import AUDITOR, DEV, aws, call, page_through
 from support.world import WORLD
 
 LINK = stage.LINK["repositoryConnectionArn"]
@@ -56,10 +56,10 @@ class Repositories(Case):
 
     def test_only_who_may(self):
         name = linked()
-        for profile in (AUDITOR, DEV, NOBODY):
+        for profile in (AUDITOR, DEV):
             self.denied("CreateRepository", profile, name="a/b", provider="GITHUB", connectionArn=LINK)
             self.denied("DeleteRepository", profile, name=name, provider="GITHUB")
-        for profile in (DEV, NOBODY):
+        for profile in (DEV,):
             self.denied("GetRepository", profile, name=name, provider="GITHUB")
             self.denied("ListRepositories", profile)
 
@@ -125,11 +125,11 @@ class TemplateSync(Case):
         call("CreateServiceTemplate", name=template)
         which = {"templateName": template, "templateType": "SERVICE"}
         where = {"repositoryName": name, "branch": "main", **REPOSITORY}
-        for profile in (AUDITOR, DEV, NOBODY):
+        for profile in (AUDITOR, DEV):
             for operation in ("CreateTemplateSyncConfig", "UpdateTemplateSyncConfig"):
                 self.denied(operation, profile, **which, **where)
             self.denied("DeleteTemplateSyncConfig", profile, **which)
-        for profile in (DEV, NOBODY):
+        for profile in (DEV,):
             self.denied("GetTemplateSyncConfig", profile, **which)
             self.denied("GetTemplateSyncStatus", profile, **which, templateVersion="1")
             members = {"repositoryName": name, "syncType": "TEMPLATE_SYNC", **REPOSITORY}
@@ -204,11 +204,11 @@ class ServiceSync(Case):
 
     def test_only_who_may(self):
         service, name = stage.service(), linked()
-        for profile in (AUDITOR, DEV, NOBODY):
+        for profile in (AUDITOR, DEV):
             for operation in ("CreateServiceSyncConfig", "UpdateServiceSyncConfig"):
                 self.denied(operation, profile, **self.config(service, name))
             self.denied("DeleteServiceSyncConfig", profile, serviceName=service)
-        for profile in (DEV, NOBODY):
+        for profile in (DEV,):
             self.denied("GetServiceSyncConfig", profile, serviceName=service)
             self.denied("GetServiceInstanceSyncStatus", profile, serviceName=service, serviceInstanceName="one")
             self.denied("GetServiceSyncBlockerSummary", profile, serviceName=service)

@@ -2,7 +2,7 @@
 
 from support import clients, stage
 from support.case import Case
-from support.clients import AUDITOR, DEV, DEVELOPER, NOBODY, aws, call, page_through, wait
+from support.clients import AUDITOR, DEV, DEVELOPER, aws, call, page_through, wait
 from support.world import WORLD
 
 ARN = f"arn:aws:proton:{WORLD.region}:{WORLD.management}:service"
@@ -196,11 +196,11 @@ class Services(Case):
         name = stage.service()
         spec = stage.service_spec({"one": (stage.shared_environment(), {})})
         members = {"templateName": stage.service_template(pipeline=False), "templateMajorVersion": "1", "spec": spec}
-        for profile in (AUDITOR, DEV, NOBODY):
+        for profile in (AUDITOR, DEV):
             self.denied("CreateService", profile, name="x", **members)
             self.denied("UpdateService", profile, name=name, description="x")
             self.denied("DeleteService", profile, name=name)
-        for profile in (DEV, NOBODY):
+        for profile in (DEV,):
             self.denied("GetService", profile, name=name)
             self.denied("ListServices", profile)
 

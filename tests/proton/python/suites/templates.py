@@ -2,7 +2,7 @@
 
 from support import clients, stage
 from support.case import Case
-from support.clients import AUDITOR, DEV, MANAGEMENT, NOBODY, aws, call, page_through, plain, wait
+from support.clients import AUDITOR, DEV, MANAGEMENT, aws, call, page_through, plain, wait
 from support.world import WORLD
 
 ARN = f"arn:aws:proton:{WORLD.region}:{WORLD.management}"
@@ -248,14 +248,14 @@ class Both:
         name = self.made()
         which = {"templateName": name, "majorVersion": "1", "minorVersion": "0"}
         source = stage.bundle(kind.bundle)
-        for profile in (AUDITOR, DEV, NOBODY):
+        for profile in (AUDITOR, DEV):
             self.denied(kind.create, profile, name="not-yours")
             self.denied(kind.update, profile, name=name, description="x")
             self.denied(kind.delete, profile, name=name)
             self.denied(kind.create_version, profile, templateName=name, source=source, **kind.needs())
             self.denied(kind.update_version, profile, **which, description="x")
             self.denied(kind.delete_version, profile, **which)
-        for profile in (DEV, NOBODY):
+        for profile in (DEV,):
             self.denied(kind.get, profile, name=name)
             self.denied(kind.list, profile)
             self.denied(kind.get_version, profile, **which)

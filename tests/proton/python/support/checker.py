@@ -20,6 +20,14 @@ MAY_BE_ABSENT = {
     ("EnvironmentAccountConnectionSummary", "roleArn"),
 }
 
+# What every service of AWS may answer to a request that is not rightly signed, and no model names.
+OF_SIGNATURES = {
+    "ExpiredTokenException",
+    "IncompleteSignatureException",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+}
+
 EARLIEST = datetime(2020, 7, 20, tzinfo=timezone.utc).timestamp()
 LATEST = datetime(2100, 1, 1, tzinfo=timezone.utc).timestamp()
 
@@ -56,7 +64,7 @@ def _error(operation: OperationModel, status: int, value) -> list[str]:
     extra = set(value) - {"__type", "message"}
     if extra:
         found.append(f"{code} has other members: {sorted(extra)}")
-    if code not in {shape.name for shape in operation.error_shapes}:
+    if code not in {shape.name for shape in operation.error_shapes} | OF_SIGNATURES:
         found.append(f"{code} is not declared by {operation.name}: {value.get('message')}")
     wanted = 500 if code == "InternalServerException" else 400
     if status != wanted:
