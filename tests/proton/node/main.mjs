@@ -15,9 +15,9 @@ const seen = { operations: {}, paginators: [], waiters: {} };
 const of = (operation) => (seen.operations[operation] ??= { success: [], errors: [] });
 const note = (list, what) => { if (!list.includes(what)) list.push(what); };
 
-/** A client that asks once, and whose calls are written down. */
+/** A client whose calls are written down. */
 function client(config) {
-  const made = new sdk.ProtonClient({ maxAttempts: 1, region: world.region, ...config });
+  const made = new sdk.ProtonClient({ maxAttempts: 4, region: world.region, ...config });
   made.middlewareStack.add((next, context) => async (args) => {
     const operation = context.commandName.replace(/Command$/, "");
     try {

@@ -18,6 +18,7 @@ from .world import WORLD
 
 # The people of the tests, by their profile in AWS_CONFIG_FILE.
 MANAGEMENT, DEVELOPER, AUDITOR, DEV, PROD = "management", "developer", "auditor", "dev", "prod"
+RETRIES = {"total_max_attempts": 4, "mode": "standard"}
 # Somebody whom the hub's configuration does not mention, and who gets no keys.
 NOBODY = "nobody"
 
@@ -32,6 +33,14 @@ def _checked(http_response, parsed, model, **_) -> None:
         record.error(model.name, parsed.get("Error", {}).get("Code", "?"))
 
 
+def _received(parsed_response=None, context=None, exception=None, **_) -> None:
+    """Every answer, also of attempts that are repeated."""
+    if exception is not None:
+        record.problem(f"{context.get('operation_name', '?')}: no answer: {exception!r}")
+    elif (parsed_response or {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+        record.problem(f"an answer with status 500: {parsed_response.get('Error')}")
+
+
 @lru_cache(maxsize=None)
 def session(profile: str) -> boto3.Session:
     return boto3.Session(profile_name=profile)
@@ -39,17 +48,23 @@ def session(profile: str) -> boto3.Session:
 
 @lru_cache(maxsize=None)
 def proton(profile: str = MANAGEMENT, validate: bool = True, recorded: bool = True):
-    """A client as somebody. It asks once: what has to be repeated would hide a fault of the server."""
+    """A client as somebody. It asks again as SDKs do: a request that is signed in the same second as an equal one is taken
+    for a replay, and has to be signed anew. A fault of the server is noticed all the same."""
     config = Config(
         parameter_validation=validate,
-        retries={"total_max_attempts": 1},
+        retries=RETRIES,
         tcp_keepalive=True,
         max_pool_connections=32,
     )
     client = session(profile).client("proton", config=config)
     if recorded:
-        client.meta.events.register("after-call.proton", _checked)
+        _watch(client)
     return client
+
+
+def _watch(client) -> None:
+    client.meta.events.register("after-call.proton", _checked)
+    client.meta.events.register("response-received.proton", _received)
 
 
 def keyed(access_key: str, secret: str):
@@ -58,9 +73,9 @@ def keyed(access_key: str, secret: str):
         "proton",
         aws_access_key_id=access_key,
         aws_secret_access_key=secret,
-        config=Config(retries={"total_max_attempts": 1}, max_pool_connections=32),
+        config=Config(retries=RETRIES, max_pool_connections=32),
     )
-    client.meta.events.register("after-call.proton", _checked)
+    _watch(client)
     return client
 
 
@@ -111,7 +126,7 @@ def aws(*arguments: str, profile: str = MANAGEMENT, service: str = "proton", mor
     """Runs the AWS CLI; gives what it prints, as data where it is JSON."""
     program = str(Path(sys.executable).with_name("aws"))
     words = [program, service, *arguments]
-    environment = {**os.environ, "AWS_PROFILE": profile, "AWS_PAGER": "", "AWS_MAX_ATTEMPTS": "1", **(more or {})}
+    environment = {**os.environ, "AWS_PROFILE": profile, "AWS_PAGER": "", "AWS_MAX_ATTEMPTS": "4", "AWS_RETRY_MODE": "standard", **(more or {})}
     environment.pop("HADRON_PROTON_WORLD", None)
     ran = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
     operation = _COMMANDS.get(arguments[0]) if service == "proton" else None
