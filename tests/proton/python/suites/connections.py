@@ -131,8 +131,12 @@ class Connections(Case):
     def test_nobody_acts_for_another_account(self):
         made = request(stage.fresh("c"))
         for operation in ("Accept", "Reject"):
-            for profile in (DEV, DEVELOPER, AUDITOR):
+            for profile in (DEV, AUDITOR):
                 self.denied(f"{operation}EnvironmentAccountConnection", profile, id=made["id"])
+            # A developer sees connections of their own account only.
+            self.refused(
+                "ResourceNotFoundException", f"{operation}EnvironmentAccountConnection", DEVELOPER, id=made["id"]
+            )
         # To another account, what is not theirs is not there, or not theirs: it must not learn which.
         self.refused_alike("GetEnvironmentAccountConnection", made["id"])
         self.refused_alike("DeleteEnvironmentAccountConnection", made["id"])

@@ -50,10 +50,12 @@ class Instances(Case):
         made = call("CreateServiceInstance", **members)["serviceInstance"]
         self.assertEqual((made["deploymentStatus"], made["lastClientRequestToken"]), ("IN_PROGRESS", token))
         again = call("CreateServiceInstance", **members)["serviceInstance"]
-        self.assertEqual(again["lastAttemptedDeploymentId"], made["lastAttemptedDeploymentId"])
+        self.assertEqual((again["arn"], again["createdAt"]), (made["arn"], made["createdAt"]))
         self.invalid("CreateServiceInstance", **{**members, "name": "other"}, says="Idempotent parameter mismatch")
         wait("service_instance_deployed", serviceName=name, name="more")
         self.assertEqual(outputs(name, "more")["Note"], "more")
+        history, _ = page_through("ListDeployments", None, serviceName=name, serviceInstanceName="more")
+        self.assertEqual(len(history), 1)
         self.conflict("CreateServiceInstance", serviceName=name, name="more", spec=spec)
         self.invalid("CreateServiceInstance", serviceName=name, name="absent", spec=spec)
         self.missing("CreateServiceInstance", serviceName="nothing", name="more", spec=spec)
@@ -112,7 +114,7 @@ class Instances(Case):
         update = {"serviceName": name, "name": "one", "deploymentType": "CURRENT_VERSION", "spec": new}
         stage.slow_change_sets(WORLD.dev)
         call("UpdateServiceInstance", **update)
-        self.conflict("UpdateServiceInstance", **update)
+        self.conflict("UpdateServiceInstance", **{**update, "deploymentType": "MINOR_VERSION"})
         answer = call("CancelServiceInstanceDeployment", serviceName=name, serviceInstanceName="one")["serviceInstance"]
         self.assertIn(answer["deploymentStatus"], ("CANCELLING", "CANCELLED"))
         self.eventually("the cancel to end", lambda: instance(name, "one")["deploymentStatus"] == "CANCELLED")
@@ -201,9 +203,9 @@ class Instances(Case):
             self.denied("CreateServiceInstance", profile, serviceName=name, name="x", spec=spec)
             self.denied("UpdateServiceInstance", profile, serviceName=name, name="one", deploymentType="CURRENT_VERSION")
             self.denied("UpdateServicePipeline", profile, serviceName=name, deploymentType="CURRENT_VERSION", spec=spec)
-            self.denied("CancelServicePipelineDeployment", profile, serviceName=name)
         for profile in (AUDITOR,):
             self.denied("CancelServiceInstanceDeployment", profile, serviceName=name, serviceInstanceName="one")
+            self.denied("CancelServicePipelineDeployment", profile, serviceName=name)
 
     def test_the_command_line(self):
         environment = stage.shared_environment()
@@ -238,9 +240,11 @@ class Pipelines(Case):
         name = stage.service({"one": (environment, {"note": "one"})}, pipeline={"note": "first"})
         first = self.pipeline(name)["lastSucceededDeploymentId"]
         spec = stage.service_spec({"one": (environment, {"note": "ONE"})}, {"note": "second"})
+        stage.slow_change_sets(WORLD.management)
         answer = call("UpdateServicePipeline", serviceName=name, deploymentType="CURRENT_VERSION", spec=spec)["pipeline"]
         self.assertEqual(answer["deploymentStatus"], "IN_PROGRESS")
-        self.conflict("UpdateServicePipeline", serviceName=name, deploymentType="CURRENT_VERSION", spec=spec)
+        other = stage.service_spec({"one": (environment, {"note": "ONE"})}, {"note": "other"})
+        self.conflict("UpdateServicePipeline", serviceName=name, deploymentType="CURRENT_VERSION", spec=other)
         wait("service_pipeline_deployed", name=name)
         self.assertEqual(self.note(name), "second")
         self.assertEqual(self.note(name, deploymentId=first), "first")

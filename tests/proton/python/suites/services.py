@@ -40,11 +40,12 @@ class Services(Case):
             "tags": [{"key": "team", "value": "shop"}],
             **LINK,
         }
+        stage.slow_change_sets(WORLD.dev)
         made = call("CreateService", DEVELOPER, **members)["service"]
         self.assertEqual((made["status"], made["arn"]), ("CREATE_IN_PROGRESS", f"{ARN}/{name}"))
+        self.conflict("UpdateService", name=name, spec=spec)
         again = call("CreateService", DEVELOPER, **members)["service"]
         self.assertEqual(again["arn"], made["arn"])
-        self.conflict("UpdateService", name=name, spec=spec)
         wait("service_created", DEVELOPER, name=name)
         wait("service_pipeline_deployed", DEVELOPER, name=name)
         shown = get(name)
@@ -102,7 +103,7 @@ class Services(Case):
         self.refused_creation(pipeline=True)
         self.refused_creation(spec="not: [a spec")
         self.refused_creation(spec=stage.service_spec({}))
-        self.refused_creation(spec=stage.service_spec({"one": (environment, {"unknown": 1})}))
+        self.refused_creation(spec=stage.service_spec({"one": (environment, {"seconds": "soon"})}))
         self.refused_creation(
             "ResourceNotFoundException", "ValidationException", spec=stage.service_spec({"one": ("nothing", {})})
         )
@@ -151,7 +152,7 @@ class Services(Case):
         self.invalid("UpdateService", name=name, spec=stage.service_spec({"one": (environment, {"note": "two"})}))
         self.invalid("UpdateService", name=name, spec=stage.service_spec({}))
         self.invalid("UpdateService", name=name, spec="nothing: good")
-        kept = "proton: ServiceSpec\ninstances:\n  - name: one\n    environment: %s\n    spec: \"${Proton::CURRENT_VAL}\"\n"
+        kept = "proton: ServiceSpec\ninstances:\n  - name: one\n    environment: %s\n    spec:\n      note: \"${Proton::CURRENT_VAL}\"\n"
         more = kept % environment + f"  - name: more\n    environment: {environment}\n    spec: {{note: more}}\n"
         call("UpdateService", name=name, spec=more)
         wait("service_updated", name=name)

@@ -9,11 +9,11 @@ from .world import WORLD
 
 
 def plant(service: str, instance: str) -> str:
-    id = str(uuid.uuid4())
+    id = uuid.uuid4()
     with sqlite3.connect(WORLD.database, timeout=30) as database:
         database.execute(
-            "INSERT INTO sync_blocker (id, service, instance, status, reason, contexts, created_at, resolved_at, resolved_reason) "
+            "INSERT INTO sync_blocker (f"blk_{id.hex}", service, instance, status, reason, contexts, created_at, resolved_at, resolved_reason) "
             "VALUES (?, ?, ?, 'ACTIVE', ?, ?, ?, NULL, '')",
-            (id, service, instance, "The spec in the repository is older", json.dumps({}), int(time.time() * 1_000_000)),
+            (f"blk_{id.hex}", service, instance, "The spec in the repository is older", json.dumps({}), int(time.time() * 1_000_000)),
         )
-    return id
+    return str(id)
