@@ -67,7 +67,7 @@ class Quotas(Case):
             made.append(stage.fresh("e"))
             return {
                 "name": made[-1], "templateName": "probe-env", "templateMajorVersion": "1", "spec": stage.spec(),
-                "environmentAccountConnectionId": stage.connection(made[-1], componentRoleArn=stage.role(WORLD.dev)),
+                "environmentAccountConnectionId": stage.connection(made[-1], componentRoleArn=stage.component_role(WORLD.dev)),
             }
 
         self.until_full("CreateEnvironment", one, self.limit("environments"))

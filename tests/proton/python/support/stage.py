@@ -39,6 +39,11 @@ def role(account: str) -> str:
     return f"arn:aws:iam::{account}:role/hadron-provisioning"
 
 
+def component_role(account: str) -> str:
+    """The role that components of the account are provisioned with."""
+    return f"arn:aws:iam::{account}:role/hadron-components"
+
+
 @lru_cache(maxsize=None)
 def s3(account: str = WORLD.management):
     """S3 of the emulated AWS as an account's root, to whom a 12-digit access key belongs there."""
@@ -206,7 +211,7 @@ def environment(name: str | None = None, account: str = WORLD.dev, template: str
         templateName=template,
         templateMajorVersion="1",
         spec=spec(**inputs),
-        environmentAccountConnectionId=connection(name, account, componentRoleArn=role(account)),
+        environmentAccountConnectionId=connection(name, account, componentRoleArn=component_role(account)),
     )
     wait("environment_deployed", name=name)
     return name
