@@ -163,7 +163,9 @@ async fn create_key(new: NewAccessKey) -> anyhow::Result<()> {
     let (app, keys) = keys(&new.source.load()?).await?;
     let made = keys.mint(&new.name, new.role, new.expires).await.map_err(told)?;
     let row = &made.row;
-    let end = row.expires_at.map_or_else(|| "it is disabled".to_owned(), |end| end.to_string());
+    let end = row
+        .expires_at
+        .map_or_else(|| "it is disabled".to_owned(), |end| end.to_string());
     eprintln!(
         "{} ({}), good until {end}; its secret is shown only now",
         row.principal,
@@ -193,9 +195,8 @@ async fn create_key(new: NewAccessKey) -> anyhow::Result<()> {
 async fn list_keys(config: &Config) -> anyhow::Result<()> {
     let (app, keys) = keys(config).await?;
     let now = app.clock().now();
-    let mut lines = vec![
-        ["NAME", "ID", "ROLE", "CREATED", "EXPIRES", "LAST USED", "STATE"].map(str::to_owned),
-    ];
+    let mut lines =
+        vec![["NAME", "ID", "ROLE", "CREATED", "EXPIRES", "LAST USED", "STATE"].map(str::to_owned)];
     for key in keys.minted().await.map_err(told)? {
         lines.push([
             key.name,

@@ -137,7 +137,7 @@ impl World {
     pub(crate) async fn accept(&self, id: ConnectionId, account: &str) {
         let request = asked(caller(Role::Administrator, None), "AcceptConnection");
         self.app()
-            .accept_connection(request, id, account.parse().unwrap())
+            .accept_connection(request, id, Some(account.parse().unwrap()))
             .await
             .unwrap();
     }

@@ -156,33 +156,75 @@ fn tokens_and_keys_are_made_beside_a_running_hub() {
     assert!(!admin(&["token", "disable", "nobody"]).status.success());
 
     // Access keys in the two forms that AWS clients take.
-    let made = admin(&["access-key", "create", "ci", "--role", "developer", "--expires", "90d"]);
+    let made = admin(&[
+        "access-key",
+        "create",
+        "ci",
+        "--role",
+        "developer",
+        "--expires",
+        "90d",
+    ]);
     assert!(made.status.success(), "{}", text(&made.stderr));
     let lines = text(&made.stdout);
     let lines: Vec<&str> = lines.lines().collect();
     let id = lines[0].strip_prefix("export AWS_ACCESS_KEY_ID=HUBA").unwrap();
     let secret = lines[1].strip_prefix("export AWS_SECRET_ACCESS_KEY=").unwrap();
-    assert!(lines.len() == 2 && id.len() == 16 && secret.len() == 44, "{lines:?}");
-    let json = admin(&["access-key", "create", "robot", "--role", "auditor", "--output", "json"]);
+    assert!(
+        lines.len() == 2 && id.len() == 16 && secret.len() == 44,
+        "{lines:?}"
+    );
+    let json = admin(&[
+        "access-key",
+        "create",
+        "robot",
+        "--role",
+        "auditor",
+        "--output",
+        "json",
+    ]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["Version"], 1);
     assert!(json["SecretAccessKey"].as_str().unwrap().len() == 44 && json.get("Expiration").is_none());
     let robot = json["AccessKeyId"].as_str().unwrap();
     let again = admin(&["access-key", "create", "ci", "--role", "developer"]);
-    assert!(text(&again.stderr).contains("access-key disable ci"), "{}", text(&again.stderr));
+    assert!(
+        text(&again.stderr).contains("access-key disable ci"),
+        "{}",
+        text(&again.stderr)
+    );
     let owner = admin(&["access-key", "create", "own", "--role", "owner"]);
-    assert!(text(&owner.stderr).contains("hadron credentials"), "{}", text(&owner.stderr));
+    assert!(
+        text(&owner.stderr).contains("hadron credentials"),
+        "{}",
+        text(&owner.stderr)
+    );
     let listed = text(&admin(&["access-key", "list"]).stdout);
-    assert!(listed.contains(robot) && listed.contains("developer") && listed.contains("LAST USED"), "{listed}");
+    assert!(
+        listed.contains(robot) && listed.contains("developer") && listed.contains("LAST USED"),
+        "{listed}"
+    );
     assert!(!listed.contains(secret), "{listed}");
     assert!(admin(&["access-key", "disable", "ci"]).status.success());
     assert!(admin(&["access-key", "disable", robot]).status.success());
     let twice = admin(&["access-key", "disable", "ci"]);
-    assert!(text(&twice.stderr).contains("access-key list"), "{}", text(&twice.stderr));
-    assert_eq!(text(&admin(&["access-key", "list"]).stdout).matches("disabled").count(), 2);
+    assert!(
+        text(&twice.stderr).contains("access-key list"),
+        "{}",
+        text(&twice.stderr)
+    );
+    assert_eq!(
+        text(&admin(&["access-key", "list"]).stdout)
+            .matches("disabled")
+            .count(),
+        2
+    );
     let copy = dir.path().join("copy.db");
     let backup = text(&admin(&["backup", copy.to_str().unwrap()]).stderr);
-    assert!(backup.contains("ca.pem") && backup.contains("seal.key"), "{backup}");
+    assert!(
+        backup.contains("ca.pem") && backup.contains("seal.key"),
+        "{backup}"
+    );
 
     let ready: serde_json::Value =
         serde_json::from_slice(&std::fs::read(data.join("ready.json")).unwrap()).unwrap();

@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod access_keys;
 mod bad_input;
 mod cancel;
 mod connections;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agents, config, connections, credentials, deployments, environments, grants, instances, pipelines, services, session,
-    templates,
+    agents, config, connections, credentials, deployments, environments, grants, instances, pipelines,
+    services, session, settings, templates,
 };
 use crate::output::Format;
 
@@ -140,11 +140,14 @@ pub(crate) enum Command {
     /// Agents: the processes that deploy in each account
     #[command(subcommand, alias = "agents")]
     Agent(agents::Verb),
+    /// Settings of the account: what pipelines are provisioned with
+    #[command(subcommand)]
+    Settings(settings::Verb),
     /// Prove who you are with your AWS credentials
     Login(session::Login),
     /// Who you are to the hub
     Whoami(session::Whoami),
-    /// A temporary access key for AWS clients of the hub (an AWS credential_process)
+    /// A temporary access key for AWS clients of the hub (an AWS `credential_process`)
     Credentials(credentials::Credentials),
     /// Versions of this program and of the hub
     Version(session::Version),

@@ -124,6 +124,8 @@ impl Hub {
         templates, template_service_client, TemplateServiceClient;
         /// Environments.
         environments, environment_service_client, EnvironmentServiceClient;
+        /// Settings of the account.
+        settings, settings_service_client, SettingsServiceClient;
         /// Services.
         services, service_service_client, ServiceServiceClient;
         /// Service instances.

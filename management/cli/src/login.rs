@@ -383,7 +383,9 @@ pub(crate) async fn temporary_key(
     })?;
     if aws.credentials.access_key_id().starts_with("HUBA") {
         return Err(Failure::new(Exit::NotAuthorised, WHAT)
-            .why("the AWS credentials that were found are an access key of a hub, which proves nothing to AWS")
+            .why(
+                "the AWS credentials that were found are an access key of a hub, which proves nothing to AWS",
+            )
             .next("unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN")
             .next("hadron credentials --aws-profile NAME"));
     }
@@ -394,11 +396,12 @@ pub(crate) async fn temporary_key(
         .await
         .map_err(|status| refused(WHAT, &status))?
         .into_inner();
-    let expiration = answer.expiration.and_then(|at| {
-        at.seconds.checked_mul(1_000_000).map(Timestamp::from_micros)
-    });
+    let expiration = answer
+        .expiration
+        .and_then(|at| at.seconds.checked_mul(1_000_000).map(Timestamp::from_micros));
     let expiration = expiration.ok_or_else(|| {
-        Failure::new(Exit::Failure, WHAT).why("the hub does not say when the key ends; it is of another version")
+        Failure::new(Exit::Failure, WHAT)
+            .why("the hub does not say when the key ends; it is of another version")
     })?;
     Ok(Key {
         access_key_id: answer.access_key_id,

@@ -164,7 +164,8 @@ impl Home {
 #[expect(clippy::disallowed_methods, reason = "these variables are the AWS SDK's")]
 pub(crate) fn aws_identity(profile: Option<&str>) -> String {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let files = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"].map(|name| variable(name).unwrap_or_default());
+    let files =
+        ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"].map(|name| variable(name).unwrap_or_default());
     let [config, credentials] = files;
     if let Some(profile) = profile {
         return format!("profile\n{profile}\n{config}\n{credentials}");

@@ -4,7 +4,7 @@
 //! one that serves an environment cannot be rejected, and the environment account may withdraw it at any time. The epoch
 //! is ours: it grows whenever what an agent was told may no longer hold, and every statement of an agent names it.
 
-use hadron_proto::vocab::{AccountId, ConnectionId, EnvironmentName, Region, RoleArn};
+use hadron_proto::vocab::{AccountId, ConnectionId, EnvironmentName, Region, RoleArn, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::principal::Signed;
@@ -25,6 +25,9 @@ pub struct Connection {
     pub roles: Roles,
     /// Who asked, and when.
     pub requested: Signed,
+    /// Who changed its roles last, and when; nobody yet in most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles_changed: Option<Signed>,
     /// What was decided about it.
     pub approval: Approval,
     /// Grows on every arrow out of `Connected` and on every change of roles. What an agent says under an older epoch is void.
@@ -113,6 +116,20 @@ pub enum ConnectionRefusal {
     Gone,
 }
 
+impl Connection {
+    /// When anything about it was changed last.
+    #[must_use]
+    pub fn modified_at(&self) -> Timestamp {
+        let decided = match &self.approval {
+            Approval::Pending => &self.requested,
+            Approval::Connected(by) | Approval::Rejected(by) | Approval::Deleted(by) => by,
+        };
+        self.roles_changed
+            .as_ref()
+            .map_or(decided.at, |changed| changed.at.max(decided.at))
+    }
+}
+
 impl Machine for Connection {
     type Input = ConnectionInput;
     type Effect = ConnectionEffect;
@@ -151,12 +168,14 @@ impl Machine for Connection {
             (Pending | Connected(_), ConnectionInput::ChangeRoles(_, roles)) if roles == self.roles => {
                 Ok(Step::stay(next))
             }
-            (Pending, ConnectionInput::ChangeRoles(_, roles)) => {
+            (Pending, ConnectionInput::ChangeRoles(by, roles)) => {
                 next.roles = roles;
+                next.roles_changed = Some(by);
                 Ok(Step::to(next, Vec::new()))
             }
-            (Connected(_), ConnectionInput::ChangeRoles(_, roles)) => {
+            (Connected(_), ConnectionInput::ChangeRoles(by, roles)) => {
                 next.roles = roles;
+                next.roles_changed = Some(by);
                 next.epoch += 1;
                 Ok(Step::to(next, vec![CloseSessions, HoldJobs]))
             }

@@ -240,6 +240,19 @@ impl Deployment {
         }
     }
 
+    /// A deployment of what nobody provisions here: it ends well in the moment that it begins, and no job ever works for it.
+    #[must_use]
+    pub fn declared(id: DeploymentId, intent: Intent, at: Timestamp) -> Step<Self, DeploymentEffect> {
+        let phase = Phase::Ended {
+            how: Ending::Succeeded,
+            at,
+        };
+        Step::to(
+            Self { id, intent, phase },
+            vec![DeploymentEffect::Ended(Ending::Succeeded)],
+        )
+    }
+
     /// Whether it still occupies its target.
     #[must_use]
     pub const fn is_active(&self) -> bool {

@@ -5,7 +5,8 @@ use std::fmt;
 use hadron_proto::vocab::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Someone who acts: an IAM ARN proven by STS, `token:<name>` for a key that the hub minted, `hub` for the hub itself.
+/// Someone who acts: an IAM ARN proven by STS, `token:<name>` and `key:<name>` for a token and an
+/// access key that the hub minted, `hub` for the hub itself.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Principal(String);

@@ -137,8 +137,23 @@ pub enum Wanted {
     Recommended,
     /// The recommended minor of this major.
     Major(u32),
+    /// This minor of the major that is deployed; where nothing is deployed yet, of none.
+    Minor(u32),
     /// Exactly this one.
     Exactly(TemplateVersion),
+}
+
+impl Wanted {
+    /// From a major and a minor number of which either may be missing; nothing when both are.
+    #[must_use]
+    pub const fn of(major: Option<u32>, minor: Option<u32>) -> Option<Self> {
+        match (major, minor) {
+            (Some(major), Some(minor)) => Some(Self::Exactly(TemplateVersion { major, minor })),
+            (Some(major), None) => Some(Self::Major(major)),
+            (None, Some(minor)) => Some(Self::Minor(minor)),
+            (None, None) => None,
+        }
+    }
 }
 
 impl std::str::FromStr for Wanted {
@@ -167,6 +182,9 @@ pub enum VersionFault {
     /// There is no such version.
     #[error("version {0} does not exist")]
     NoSuchVersion(TemplateVersion),
+    /// A minor was named without its major.
+    #[error("minor version {0} was named without its major version")]
+    NoMajor(u32),
     /// Nothing is published yet.
     #[error("no version is published yet")]
     NothingPublished,
@@ -252,6 +270,7 @@ impl Versions {
                 self.recommended_of(major)
                     .ok_or(VersionFault::NothingPublishedOf(major))
             }
+            Wanted::Minor(minor) => Err(VersionFault::NoMajor(minor)),
             Wanted::Exactly(version) => {
                 let state = self
                     .existing

@@ -101,6 +101,7 @@ fn connection() {
         region: "eu-central-1".parse().unwrap(),
         roles: roles("agent"),
         requested: signed(0),
+        roles_changed: None,
         approval,
         epoch: 1,
     };

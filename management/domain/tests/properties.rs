@@ -66,6 +66,8 @@ fn check_versions(versions: &Versions) -> Result<(), TestCaseError> {
         versions.resolve(Wanted::Recommended).ok(),
         published.iter().copied().max()
     );
+    // A minor alone means nothing without knowing what is deployed.
+    prop_assert_eq!(versions.resolve(Wanted::Minor(0)), Err(VersionFault::NoMajor(0)));
     for major in 0..7 {
         let best = published
             .iter()
@@ -171,6 +173,7 @@ proptest! {
         match text.parse::<Wanted>() {
             Ok(Wanted::Recommended) => prop_assert_eq!(text, ""),
             Ok(Wanted::Major(major)) => prop_assert_eq!(text.trim_start_matches('0'), major.to_string()),
+            Ok(Wanted::Minor(_)) => prop_assert!(false, "no text means a minor alone: {}", text),
             Ok(Wanted::Exactly(version)) => {
                 prop_assert!(text.bytes().all(|b| b.is_ascii_digit() || b == b'.'), "{}", text);
                 prop_assert_eq!(version.to_string().parse::<TemplateVersion>().unwrap(), version);

@@ -8,15 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use common::{account, at, id, instance, repository, signed};
+use hadron_domain::connection::{Approval, Connection, ConnectionEffect, ConnectionInput, Roles};
 use hadron_domain::deployment::{
-    Authorised, Deployment, DeploymentEffect, DeploymentInput, Done, Ending, Intent, Phase,
+    Authorised, Deployment, DeploymentEffect, DeploymentInput, DeploymentRefusal, Done, Ending, Intent, Phase,
 };
 use hadron_domain::grant::{LaneEffect, LaneInput, PolicyLane};
 use hadron_domain::job::{Job, JobEffect, JobInput, JobRefusal, JobState, MAX_LOSSES};
 use hadron_domain::service::{Doing, Order, Part, Parts, Stage, Status, plan};
 use hadron_domain::step::Machine;
 use hadron_domain::target::Target;
-use hadron_domain::template::CompatibleTemplate;
+use hadron_domain::template::{CompatibleTemplate, VersionFault, Versions, Wanted};
+use hadron_proto::vocab::TemplateVersion;
 
 fn leased(fence: u64) -> Job {
     let take = JobInput::Take {
@@ -420,6 +422,95 @@ fn a_cancelled_deployment_that_was_applied_has_succeeded() {
     deployment.step(applied(id(2))).unwrap_err();
     let end = deployment.step(applied(id(3))).unwrap().next;
     assert_eq!(end.word(), "SUCCEEDED");
+}
+
+/// What nobody provisions here has its deployments all the same; no agent ever works for them.
+#[test]
+fn a_declared_deployment_has_ended_when_it_begins_and_nothing_moves_it() {
+    for (intent, word) in [(Intent::Apply, "SUCCEEDED"), (Intent::Destroy, "DELETE_COMPLETE")] {
+        let begun = Deployment::declared(id(1), intent, at(3));
+        assert_eq!(begun.effects, [DeploymentEffect::Ended(Ending::Succeeded)]);
+        let deployment = begun.next;
+        assert_eq!((deployment.word(), deployment.is_active()), (word, false));
+        for input in [
+            DeploymentInput::Ready { job: id(2) },
+            DeploymentInput::Taken { job: id(2) },
+            DeploymentInput::Cancel {
+                by: signed(4),
+                revoke: id(2),
+            },
+            DeploymentInput::Done {
+                job: id(2),
+                what: Done::Applied,
+                at: at(4),
+            },
+            DeploymentInput::Failed {
+                job: id(2),
+                why: "no".to_owned(),
+                at: at(4),
+            },
+        ] {
+            assert_eq!(deployment.step(input).unwrap_err(), DeploymentRefusal::Ended);
+        }
+    }
+}
+
+/// Two numbers that may be missing, as requests give them.
+#[test]
+fn a_wanted_version_is_read_from_its_halves() {
+    let exactly = TemplateVersion { major: 1, minor: 2 };
+    assert_eq!(Wanted::of(Some(1), Some(2)), Some(Wanted::Exactly(exactly)));
+    assert_eq!(Wanted::of(Some(1), None), Some(Wanted::Major(1)));
+    assert_eq!(Wanted::of(None, Some(2)), Some(Wanted::Minor(2)));
+    assert_eq!(Wanted::of(None, None), None);
+    let mut versions = Versions::default();
+    versions.take_number(None).unwrap();
+    assert_eq!(versions.resolve(Wanted::Minor(0)), Err(VersionFault::NoMajor(0)));
+}
+
+/// Other roles are a change like a decision is; agents that were told of the old ones are not heard any more.
+#[test]
+fn changed_roles_leave_the_status_and_say_when() {
+    let connection = Connection {
+        id: id(1),
+        environment: "prd".parse().unwrap(),
+        account: "333333333333".parse().unwrap(),
+        region: "us-east-1".parse().unwrap(),
+        roles: Roles {
+            provisioning: None,
+            component: None,
+            codebuild: None,
+            agent_role_name: "hadron-agent".to_owned(),
+        },
+        requested: signed(1),
+        roles_changed: None,
+        approval: Approval::Pending,
+        epoch: 1,
+    };
+    assert_eq!(connection.modified_at(), at(1));
+    let connected = connection.step(ConnectionInput::Accept(signed(2))).unwrap().next;
+    assert_eq!(connected.modified_at(), at(2));
+    let roles = Roles {
+        component: Some("arn:aws:iam::333333333333:role/c".parse().unwrap()),
+        ..connected.roles.clone()
+    };
+    let changed = connected
+        .step(ConnectionInput::ChangeRoles(signed(3), roles.clone()))
+        .unwrap();
+    assert_eq!(
+        (changed.next.approval.word(), changed.next.epoch),
+        ("CONNECTED", 2)
+    );
+    assert_eq!(changed.next.modified_at(), at(3));
+    assert_eq!(
+        changed.effects,
+        [ConnectionEffect::CloseSessions, ConnectionEffect::HoldJobs]
+    );
+    let again = changed
+        .next
+        .step(ConnectionInput::ChangeRoles(signed(4), roles))
+        .unwrap();
+    assert_eq!((again.next.modified_at(), again.effects.len()), (at(3), 0));
 }
 
 /// A lease that ran out while the agent finished its work.

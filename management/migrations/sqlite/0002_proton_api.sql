@@ -31,13 +31,25 @@ ALTER TABLE target ADD COLUMN provisioning TEXT NOT NULL DEFAULT 'stack'; -- sta
 ALTER TABLE target ADD COLUMN roles TEXT NOT NULL DEFAULT '{}'; -- store::targets::EnvironmentRoles
 ALTER TABLE target ADD COLUMN client_token TEXT NOT NULL DEFAULT ''; -- of the last request that carried one
 CREATE INDEX target_template ON target (template_name, major, minor);
+CREATE INDEX target_service ON target (service, kind, instance);
+-- One for each order in which instances can be listed; target_instance is the one by service.
+CREATE INDEX instance_name ON target (instance, service) WHERE kind = 'instance';
+CREATE INDEX instance_status ON target (status, service, instance) WHERE kind = 'instance';
+CREATE INDEX instance_template ON target (template_name, service, instance) WHERE kind = 'instance';
+CREATE INDEX instance_environment ON target (environment, service, instance) WHERE kind = 'instance';
+CREATE INDEX instance_attempted ON target ((COALESCE(attempted_at, created_at)), service, instance) WHERE kind = 'instance';
+CREATE INDEX instance_created ON target (created_at, service, instance) WHERE kind = 'instance';
 
 ALTER TABLE deployment ADD COLUMN initial_state TEXT NOT NULL DEFAULT ''; -- store::deployments::State; empty when there was none
 ALTER TABLE deployment ADD COLUMN target_state TEXT NOT NULL DEFAULT '';
 ALTER TABLE deployment ADD COLUMN target_created_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deployment ADD COLUMN attempted_before TEXT; -- the target's last deployment when this one began
+ALTER TABLE deployment ADD COLUMN succeeded_before TEXT; -- the target's last successful one when this one began
 CREATE INDEX deployment_environment ON deployment (environment, id);
-CREATE INDEX deployment_service ON deployment (service, instance, id);
+CREATE INDEX deployment_service ON deployment (service, id);
+CREATE INDEX deployment_instance ON deployment (service, instance, id);
 CREATE INDEX deployment_kind ON deployment (kind, instance, id);
+CREATE INDEX deployment_active ON deployment (id) WHERE active = 1;
 
 -- What only components have; their stacks are targets of kind component.
 CREATE TABLE component (

@@ -210,11 +210,15 @@ impl AccessKeys {
     /// # Errors
     /// When they have no role here, or the database fails.
     pub async fn issue(&self, principal: &login::Principal) -> Result<NewKey, AppError> {
-        let role = self.0.access.role(principal.account, &principal.arn).ok_or_else(|| {
-            let message = format!("{} has no role at this hub", principal.arn);
-            AppError::new(ErrorKind::Denied, "NO_ROLE", message)
-                .help("an administrator of the hub adds the ARN to [access] in the hub's configuration")
-        })?;
+        let role = self
+            .0
+            .access
+            .role(principal.account, &principal.arn)
+            .ok_or_else(|| {
+                let message = format!("{} has no role at this hub", principal.arn);
+                AppError::new(ErrorKind::Denied, "NO_ROLE", message)
+                    .help("an administrator of the hub adds the ARN to [access] in the hub's configuration")
+            })?;
         let token: [u8; 32] = random().map_err(AppError::internal)?;
         let token = random_text(&token);
         let now = self.0.app.db().now().await?;
@@ -300,7 +304,8 @@ impl AccessKeys {
                 let ids = access_keys::disable(unit.tx, &name_or_id).await?;
                 for id in &ids {
                     // By somebody on the hub's machine; the hub does not know whom.
-                    requests::audit(unit.tx, unit.now, "hub", None, "DisableAccessKey", id, "done", "").await?;
+                    requests::audit(unit.tx, unit.now, "hub", None, "DisableAccessKey", id, "done", "")
+                        .await?;
                 }
                 Ok(ids)
             })
@@ -313,7 +318,13 @@ impl AccessKeys {
     /// # Errors
     /// See [`Refusal`]; whatever is refused is audited, within limits.
     pub async fn authenticate(&self, presented: &Presented, asked: Asked<'_>) -> Result<Caller, Refusal> {
-        let now = self.0.app.db().now().await.map_err(|error| Refusal::Internal(error.into()))?;
+        let now = self
+            .0
+            .app
+            .db()
+            .now()
+            .await
+            .map_err(|error| Refusal::Internal(error.into()))?;
         let id = presented.access_key_id.clone();
         let found = self
             .0
@@ -326,27 +337,62 @@ impl AccessKeys {
         let right = self.is_signed_with(presented, found.as_ref())?;
         let key = match found {
             Some(key) if right => key,
-            Some(_) => return Err(self.refuse(presented, None, asked, "wrong secret or session token", Refusal::Signature).await),
-            None => return Err(self.refuse(presented, None, asked, "unknown access key", Refusal::Signature).await),
+            Some(_) => {
+                return Err(self
+                    .refuse(
+                        presented,
+                        None,
+                        asked,
+                        "wrong secret or session token",
+                        Refusal::Signature,
+                    )
+                    .await);
+            }
+            None => {
+                return Err(self
+                    .refuse(presented, None, asked, "unknown access key", Refusal::Signature)
+                    .await);
+            }
         };
         if key.disabled {
             let told = "the access key is switched off";
-            return Err(self.refuse(presented, Some(&key), asked, told, Refusal::Signature).await);
+            return Err(self
+                .refuse(presented, Some(&key), asked, told, Refusal::Signature)
+                .await);
         }
         if let Some(end) = key.expires_at.filter(|end| *end <= now) {
             // SDKs fetch new temporary keys when they are told so.
-            let refusal = if key.session.is_some() { Refusal::Expired(end) } else { Refusal::Signature };
-            return Err(self.refuse(presented, Some(&key), asked, "the access key has expired", refusal).await);
+            let refusal = if key.session.is_some() {
+                Refusal::Expired(end)
+            } else {
+                Refusal::Signature
+            };
+            return Err(self
+                .refuse(
+                    presented,
+                    Some(&key),
+                    asked,
+                    "the access key has expired",
+                    refusal,
+                )
+                .await);
         }
         if let Err(skew) = presented.check_date(now) {
             let told = skew.to_string();
-            return Err(self.refuse(presented, Some(&key), asked, &told, skew.into()).await);
+            return Err(self
+                .refuse(presented, Some(&key), asked, &told, skew.into())
+                .await);
         }
         if let Some(first) = self.used(presented, &key, asked, now).await? {
             // Dates have whole seconds: a second after it came first, the client signs with another date.
-            let wait = first.plus(Duration::from_secs(1)).since(now).min(Duration::from_secs(1));
+            let wait = first
+                .plus(Duration::from_secs(1))
+                .since(now)
+                .min(Duration::from_secs(1));
             let told = "the same signed request came before";
-            return Err(self.refuse(presented, Some(&key), asked, told, Refusal::Replayed { wait }).await);
+            return Err(self
+                .refuse(presented, Some(&key), asked, told, Refusal::Replayed { wait })
+                .await);
         }
         Ok(Caller {
             principal: Principal::new(key.principal),
@@ -411,7 +457,10 @@ impl AccessKeys {
             Ok(first) => Ok(first),
             // That it is known when a key was used last is no reason to refuse who only reads.
             Err(error) if !asked.mutating => {
-                tracing::warn!(error = error.story(), "the use of an access key could not be noted");
+                tracing::warn!(
+                    error = error.story(),
+                    "the use of an access key could not be noted"
+                );
                 Ok(None)
             }
             Err(error) => Err(Refusal::Internal(error)),
@@ -454,7 +503,9 @@ impl AccessKeys {
         let mut detail = format!("{why}; from {}", asked.source);
         match untold.swap(0, Ordering::Relaxed) {
             0 => {}
-            more => detail.push_str(&format!("; {more} refused requests before it were not written down")),
+            more => detail.push_str(&format!(
+                "; {more} refused requests before it were not written down"
+            )),
         }
         let principal = key.map_or("unknown", |key| key.principal.as_str()).to_owned();
         let account = key.and_then(|key| key.account);

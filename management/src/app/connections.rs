@@ -7,7 +7,7 @@ use hadron_domain::connection::{
 use hadron_domain::step::Machine;
 use hadron_proto::vocab::{AccountId, ConnectionId, EnvironmentName, Region, RoleArn, Timestamp};
 
-use super::{App, AppError, ErrorKind, Notice, Request, Unit};
+use super::{App, AppError, ErrorKind, Notice, Quota, Request, Unit};
 use crate::store::connections::{self, ConnectionKind, ConnectionRow, Filter};
 use crate::store::{agents, targets};
 
@@ -41,6 +41,53 @@ pub struct NewConnection {
     pub codebuild_role: Option<RoleArn>,
     /// The IAM role name that the agent runs as; the hub's default when none is given.
     pub agent_role_name: Option<String>,
+}
+
+/// Roles of a connection that shall change; those that are not named stay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RolesUpdate {
+    /// What CloudFormation provisions with.
+    pub role: Option<RoleArn>,
+    /// What CloudFormation provisions components with.
+    pub component_role: Option<RoleArn>,
+    /// What CodeBuild jobs run as.
+    pub codebuild_role: Option<RoleArn>,
+}
+
+/// From which side somebody looks at connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Those that others asked the caller's account for.
+    Management,
+    /// Those that the caller's account asked for.
+    Environment,
+}
+
+/// How creations of connections are remembered: a request from the same account for the same environment and Region.
+const CREATION: &str = "connection";
+
+fn creation(account: AccountId, environment: &EnvironmentName, region: &Region) -> String {
+    format!("{account}/{region}/{environment}")
+}
+
+/// Roles that an environment account names are its own.
+fn own_roles<'a>(
+    roles: impl IntoIterator<Item = &'a Option<RoleArn>>,
+    account: AccountId,
+) -> Result<(), AppError> {
+    for role in roles.into_iter().flatten() {
+        if role.account() != account {
+            return Err(AppError::invalid(
+                "ROLE_OF_OTHER_ACCOUNT",
+                format!(
+                    "role {role} belongs to account {}, but the request comes from {account}",
+                    role.account()
+                ),
+            )
+            .help("name roles of the environment account"));
+        }
+    }
+    Ok(())
 }
 
 impl From<ConnectionRefusal> for AppError {
@@ -100,34 +147,35 @@ impl App {
             )
             .help("check --hub, or the management account id"));
         }
-        for role in [&new.role, &new.component_role, &new.codebuild_role]
-            .into_iter()
-            .flatten()
-        {
-            if role.account() != account {
-                return Err(AppError::invalid(
-                    "ROLE_OF_OTHER_ACCOUNT",
-                    format!(
-                        "role {role} belongs to account {}, but the request comes from {account}",
-                        role.account()
-                    ),
-                )
-                .help("name roles of the environment account"));
-            }
-        }
+        own_roles([&new.role, &new.component_role, &new.codebuild_role], account)?;
+        let region = new.region.clone().unwrap_or_else(|| settings.region.clone());
+        let key = creation(account, &new.environment, &region);
         if let Some(id) = self.seen(&request).await? {
             return self.get_connection(&request.caller, id.parse()?).await;
+        }
+        if self.repeated(&request, CREATION, &key).await? {
+            let (environment, region) = (new.environment.clone(), region.clone());
+            let live = self
+                .read("live connection", move |tx| {
+                    Box::pin(async move { Ok(connections::live(tx, account, &environment, &region).await?) })
+                })
+                .await?;
+            if let Some(row) = live {
+                return self.view(row.connection).await;
+            }
         }
         let id = self
             .write("request connection", move |unit| {
                 Box::pin(async move {
+                    let used = connections::count_of(unit.tx, account).await?;
+                    unit.settings().quotas.room(Quota::ConnectionsPerAccount, used)?;
                     let id: ConnectionId = unit.fresh_id();
                     let environment = new.environment.clone();
                     let connection = Connection {
                         id,
                         environment: new.environment,
                         account,
-                        region: new.region.unwrap_or_else(|| settings.region.clone()),
+                        region,
                         roles: Roles {
                             provisioning: new.role,
                             component: new.component_role,
@@ -135,6 +183,7 @@ impl App {
                             agent_role_name: new.agent_role_name.unwrap_or_else(|| settings.agent_role_name.clone()),
                         },
                         requested: unit.signed(&request.caller),
+                        roles_changed: None,
                         approval: Approval::Pending,
                         epoch: 1,
                     };
@@ -148,6 +197,7 @@ impl App {
                         .help("see it: hadron connection list; withdraw it: hadron connection delete ID"),
                         None => error.into(),
                     })?;
+                    unit.created(&request, CREATION, &key).await?;
                     unit.answered(&request, &id.to_string()).await?;
                     tracing::info!(account = %account, connection.id = %id, "connection requested");
                     Ok((id, request.caller))
@@ -178,6 +228,22 @@ impl App {
             return Err(AppError::not_found("connection", id));
         }
         self.view(row.connection).await
+    }
+
+    /// One connection that was not deleted.
+    ///
+    /// # Errors
+    /// As for [`App::get_connection`], and when it was deleted.
+    pub async fn live_connection(
+        &self,
+        caller: &Caller,
+        id: ConnectionId,
+    ) -> Result<ConnectionView, AppError> {
+        let view = self.get_connection(caller, id).await?;
+        if matches!(view.connection.approval, Approval::Deleted(_)) {
+            return Err(AppError::not_found("connection", id));
+        }
+        Ok(view)
     }
 
     async fn view(&self, connection: Connection) -> Result<ConnectionView, AppError> {
@@ -227,8 +293,36 @@ impl App {
         Ok(views)
     }
 
-    /// Accepts a connection; `confirmed` is the account id that the administrator typed. Accepting one that is connected
-    /// already is the way to trust an agent's role that was deleted and made anew: the next enrolment pins its new id.
+    /// Connections of one side, by id, after `after`: those that the management account was asked for, or those that the
+    /// caller's own account asked for.
+    ///
+    /// # Errors
+    /// When the caller may not read connections.
+    pub async fn list_connections_of(
+        &self,
+        caller: &Caller,
+        side: Side,
+        mut filter: Filter,
+        after: String,
+        limit: u32,
+    ) -> Result<Vec<ConnectionView>, AppError> {
+        let everything = self.may(caller, Action::ReadConnection).await? == Reach::Everything;
+        let own = caller.account;
+        match side {
+            // Who sees everything stands for the management account, whichever account they come from.
+            Side::Management if everything || own == Some(self.settings().account) => {}
+            Side::Management => return Ok(Vec::new()),
+            Side::Environment => match own {
+                Some(own) => filter.account = Some(own),
+                None => return Ok(Vec::new()),
+            },
+        }
+        self.list_connections(caller, filter, after, limit).await
+    }
+
+    /// Accepts a connection; `confirmed` is the account id that the administrator typed, where they were asked. Accepting one
+    /// that is connected already, with the account confirmed, is the way to trust an agent's role that was deleted and made
+    /// anew: the next enrolment pins its new id.
     ///
     /// # Errors
     /// When the account id is not the connection's, the connection was rejected or deleted, or another one already serves
@@ -237,7 +331,7 @@ impl App {
         &self,
         request: Request,
         id: ConnectionId,
-        confirmed: AccountId,
+        confirmed: Option<AccountId>,
     ) -> Result<ConnectionView, AppError> {
         self.may(&request.caller, Action::AcceptConnection).await?;
         if self.seen(&request).await?.is_none() {
@@ -245,7 +339,9 @@ impl App {
             self.write("accept connection", move |unit| {
                 Box::pin(async move {
                     let mut row = load(unit, id).await?;
-                    if row.connection.account != confirmed {
+                    if let Some(confirmed) = confirmed
+                        && row.connection.account != confirmed
+                    {
                         return Err(AppError::invalid(
                             "OTHER_ACCOUNT",
                             format!(
@@ -255,7 +351,9 @@ impl App {
                         )
                         .help("accept it only if you know that account; confirm with its id"));
                     }
-                    if matches!(row.connection.approval, Approval::Connected(_))
+                    // A repetition by a program, which confirms nothing, changes nothing.
+                    if confirmed.is_some()
+                        && matches!(row.connection.approval, Approval::Connected(_))
                         && row.pinned_role_id.take().is_some()
                     {
                         // Whoever holds a certificate under the old role's name may no longer act.
@@ -316,6 +414,73 @@ impl App {
         self.get_connection(&request.caller, id).await
     }
 
+    /// Whether the caller may do this to a connection of their own account. Those who may see it are told the rule; to
+    /// others it does not exist.
+    async fn may_own(
+        &self,
+        caller: &Caller,
+        action: Action,
+        id: ConnectionId,
+        rule: &'static str,
+    ) -> Result<AccountId, AppError> {
+        self.may(caller, action).await?;
+        let account = self
+            .read("connection", move |tx| {
+                Box::pin(async move { Ok(connections::get(tx, id).await?) })
+            })
+            .await?
+            .filter(|row| row.kind == ConnectionKind::Environment)
+            .ok_or_else(|| AppError::not_found("connection", id))?
+            .connection
+            .account;
+        let Err(denied) = caller.may_for(action, account) else {
+            return Ok(account);
+        };
+        if caller.may_for(Action::ReadConnection, account).is_ok() {
+            Err(self.denied(caller, denied).await.help(rule))
+        } else {
+            Err(AppError::not_found("connection", id))
+        }
+    }
+
+    /// Names other roles for a connection, from the environment account; those that are not named stay, and so does its
+    /// status. Agents prove themselves anew, and work that an agent holds is taken back and offered with the new roles.
+    ///
+    /// # Errors
+    /// When the connection is not the caller's account's, was rejected or deleted, or a role is of another account.
+    pub async fn update_connection(
+        &self,
+        request: Request,
+        id: ConnectionId,
+        update: RolesUpdate,
+    ) -> Result<ConnectionView, AppError> {
+        let rule = "the roles of a connection are changed from the environment account";
+        let account = self
+            .may_own(&request.caller, Action::UpdateConnection, id, rule)
+            .await?;
+        own_roles(
+            [&update.role, &update.component_role, &update.codebuild_role],
+            account,
+        )?;
+        if self.seen(&request).await?.is_none() {
+            let request = request.clone();
+            self.write("update connection", move |unit| {
+                Box::pin(async move {
+                    let mut row = load(unit, id).await?;
+                    let mut roles = row.connection.roles.clone();
+                    roles.provisioning = update.role.or(roles.provisioning);
+                    roles.component = update.component_role.or(roles.component);
+                    roles.codebuild = update.codebuild_role.or(roles.codebuild);
+                    let input = ConnectionInput::ChangeRoles(unit.signed(&request.caller), roles);
+                    decide(unit, &mut row, input, "given other roles").await?;
+                    Ok(unit.answered(&request, &id.to_string()).await?)
+                })
+            })
+            .await?;
+        }
+        self.get_connection(&request.caller, id).await
+    }
+
     /// Withdraws a connection from the environment account, also while an environment uses it.
     ///
     /// # Errors
@@ -325,35 +490,14 @@ impl App {
         request: Request,
         id: ConnectionId,
     ) -> Result<ConnectionView, AppError> {
-        self.may(&request.caller, Action::DeleteConnection).await?;
-        let before = self
-            .read("connection", move |tx| {
-                Box::pin(async move { Ok(connections::get(tx, id).await?) })
-            })
-            .await?
-            .filter(|row| row.kind == ConnectionKind::Environment)
-            .ok_or_else(|| AppError::not_found("connection", id))?;
-        if request
-            .caller
-            .may_for(Action::DeleteConnection, before.connection.account)
-            .is_err()
-        {
-            // Those who may see it are told the rule; to others it does not exist.
-            let seen = request
-                .caller
-                .may_for(Action::ReadConnection, before.connection.account)
-                .is_ok();
-            let denied = request
-                .caller
-                .may_for(Action::DeleteConnection, before.connection.account);
-            return Err(match denied {
-                Err(denied) if seen => self.denied(&request.caller, denied).await.help(
-                    "a connection is deleted from the environment account; the management account can reject it instead: \
-                     hadron connection reject ID",
-                ),
-                _ => AppError::not_found("connection", id),
-            });
-        }
+        self.may_own(
+            &request.caller,
+            Action::DeleteConnection,
+            id,
+            "a connection is deleted from the environment account; the management account can reject it instead: \
+             hadron connection reject ID",
+        )
+        .await?;
         if self.seen(&request).await?.is_none() {
             let request = request.clone();
             self.write("delete connection", move |unit| {
@@ -407,6 +551,19 @@ async fn decide(
                 }
             }
         }
+    }
+    if matches!(
+        row.connection.approval,
+        Approval::Rejected(_) | Approval::Deleted(_)
+    ) {
+        let Connection {
+            account,
+            environment,
+            region,
+            ..
+        } = &row.connection;
+        unit.uncreated(CREATION, &creation(*account, environment, region))
+            .await?;
     }
     unit.tx.after_commit(crate::store::Topic::Changes);
     tracing::info!(account = %row.connection.account, connection.id = %id, "connection {word}");

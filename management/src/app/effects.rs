@@ -10,8 +10,8 @@ use hadron_domain::template::VersionFault;
 use hadron_proto::vocab::{JobId, StackArn, TargetId};
 use indexmap::IndexMap;
 
-use super::{AppError, Notice, Unit, grants, inputs, work};
-use crate::store::deployments::{DeploymentRow, Source, State};
+use super::{AppError, Notice, Unit, environments, grants, inputs, work};
+use crate::store::deployments::{DeploymentRow, Earlier, Source, State};
 use crate::store::jobs::{JobRow, JobWork};
 use crate::store::targets::{Resource, TargetRow};
 use crate::store::{deployments, grants as lanes, jobs, outbox, targets, templates};
@@ -38,6 +38,9 @@ pub(crate) mod topic {
         key.strip_prefix(PIPELINE)
     }
 }
+
+/// What Proton said of a cancelled deployment; scripts look for it.
+const CANCELLED: &str = "User initiated cancellation.";
 
 /// How a job ended, as its agent tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -328,7 +331,10 @@ impl Unit<'_> {
         }
         let words = match ending {
             Ending::Succeeded => row.deployment.word().to_owned(),
-            Ending::Cancelled => "CANCELLED: nothing was applied".to_owned(),
+            Ending::Cancelled => {
+                CANCELLED.clone_into(&mut row.message);
+                "CANCELLED: nothing was applied".to_owned()
+            }
             Ending::Failed(why) => {
                 row.message.clone_from(why);
                 row.ways_out = ways_out(&row.target, intent, kind, &resources);
@@ -395,6 +401,9 @@ impl Unit<'_> {
         // A service looks at its parts itself and removes its pipeline's row together with its own.
         if gone && !matches!(target.target, Target::Pipeline(_)) {
             targets::remove(self.tx, target.id).await?;
+            if let Target::Environment(name) = &target.target {
+                self.uncreated(environments::CREATION, name.as_str()).await?;
+            }
         } else {
             targets::put(self.tx, &mut target).await?;
         }
@@ -700,6 +709,34 @@ impl Unit<'_> {
         target: &mut TargetRow,
         planned: Planned,
     ) -> Result<DeploymentRow, AppError> {
+        self.begin_or_declare(target, planned, None).await
+    }
+
+    /// Writes down a deployment of what somebody else provisions: it has succeeded with these outputs in the moment that it
+    /// begins, without a stack, a job or a connection. `target` is then as that leaves it.
+    ///
+    /// # Errors
+    /// When the target has an active deployment.
+    pub async fn declare(
+        &mut self,
+        target: &mut TargetRow,
+        planned: Planned,
+        outputs: IndexMap<String, String>,
+    ) -> Result<DeploymentRow, AppError> {
+        let row = self.begin_or_declare(target, planned, Some(outputs)).await?;
+        match targets::by_id(self.tx, target.id).await? {
+            Some(now) => *target = now,
+            None => row.deployment.word().clone_into(&mut target.status),
+        }
+        Ok(row)
+    }
+
+    async fn begin_or_declare(
+        &mut self,
+        target: &mut TargetRow,
+        planned: Planned,
+        declared: Option<IndexMap<String, String>>,
+    ) -> Result<DeploymentRow, AppError> {
         if let Some(active) = deployments::active_of(self.tx, target.id).await? {
             return Err(busy(&target.target, &active));
         }
@@ -720,7 +757,7 @@ impl Unit<'_> {
                 hadron_domain::connection::Approval::Connected(_)
             )
         });
-        if !connected {
+        if !connected && declared.is_none() {
             return Err(AppError::new(
                 super::ErrorKind::Precondition,
                 "NOT_CONNECTED",
@@ -737,14 +774,22 @@ impl Unit<'_> {
             .stack_arn
             .clone()
             .filter(|_| target.condemned && planned.intent == Intent::Apply);
-        if planned.intent == Intent::Apply && (target.condemned || target.stack_name.is_empty()) {
+        if planned.intent == Intent::Apply
+            && declared.is_none()
+            && (target.condemned || target.stack_name.is_empty())
+        {
             target.stack_name = self.stack_name(&target.target);
             target.stack_arn = None;
             target.condemned = false;
             target.ever_succeeded = false;
         }
-        let job = self.fresh_id();
-        let begun = Deployment::begin(self.fresh_id(), planned.intent, job, planned.grants);
+        let begun = if declared.is_some() {
+            Deployment::declared(self.fresh_id(), planned.intent, self.now)
+        } else {
+            let job = self.fresh_id();
+            Deployment::begin(self.fresh_id(), planned.intent, job, planned.grants)
+        };
+        let in_place = declared.is_some();
         let mut row = DeploymentRow {
             deployment: begun.next,
             target_id: target.id,
@@ -776,7 +821,7 @@ impl Unit<'_> {
                 .unwrap_or_default(),
             retain: planned.retain,
             changes: Vec::new(),
-            outputs: IndexMap::new(),
+            outputs: declared.unwrap_or_default(),
             attempt: 0,
             requested_by: planned.requested_by,
             created_at: self.now,
@@ -785,6 +830,10 @@ impl Unit<'_> {
             initial: self.state_of(target).await?,
             target_state: None,
             target_created_at: target.created_at,
+            earlier: Earlier {
+                attempted: target.attempted.map(|(id, _)| id),
+                succeeded: target.succeeded.map(|(id, _)| id),
+            },
             generation: 0,
         };
         if planned.intent == Intent::Apply {
@@ -822,6 +871,10 @@ impl Unit<'_> {
         if let Some(stack) = left_behind {
             let text =
                 format!("a new stack is made; {stack}, whose deletion was begun, is not touched any more");
+            deployments::tell(self.tx, &mut row, self.now, Source::Hub, text).await?;
+        }
+        if in_place {
+            let text = "somebody else provisions it: nothing is done here";
             deployments::tell(self.tx, &mut row, self.now, Source::Hub, text).await?;
         }
         if let Phase::Waiting { grants } = &row.deployment.phase {

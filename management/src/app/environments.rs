@@ -1,65 +1,65 @@
-//! Creating, updating and deleting environments.
+//! Environments: what may be said about them, and looking at them and deleting them. [`create`] and [`update`] change them,
+//! [`provisioning`] says who makes them true and with which roles.
+
+mod create;
+mod provisioning;
+mod update;
+
+use std::collections::BTreeSet;
 
 use hadron_domain::authority::{Action, Caller, Reach};
-use hadron_domain::connection::Approval;
+use hadron_domain::connection::{Approval, Connection};
 use hadron_domain::deployment::Intent;
-use hadron_domain::target::Target;
-use hadron_domain::template::{TemplateKind, Wanted};
-use hadron_proto::vocab::{ConnectionId, EnvironmentName, TemplateName, TemplateVersion};
-use hadron_templates::BundleKind;
+use hadron_domain::target::{Provisioning, Target};
+use hadron_domain::template::CompatibleTemplate;
+use hadron_proto::vocab::{ConnectionId, EnvironmentName, RoleArn};
+use indexmap::IndexMap;
+
+pub use create::NewEnvironment;
+pub use provisioning::Path;
+pub(super) use provisioning::service_role;
+pub(super) use update::updated_version;
+pub use update::{EnvironmentUpdate, UpdateMode};
 
 use super::effects::Planned;
-use super::{App, AppError, ErrorKind, Request, Unit, inputs};
+use super::{App, AppError, ErrorKind, Request, Unit};
 use crate::store::connections::{self, ConnectionKind, ConnectionRow};
-use crate::store::targets::{Filter, Fresh, TargetRow};
-use crate::store::templates::VersionRow;
-use crate::store::{deployments, targets};
+use crate::store::targets::{Filter, TargetRow};
+use crate::store::{Tx, targets};
 
-/// Proton's update modes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpdateMode {
-    /// Metadata only.
-    None,
-    /// The version that is deployed, perhaps with another spec.
-    Current,
-    /// Another minor version of the same major version.
-    Minor,
-    /// A higher major version.
-    Major,
+/// How creations of environments are remembered.
+pub(super) const CREATION: &str = "environment";
+
+/// How many templates a list of environments can be narrowed to. Each is a question of its own to the database.
+const MOST_TEMPLATES: usize = 100;
+
+/// An environment with the connection that it is reached through; `None` in the management account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvironmentView {
+    /// The environment.
+    pub row: TargetRow,
+    /// Its connection, deleted ones included.
+    pub connection: Option<Connection>,
 }
 
-/// What a new environment shall be.
-#[derive(Clone, Debug)]
-pub struct NewEnvironment {
-    /// Its name.
-    pub name: EnvironmentName,
-    /// Its template.
-    pub template: TemplateName,
-    /// Which version of it.
-    pub version: Wanted,
-    /// Through which connection; `None` for the management account itself.
-    pub connection: Option<ConnectionId>,
-    /// Its spec.
-    pub spec: String,
-    /// For people.
-    pub description: String,
-}
+impl EnvironmentView {
+    /// What CloudFormation provisions components with.
+    #[must_use]
+    pub fn component_role(&self) -> Option<&RoleArn> {
+        match &self.connection {
+            Some(connection) => connection.roles.component.as_ref(),
+            None => self.row.roles.component.as_ref(),
+        }
+    }
 
-/// What shall change about an environment.
-#[derive(Clone, Debug)]
-pub struct EnvironmentUpdate {
-    /// Its name.
-    pub name: EnvironmentName,
-    /// How.
-    pub mode: UpdateMode,
-    /// Another spec.
-    pub spec: Option<String>,
-    /// Another version.
-    pub version: Option<Wanted>,
-    /// Another description.
-    pub description: Option<String>,
-    /// Another connection of the same account for the same environment.
-    pub connection: Option<ConnectionId>,
+    /// What CodeBuild jobs run as.
+    #[must_use]
+    pub fn codebuild_role(&self) -> Option<&RoleArn> {
+        match &self.connection {
+            Some(connection) => connection.roles.codebuild.as_ref(),
+            None => self.row.roles.codebuild.as_ref(),
+        }
+    }
 }
 
 fn not_found(name: &EnvironmentName) -> AppError {
@@ -111,165 +111,7 @@ async fn usable(
     Ok(row)
 }
 
-/// The version that an update means.
-pub(super) async fn updated_version(
-    app: &App,
-    kind: TemplateKind,
-    template: &TemplateName,
-    current: TemplateVersion,
-    mode: UpdateMode,
-    wanted: Option<Wanted>,
-) -> Result<VersionRow, AppError> {
-    let wrong =
-        |message: String, help: &str| AppError::invalid("VERSION_MODE", message).help(help.to_owned());
-    let given_major = match wanted {
-        Some(Wanted::Major(major)) => Some(major),
-        Some(Wanted::Exactly(version)) => Some(version.major),
-        Some(Wanted::Recommended) | None => None,
-    };
-    let wanted = match (mode, wanted) {
-        (UpdateMode::None | UpdateMode::Current, None | Some(Wanted::Recommended)) => {
-            Wanted::Exactly(current)
-        }
-        (UpdateMode::None | UpdateMode::Current, Some(_)) => {
-            return Err(wrong(
-                "a template version was named, but the update is to keep the current one".to_owned(),
-                "use --minor or --major to change the version, or leave it out",
-            ));
-        }
-        (UpdateMode::Minor, wanted) => {
-            if given_major.is_some_and(|major| major != current.major) {
-                return Err(wrong(
-                    format!("a minor update stays in major version {}", current.major),
-                    "use --major to change to another major version",
-                ));
-            }
-            match wanted {
-                Some(Wanted::Exactly(version)) => Wanted::Exactly(version),
-                _ => Wanted::Major(current.major),
-            }
-        }
-        (UpdateMode::Major, wanted) => {
-            if given_major.is_some_and(|major| major <= current.major) {
-                return Err(wrong(
-                    format!("a major update goes to a major version above {}", current.major),
-                    "use --minor for another version of the same major version",
-                ));
-            }
-            wanted.unwrap_or(Wanted::Recommended)
-        }
-    };
-    let row = app.resolve(kind, template, wanted).await?;
-    if mode == UpdateMode::Major && row.version.major <= current.major {
-        return Err(wrong(
-            format!(
-                "the recommended version {} is no higher major version than {current}",
-                row.version
-            ),
-            "name the version, or publish one of a higher major version first",
-        ));
-    }
-    Ok(row)
-}
-
 impl App {
-    /// Creates an environment and begins its first deployment.
-    ///
-    /// # Errors
-    /// Every fault of the spec at once; or when the template version, the connection or the name cannot be used.
-    pub async fn create_environment(
-        &self,
-        request: Request,
-        new: NewEnvironment,
-    ) -> Result<TargetRow, AppError> {
-        self.may(&request.caller, Action::WriteEnvironment).await?;
-        if self.seen(&request).await?.is_some() {
-            return self.get_environment(&request.caller, &new.name).await;
-        }
-        let version = self
-            .resolve(TemplateKind::Environment, &new.template, new.version)
-            .await?
-            .version;
-        let bundle = self
-            .bundle(TemplateKind::Environment, &new.template, version)
-            .await?;
-        if bundle.kind == BundleKind::EnvironmentCustomerManaged {
-            return Err(AppError::invalid(
-                "CUSTOMER_MANAGED",
-                format!("template '{}' describes an environment that somebody else provisions", new.template),
-            )
-            .help("customer managed environments are not available yet; use a template with an infrastructure folder"));
-        }
-        let (name, wanted) = (new.name.clone(), new.connection);
-        let connection = self
-            .write("connection of an environment", move |unit| {
-                Box::pin(async move {
-                    match wanted {
-                        Some(id) => usable(unit, id, &name).await,
-                        None => connections::management(unit.tx).await?.ok_or_else(|| {
-                            AppError::internal("the management account's own connection is not there")
-                        }),
-                    }
-                })
-            })
-            .await?
-            .connection;
-        let (account, region) = (connection.account, connection.region.clone());
-        let (draft, spec) = inputs::environment(bundle, new.name.clone(), account, region, new.spec).await?;
-        self.write("create environment", move |unit| {
-            Box::pin(async move {
-                let connection = match new.connection {
-                    Some(id) => usable(unit, id, &new.name).await?.connection,
-                    None => connection,
-                };
-                let fresh = Fresh {
-                    id: unit.fresh_id(),
-                    target: Target::Environment(new.name.clone()),
-                    environment: Some(new.name.clone()),
-                    account: connection.account,
-                    region: connection.region,
-                    connection: connection.id,
-                    template: Some(new.template),
-                    version,
-                    spec: spec.clone(),
-                    warnings: draft.warnings.clone(),
-                };
-                let mut target = TargetRow {
-                    description: new.description,
-                    ..TargetRow::fresh(fresh, unit.now)
-                };
-                targets::insert(unit.tx, &target)
-                    .await
-                    .map_err(|error| match error.unique() {
-                        Some(_) => AppError::new(
-                            ErrorKind::AlreadyExists,
-                            "ENVIRONMENT_EXISTS",
-                            format!("environment '{}' already exists", new.name),
-                        )
-                        .help(format!(
-                            "see it: hadron environment get {0}; change it: hadron environment update {0}",
-                            new.name
-                        )),
-                        None => error.into(),
-                    })?;
-                let rendered = unit.store_draft(&draft).await?;
-                let planned = Planned {
-                    intent: Intent::Apply,
-                    version,
-                    spec,
-                    rendered: Some(rendered),
-                    retain: Vec::new(),
-                    requested_by: request.caller.principal.to_string(),
-                    grants: std::collections::BTreeSet::new(),
-                };
-                unit.begin(&mut target, planned).await?;
-                unit.answered(&request, new.name.as_str()).await?;
-                Ok(target)
-            })
-        })
-        .await
-    }
-
     /// One environment.
     ///
     /// # Errors
@@ -287,6 +129,104 @@ impl App {
         .await?
         .filter(|row| reach == Reach::Everything || caller.account == Some(row.account))
         .ok_or_else(|| not_found(name))
+    }
+
+    /// One environment with its connection.
+    ///
+    /// # Errors
+    /// When it does not exist or is not the caller's to see.
+    pub async fn view_environment(
+        &self,
+        caller: &Caller,
+        name: &EnvironmentName,
+    ) -> Result<EnvironmentView, AppError> {
+        let row = self.get_environment(caller, name).await?;
+        self.with_connection(row).await
+    }
+
+    /// An environment with its connection.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn with_connection(&self, row: TargetRow) -> Result<EnvironmentView, AppError> {
+        self.read("connection of an environment", move |tx| {
+            Box::pin(async move { view(tx, row).await })
+        })
+        .await
+    }
+
+    /// Environments by name, after `after`, with their connections; only those of the caller's own account where their right
+    /// reaches no further. `templates`: only those made from one of these, whichever minor version they run.
+    ///
+    /// # Errors
+    /// When the caller may not read environments, or more templates are named than are looked for in one go.
+    pub async fn list_environments(
+        &self,
+        caller: &Caller,
+        templates: Vec<CompatibleTemplate>,
+        after: String,
+        limit: u32,
+    ) -> Result<Vec<EnvironmentView>, AppError> {
+        let account = match self.may(caller, Action::ReadEnvironment).await? {
+            Reach::OwnAccount => match caller.account {
+                Some(own) => Some(own),
+                None => return Ok(Vec::new()),
+            },
+            Reach::Everything | Reach::None => None,
+        };
+        let templates: BTreeSet<CompatibleTemplate> = templates.into_iter().collect();
+        if templates.len() > MOST_TEMPLATES {
+            return Err(AppError::invalid(
+                "TOO_MANY_TEMPLATES",
+                format!(
+                    "{} templates are named; at most {MOST_TEMPLATES} are looked for in one go",
+                    templates.len()
+                ),
+            )
+            .help("ask several times, or without a filter"));
+        }
+        self.read("environments", move |tx| {
+            Box::pin(async move {
+                let mut rows = Vec::new();
+                if templates.is_empty() {
+                    rows = targets::environments(tx, account, &after, limit).await?;
+                } else {
+                    // Each question goes by the index on templates and gives at most a page: the first page of them all is the
+                    // page.
+                    for each in &templates {
+                        let of = targets::environments_of(tx, each, account, &after, limit).await?;
+                        rows.extend(of);
+                    }
+                    rows.sort_by_key(|row| row.target.name());
+                    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+                }
+                let mut views = Vec::with_capacity(rows.len());
+                for row in rows {
+                    views.push(view(tx, row).await?);
+                }
+                Ok(views)
+            })
+        })
+        .await
+    }
+
+    /// Cancels the deployment of an environment that is in progress. What CloudFormation has begun it may also finish; then
+    /// that is what is reported.
+    ///
+    /// # Errors
+    /// When nothing is in progress, or it is a deletion.
+    pub async fn cancel_environment(
+        &self,
+        request: Request,
+        name: &EnvironmentName,
+    ) -> Result<TargetRow, AppError> {
+        let before = self.get_environment(&request.caller, name).await?;
+        self.may_for(&request.caller, Action::CancelDeployment, before.account)
+            .await?;
+        if self.seen(&request).await?.is_none() {
+            self.cancel_active(request.clone(), &before).await?;
+        }
+        self.get_environment(&request.caller, name).await
     }
 
     /// Targets of one kind, those of the caller's own account only where their right reaches no further.
@@ -316,130 +256,6 @@ impl App {
         }
         self.read("targets", move |tx| {
             Box::pin(async move { Ok(targets::list(tx, &filter, (&after.0, &after.1), limit).await?) })
-        })
-        .await
-    }
-
-    /// Changes an environment.
-    ///
-    /// # Errors
-    /// Every fault of the spec at once; or when the version cannot be used or a deployment is in progress.
-    pub async fn update_environment(
-        &self,
-        request: Request,
-        update: EnvironmentUpdate,
-    ) -> Result<TargetRow, AppError> {
-        self.may(&request.caller, Action::WriteEnvironment).await?;
-        if self.seen(&request).await?.is_some() {
-            return self.get_environment(&request.caller, &update.name).await;
-        }
-        let before = self.get_environment(&request.caller, &update.name).await?;
-        if update.mode == UpdateMode::None {
-            if update.spec.is_some() || update.version.is_some() {
-                return Err(AppError::invalid(
-                    "NOTHING_IS_DEPLOYED",
-                    "a spec or a version was given, but the update is to deploy nothing",
-                )
-                .help("leave out the deployment type to deploy with the current version"));
-            }
-            return self.describe_environment(request, update).await;
-        }
-        let version = updated_version(
-            self,
-            TemplateKind::Environment,
-            before.made_from()?,
-            before.version,
-            update.mode,
-            update.version,
-        )
-        .await?
-        .version;
-        let bundle = self
-            .bundle(TemplateKind::Environment, before.made_from()?, version)
-            .await?;
-        let spec = update.spec.clone().unwrap_or_else(|| before.spec.clone());
-        let (draft, spec) = inputs::environment(
-            bundle,
-            update.name.clone(),
-            before.account,
-            before.region.clone(),
-            spec,
-        )
-        .await?;
-        self.write("update environment", move |unit| {
-            Box::pin(async move {
-                let mut target = targets::by_id(unit.tx, before.id)
-                    .await?
-                    .ok_or_else(|| not_found(&update.name))?;
-                if let Some(description) = update.description {
-                    target.description = description;
-                }
-                if let Some(id) = update.connection {
-                    let connection = usable(unit, id, &update.name).await?.connection;
-                    if connection.account != target.account || connection.region != target.region {
-                        return Err(AppError::invalid(
-                            "OTHER_ACCOUNT",
-                            format!(
-                                "connection {id} is of another account or Region than the environment's stack"
-                            ),
-                        )
-                        .help(
-                            "an environment stays in its account; create another one for the other account",
-                        ));
-                    }
-                    target.connection = id;
-                    unit.move_to_connection(&update.name, id).await?;
-                }
-                target.warnings.clone_from(&draft.warnings);
-                let rendered = unit.store_draft(&draft).await?;
-                let planned = Planned {
-                    intent: Intent::Apply,
-                    version,
-                    spec,
-                    rendered: Some(rendered),
-                    retain: Vec::new(),
-                    requested_by: request.caller.principal.to_string(),
-                    grants: std::collections::BTreeSet::new(),
-                };
-                unit.begin(&mut target, planned).await?;
-                unit.answered(&request, update.name.as_str()).await?;
-                Ok(target)
-            })
-        })
-        .await
-    }
-
-    async fn describe_environment(
-        &self,
-        request: Request,
-        update: EnvironmentUpdate,
-    ) -> Result<TargetRow, AppError> {
-        self.write("describe environment", move |unit| {
-            Box::pin(async move {
-                let target = Target::Environment(update.name.clone());
-                let mut target = targets::get(unit.tx, &target)
-                    .await?
-                    .ok_or_else(|| not_found(&update.name))?;
-                if let Some(description) = update.description {
-                    target.description = description;
-                }
-                if let Some(id) = update.connection {
-                    let connection = usable(unit, id, &update.name).await?.connection;
-                    if connection.account != target.account || connection.region != target.region {
-                        return Err(AppError::invalid(
-                            "OTHER_ACCOUNT",
-                            format!(
-                                "connection {id} is of another account or Region than the environment's stack"
-                            ),
-                        ));
-                    }
-                    target.connection = id;
-                    unit.move_to_connection(&update.name, id).await?;
-                }
-                targets::put(unit.tx, &mut target).await?;
-                unit.answered(&request, update.name.as_str()).await?;
-                Ok(target)
-            })
         })
         .await
     }
@@ -483,9 +299,16 @@ impl App {
                     rendered: None,
                     retain,
                     requested_by: request.caller.principal.to_string(),
-                    grants: std::collections::BTreeSet::new(),
+                    grants: BTreeSet::new(),
                 };
-                unit.begin(&mut target, planned).await?;
+                match target.provisioning {
+                    Provisioning::Stack => {
+                        unit.begin(&mut target, planned).await?;
+                    }
+                    Provisioning::CustomerManaged => {
+                        unit.declare(&mut target, planned, IndexMap::new()).await?;
+                    }
+                }
                 unit.answered(&request, name.as_str()).await?;
                 Ok(target)
             })
@@ -494,24 +317,10 @@ impl App {
     }
 }
 
-impl Unit<'_> {
-    /// The instances of an environment follow it to another connection of the same account.
-    async fn move_to_connection(
-        &mut self,
-        name: &EnvironmentName,
-        connection: ConnectionId,
-    ) -> Result<(), AppError> {
-        let filter = Filter {
-            kind: "instance",
-            environment: Some(name.clone()),
-            ..Filter::default()
-        };
-        for mut instance in targets::list(self.tx, &filter, ("", ""), u32::MAX).await? {
-            if deployments::active_of(self.tx, instance.id).await?.is_none() {
-                instance.connection = connection;
-                targets::put(self.tx, &mut instance).await?;
-            }
-        }
-        Ok(())
-    }
+async fn view(tx: &mut Tx, row: TargetRow) -> Result<EnvironmentView, AppError> {
+    let connection = connections::get(tx, row.connection)
+        .await?
+        .filter(|found| found.kind == ConnectionKind::Environment)
+        .map(|found| found.connection);
+    Ok(EnvironmentView { row, connection })
 }

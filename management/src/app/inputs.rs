@@ -6,8 +6,9 @@ use hadron_domain::target::Target;
 use hadron_domain::template::TemplateKind;
 use hadron_proto::vocab::{AccountId, EnvironmentName, InstanceName, Region, ServiceName};
 use hadron_templates::{
-    EnvironmentFacts, EnvironmentInputs, EnvironmentSpec, Faults, InputType, InstanceFacts, InstanceInputs,
-    PipelineInputs, PipelineInstance, ServiceFacts, ServiceSpec, SpecMap, TemplateBundle, Values, complete,
+    BundleKind, EnvironmentFacts, EnvironmentInputs, EnvironmentSpec, Faults, InputType, InstanceFacts,
+    InstanceInputs, Outputs, PipelineInputs, PipelineInstance, ServiceFacts, ServiceSpec, SpecMap,
+    TemplateBundle, Values, complete,
 };
 
 use super::effects::Rendered;
@@ -54,7 +55,47 @@ fn inputs(
     }
 }
 
-/// Renders an environment.
+/// What an environment is made of.
+#[derive(Clone, Debug)]
+pub enum Made {
+    /// A stack that an agent deploys.
+    Stack {
+        /// The rendered text.
+        draft: Draft,
+        /// The spec.
+        spec: String,
+    },
+    /// Nothing: somebody else provisions it, and what its spec says are its outputs.
+    Declared {
+        /// The outputs.
+        outputs: Outputs,
+        /// What was accepted with a warning.
+        warnings: Vec<String>,
+        /// The spec.
+        spec: String,
+    },
+}
+
+impl Made {
+    /// The spec.
+    #[must_use]
+    pub fn spec(&self) -> &str {
+        match self {
+            Self::Stack { spec, .. } | Self::Declared { spec, .. } => spec,
+        }
+    }
+
+    /// What was accepted with a warning.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        match self {
+            Self::Stack { draft, .. } => &draft.warnings,
+            Self::Declared { warnings, .. } => warnings,
+        }
+    }
+}
+
+/// Renders an environment, or reads its outputs from its spec where somebody else provisions it.
 ///
 /// # Errors
 /// Every fault of the spec or the template, with its place.
@@ -64,10 +105,23 @@ pub async fn environment(
     account: AccountId,
     region: Region,
     spec: String,
-) -> Result<(Draft, String), AppError> {
+) -> Result<Made, AppError> {
     off_thread(move || {
         let parsed = EnvironmentSpec::parse("spec", &spec)?;
         let (values, mut noticed) = inputs(&bundle, InputType::Environment, &parsed.inputs)?;
+        if bundle.kind == BundleKind::EnvironmentCustomerManaged {
+            // Its schema allows only texts.
+            let text =
+                |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            return Ok(Made::Declared {
+                outputs: values
+                    .iter()
+                    .map(|(name, value)| (name.clone(), text(value)))
+                    .collect(),
+                warnings: noticed,
+                spec,
+            });
+        }
         let rendered = bundle.render_environment(&EnvironmentInputs {
             name,
             account_id: Some(account),
@@ -75,13 +129,11 @@ pub async fn environment(
             inputs: values,
         })?;
         noticed.extend(rendered.warnings.iter().map(|fault| fault.message.clone()));
-        Ok((
-            Draft {
-                rendered,
-                warnings: noticed,
-            },
-            spec,
-        ))
+        let draft = Draft {
+            rendered,
+            warnings: noticed,
+        };
+        Ok(Made::Stack { draft, spec })
     })
     .await
 }

@@ -1,4 +1,6 @@
-//! Adding, updating and removing single service instances.
+//! Adding, updating and removing single service instances; their lists are in [`list`].
+
+pub mod list;
 
 use hadron_domain::authority::{Action, Caller};
 use hadron_domain::deployment::Intent;
@@ -10,8 +12,8 @@ use hadron_templates::{InstanceSpec, ServiceSpec, SpecMap};
 
 use super::effects::{Planned, topic};
 use super::environments::{UpdateMode, updated_version};
-use super::services::{compatible, deployed_spec, occupied};
-use super::{App, AppError, ErrorKind, Request, grants};
+use super::services::{Change, compatible, deployed_spec, occupied};
+use super::{App, AppError, ErrorKind, Request, grants, outputs};
 use crate::store::targets::TargetRow;
 use crate::store::{outbox, services, targets};
 
@@ -24,6 +26,23 @@ pub struct PartUpdate {
     pub spec: Option<String>,
     /// Another version.
     pub version: Option<Wanted>,
+}
+
+impl PartUpdate {
+    /// Whether nothing is asked for that would have to be deployed.
+    ///
+    /// # Errors
+    /// When a spec or a version is given.
+    pub(super) fn deploys_nothing(&self) -> Result<(), AppError> {
+        if self.spec.is_none() && self.version.is_none() {
+            return Ok(());
+        }
+        Err(AppError::invalid(
+            "NOTHING_IS_DEPLOYED",
+            "a spec or a version was given, but the update is to deploy nothing",
+        )
+        .help("leave out the deployment type to deploy with the current version"))
+    }
 }
 
 fn not_found(service: &ServiceName, name: &InstanceName) -> AppError {
@@ -59,8 +78,9 @@ impl App {
         .ok_or_else(|| not_found(service, name))
     }
 
-    /// Adds an instance to a service. The spec is a whole service spec that names the instance; without one the instance
-    /// gets the defaults of its template, in `environment`.
+    /// Adds an instance to a service. The spec is a whole service spec that names the instance, of which nothing else
+    /// counts; without one the instance gets the defaults of its template, in `environment`. Without a version it begins
+    /// with the recommended minor of the major version that the service was created with.
     ///
     /// # Errors
     /// Every fault of the spec at once; or when the service is in the middle of something.
@@ -71,6 +91,7 @@ impl App {
         name: InstanceName,
         environment: Option<EnvironmentName>,
         spec: Option<String>,
+        version: Option<Wanted>,
     ) -> Result<TargetRow, AppError> {
         self.may(&request.caller, Action::WriteService).await?;
         let caller = request.caller.clone();
@@ -124,7 +145,14 @@ impl App {
             }
         };
         stored.instances.push(own);
-        self.change_instances(request, before, stored, None, None).await?;
+        let change = Change {
+            spec: stored,
+            description: None,
+            retain: None,
+            version,
+            client_token: request.id.clone().unwrap_or_default(),
+        };
+        self.change_instances(request, before, change).await?;
         self.get_instance(&caller, &service, &name).await
     }
 
@@ -149,11 +177,8 @@ impl App {
             return Err(occupied(&owner));
         }
         if update.mode == UpdateMode::None {
-            return Err(AppError::invalid(
-                "NOTHING_TO_UPDATE",
-                "an instance has nothing that could change without a deployment",
-            )
-            .help("leave out the deployment type to deploy with the current version"));
+            update.deploys_nothing()?;
+            return self.remember_token(request, before).await;
         }
         let version = updated_version(
             self,
@@ -195,12 +220,16 @@ impl App {
             .clone()
             .ok_or_else(|| AppError::internal("an instance without an environment"))?;
         let environment = self.environment_row(&environment).await?;
-        compatible(
-            &environment,
-            &version.compatible,
-            before.made_from()?,
-            version.version,
-        )?;
+        // Proton's rule: a list that was shortened later does not shut out who is there already, but another major version
+        // has to be made for the environment.
+        if update.mode == UpdateMode::Major {
+            compatible(
+                &environment,
+                &version.compatible,
+                before.made_from()?,
+                version.version,
+            )?;
+        }
         let drafted = TargetRow {
             version: version.version,
             ..before.clone()
@@ -223,6 +252,9 @@ impl App {
                 row.warnings.clone_from(&draft.warnings);
                 row.warnings
                     .extend(grants::out_of_reach(unit.settings(), &row, &spec));
+                if let Some(token) = &request.id {
+                    row.client_token.clone_from(token);
+                }
                 let rendered = unit.store_draft(&draft).await?;
                 let grants = grants::lacking(unit, &row, &spec).await?;
                 let planned = Planned {
@@ -238,6 +270,24 @@ impl App {
                 grants::try_again(unit, &grants).await?;
                 outbox::ask(unit.tx, topic::GRANTS, topic::ALL, unit.now).await?;
                 unit.answered(&request, &format!("{service}/{name}")).await?;
+                Ok(row)
+            })
+        })
+        .await
+    }
+
+    /// An update that deploys nothing: an instance has nothing else that could change, but it was asked.
+    async fn remember_token(&self, request: Request, before: TargetRow) -> Result<TargetRow, AppError> {
+        self.write("update instance", move |unit| {
+            Box::pin(async move {
+                let mut row = targets::by_id(unit.tx, before.id)
+                    .await?
+                    .ok_or_else(|| outputs::not_found(&before.target))?;
+                if let Some(token) = &request.id {
+                    row.client_token.clone_from(token);
+                    targets::put(unit.tx, &mut row).await?;
+                }
+                unit.answered(&request, &row.target.name()).await?;
                 Ok(row)
             })
         })
@@ -274,8 +324,14 @@ impl App {
             .help(format!("delete the service: hadron service delete {service}")));
         }
         let caller = request.caller.clone();
-        self.change_instances(request, before, spec, None, Some((name.clone(), retain)))
-            .await?;
+        let change = Change {
+            spec,
+            description: None,
+            retain: Some((name.clone(), retain)),
+            version: None,
+            client_token: String::new(),
+        };
+        self.change_instances(request, before, change).await?;
         Ok(self.get_instance(&caller, &service, &name).await.unwrap_or(row))
     }
 }

@@ -94,6 +94,7 @@ async fn seed(unit: &mut Unit<'_>) -> Result<ConnectionId, AppError> {
             region: settings.region,
             roles,
             requested: by.clone(),
+            roles_changed: None,
             approval: Approval::Connected(by),
             epoch: 1,
         };

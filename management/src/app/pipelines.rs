@@ -59,7 +59,7 @@ impl App {
         &self,
         request: Request,
         service: ServiceName,
-        update: PartUpdate,
+        mut update: PartUpdate,
     ) -> Result<TargetRow, AppError> {
         self.may(&request.caller, Action::WriteService).await?;
         let view = self.get_service(&request.caller, &service).await?;
@@ -71,11 +71,18 @@ impl App {
             return Err(occupied(&view.service));
         }
         if update.mode == UpdateMode::None {
-            return Err(AppError::invalid(
-                "NOTHING_TO_UPDATE",
-                "a pipeline has nothing that could change without a deployment",
-            )
-            .help("leave out the deployment type to deploy with the current version"));
+            // A pipeline has nothing that changes without a deployment. Proton's callers have to give a spec all the same:
+            // the one that is deployed asks for nothing.
+            let given = update.spec.as_ref().map(|text| ServiceSpec::parse("spec", text));
+            let stored = ServiceSpec::parse("stored spec", &before.spec)?;
+            if given
+                .transpose()?
+                .is_some_and(|given| given.pipeline == stored.pipeline)
+            {
+                update.spec = None;
+            }
+            update.deploys_nothing()?;
+            return Ok(before);
         }
         let version = updated_version(
             self,

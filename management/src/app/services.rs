@@ -14,7 +14,7 @@ use hadron_templates::{BundleKind, InstanceSpec, ServiceSpec};
 
 use super::effects::{Planned, topic};
 use super::inputs;
-use super::{App, AppError, ErrorKind, Request, Unit};
+use super::{App, AppError, ErrorKind, Quota, Request, Settings, Unit};
 use crate::store::services::ServiceRow;
 use crate::store::targets::{Fresh, TargetRow};
 use crate::store::{deployments, outbox, services, targets};
@@ -36,6 +36,23 @@ pub struct NewService {
     pub source: (String, String, String),
 }
 
+/// What is kept to tell a repeated creation from another one.
+pub(super) const CREATION: &str = "service";
+
+/// What shall change about the instances of a service.
+pub(super) struct Change {
+    /// The spec from now on.
+    pub(super) spec: ServiceSpec,
+    /// Another description.
+    pub(super) description: Option<String>,
+    /// What one of the removed instances leaves behind.
+    pub(super) retain: Option<(InstanceName, Vec<String>)>,
+    /// The version that new instances begin with; `None`: the recommended minor of the service's major version.
+    pub(super) version: Option<Wanted>,
+    /// The client token that new instances are to remember.
+    pub(super) client_token: String,
+}
+
 /// A service with its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceView {
@@ -45,6 +62,14 @@ pub struct ServiceView {
     pub instances: Vec<TargetRow>,
     /// Its pipeline.
     pub pipeline: Option<TargetRow>,
+}
+
+impl ServiceView {
+    /// The service with its pipeline, if it has one now.
+    #[must_use]
+    pub fn with_pipeline(self) -> (ServiceRow, Option<TargetRow>) {
+        (self.service, present(self.pipeline))
+    }
 }
 
 fn not_found(name: &ServiceName) -> AppError {
@@ -218,7 +243,9 @@ impl App {
     /// Every fault of the spec at once; or when template, environments or name cannot be used.
     pub async fn create_service(&self, request: Request, new: NewService) -> Result<ServiceView, AppError> {
         self.may(&request.caller, Action::WriteService).await?;
-        if self.seen(&request).await?.is_some() {
+        if self.seen(&request).await?.is_some()
+            || self.repeated(&request, CREATION, new.name.as_str()).await?
+        {
             return self.get_service(&request.caller, &new.name).await;
         }
         let version = self
@@ -253,6 +280,9 @@ impl App {
             )
             .help("leave out branch, repository and repository connection"));
         }
+        if has_pipeline {
+            self.need_pipeline_role().await?;
+        }
         let mut spec = ServiceSpec::parse("spec", &new.spec)?;
         spec.resolve_current(None)?;
         let text = spec.to_text();
@@ -281,11 +311,13 @@ impl App {
             // Rendered later, with the outputs of the instances; what the spec gives can be compared now.
             inputs::check_pipeline(&bundle, &spec)?;
         }
+        room_for_instances(self.settings(), spec.instances.len())?;
         let connection = self.pipeline_connection().await?;
-        let caller = request.caller.clone();
+        let asked = request.clone();
         let name = new.name.clone();
-        self.write("create service", move |unit| {
+        let made = self.write("create service", move |unit| {
             Box::pin(async move {
+                let used = services::count(unit.tx).await?;
                 services::insert(unit.tx, &service)
                     .await
                     .map_err(|error| match error.unique() {
@@ -300,6 +332,8 @@ impl App {
                         )),
                         None => error.into(),
                     })?;
+                unit.settings().quotas.room(Quota::Services, used)?;
+                unit.created(&request, CREATION, service.name.as_str()).await?;
                 for (each, environment, warnings) in found {
                     let environment = unit.live_environment(&environment).await?;
                     let row = unit.new_instance(&service, &each.name, &environment, &text, warnings);
@@ -315,8 +349,16 @@ impl App {
                 Ok(())
             })
         })
-        .await?;
-        self.get_service(&caller, &name).await
+        .await;
+        match made {
+            Ok(()) => {}
+            // The same request may have been asked twice at once.
+            Err(error)
+                if error.kind == ErrorKind::AlreadyExists
+                    && self.repeated(&asked, CREATION, name.as_str()).await? => {}
+            Err(error) => return Err(error),
+        }
+        self.get_service(&asked.caller, &name).await
     }
 
     /// The connection that pipelines are deployed through: the management account's own.
@@ -364,13 +406,66 @@ impl App {
         self.may(caller, Action::ReadService).await?;
         self.read("services", move |tx| {
             Box::pin(async move {
-                let mut views = Vec::new();
-                for service in services::list(tx, &after, limit).await? {
-                    let rows = targets::of_service(tx, &service.name).await?;
-                    views.push(view(service, rows));
+                let page = services::list(tx, &after, limit).await?;
+                let (Some(first), Some(last)) = (page.first(), page.last()) else {
+                    return Ok(Vec::new());
+                };
+                // A page is everything between its ends, so its parts are, too.
+                let mut parts: BTreeMap<ServiceName, Vec<TargetRow>> = BTreeMap::new();
+                for row in targets::of_services(tx, &first.name, &last.name).await? {
+                    if let Target::Instance(service, _) | Target::Pipeline(service) = &row.target {
+                        parts.entry(service.clone()).or_default().push(row);
+                    }
                 }
-                Ok(views)
+                let views = page.into_iter().map(|service| {
+                    let rows = parts.remove(&service.name).unwrap_or_default();
+                    view(service, rows)
+                });
+                Ok(views.collect())
             })
+        })
+        .await
+    }
+
+    /// One service with its pipeline and without its instances.
+    ///
+    /// # Errors
+    /// When it does not exist.
+    pub async fn get_service_and_pipeline(
+        &self,
+        caller: &Caller,
+        name: &ServiceName,
+    ) -> Result<(ServiceRow, Option<TargetRow>), AppError> {
+        self.may(caller, Action::ReadService).await?;
+        let wanted = name.clone();
+        self.read("service", move |tx| {
+            Box::pin(async move {
+                let Some(service) = services::get(tx, &wanted).await? else {
+                    return Ok(None);
+                };
+                let pipeline = targets::get(tx, &Target::Pipeline(wanted)).await?;
+                let pipeline = pipeline.map(|row| pipeline_view(&service, row));
+                Ok(Some((service, pipeline)))
+            })
+        })
+        .await?
+        .map(|(service, pipeline)| (service, present(pipeline)))
+        .ok_or_else(|| not_found(name))
+    }
+
+    /// Services by name without their parts, after `after`.
+    ///
+    /// # Errors
+    /// When the caller may not read services.
+    pub async fn list_service_rows(
+        &self,
+        caller: &Caller,
+        after: String,
+        limit: u32,
+    ) -> Result<Vec<ServiceRow>, AppError> {
+        self.may(caller, Action::ReadService).await?;
+        self.read("services", move |tx| {
+            Box::pin(async move { Ok(services::list(tx, &after, limit).await?) })
         })
         .await
     }
@@ -392,6 +487,13 @@ impl App {
         if self.seen(&request).await?.is_some() {
             return self.get_service(&caller, &name).await;
         }
+        if spec.is_none() && description.is_none() {
+            return Err(AppError::invalid(
+                "NOTHING_TO_UPDATE",
+                format!("neither a spec nor a description was given for service '{name}'"),
+            )
+            .help("give what shall change: another spec, another description or both"));
+        }
         match spec {
             Some(text) => {
                 let before = self.get_service(&caller, &name).await?;
@@ -402,8 +504,14 @@ impl App {
                 let mut spec = ServiceSpec::parse("spec", &text)?;
                 spec.resolve_current(Some(&deployed))?;
                 unchanged(&stored, &deployed, &mut spec)?;
-                self.change_instances(request, before, spec, description, None)
-                    .await?;
+                let change = Change {
+                    spec,
+                    description,
+                    retain: None,
+                    version: None,
+                    client_token: String::new(),
+                };
+                self.change_instances(request, before, change).await?;
             }
             None => {
                 let name = name.clone();
@@ -426,15 +534,20 @@ impl App {
         self.get_service(&caller, &name).await
     }
 
-    /// Brings a service to the instances of this spec. `retain`: what one of them leaves behind when it is deleted.
+    /// Brings a service to the instances of a spec.
     pub(super) async fn change_instances(
         &self,
         request: Request,
         before: ServiceView,
-        spec: ServiceSpec,
-        description: Option<String>,
-        retain: Option<(InstanceName, Vec<String>)>,
+        change: Change,
     ) -> Result<(), AppError> {
+        let Change {
+            spec,
+            description,
+            retain,
+            version: wanted,
+            client_token,
+        } = change;
         if before.service.doing != Doing::Nothing {
             return Err(occupied(&before.service));
         }
@@ -449,7 +562,30 @@ impl App {
         let named: BTreeSet<InstanceName> = spec.instances.iter().map(|each| each.name.clone()).collect();
         let adding: BTreeSet<InstanceName> = named.difference(&there).cloned().collect();
         let removing: BTreeSet<InstanceName> = there.difference(&named).cloned().collect();
-        let version = self.resolve_minor(&before.service).await?;
+        if !adding.is_empty() {
+            // Those that could not be deleted are still there.
+            let stuck = before
+                .instances
+                .iter()
+                .filter(|row| row.part == Part::DeleteFailed)
+                .filter(|row| matches!(&row.target, Target::Instance(_, name) if !named.contains(name)));
+            room_for_instances(self.settings(), named.len() + stuck.count())?;
+        }
+        let version = match wanted {
+            Some(wanted) => {
+                let wanted = match wanted {
+                    // A minor alone is one of the service's own major version.
+                    Wanted::Minor(minor) => Wanted::Exactly(TemplateVersion {
+                        minor,
+                        ..before.service.version
+                    }),
+                    wanted => wanted,
+                };
+                self.resolve(TemplateKind::Service, &before.service.template, wanted)
+                    .await?
+            }
+            None => self.resolve_minor(&before.service).await?,
+        };
         let service = ServiceRow {
             version: version.version,
             ..before.service.clone()
@@ -486,10 +622,17 @@ impl App {
                     };
                     row.status = Status::UpdateInProgress;
                     row.message.clear();
+                } else if before_is_good(&before) {
+                    // There is nothing to do, and so it is done: what an earlier update left to tell is over.
+                    row.status = Status::Active;
+                    row.message.clear();
                 }
                 for (each, environment, warnings) in found {
                     let environment = unit.live_environment(&environment).await?;
-                    let instance = unit.new_instance(&service, &each.name, &environment, &text, warnings);
+                    let instance = TargetRow {
+                        client_token: client_token.clone(),
+                        ..unit.new_instance(&service, &each.name, &environment, &text, warnings)
+                    };
                     targets::insert(unit.tx, &instance).await?;
                 }
                 // A deletion that failed before is tried again.
@@ -647,11 +790,51 @@ fn view(service: ServiceRow, rows: Vec<TargetRow>) -> ServiceView {
     let (pipelines, instances): (Vec<_>, Vec<_>) = rows
         .into_iter()
         .partition(|row| matches!(row.target, Target::Pipeline(_)));
+    let pipeline = pipelines
+        .into_iter()
+        .next()
+        .map(|row| pipeline_view(&service, row));
     ServiceView {
         service,
         instances,
-        pipeline: pipelines.into_iter().next(),
+        pipeline,
     }
+}
+
+/// A pipeline as people see it. While instances are added and removed it waits to be deployed anew, which Proton calls in
+/// progress; a client that waits for it must not take the success of last week for the one it waits for. When the added
+/// instances are removed again it stays as it was.
+pub(super) fn pipeline_view(service: &ServiceRow, mut row: TargetRow) -> TargetRow {
+    let waits = matches!(
+        service.doing,
+        Doing::Updating {
+            stage: Stage::Adding | Stage::Removing | Stage::Pipeline,
+            ..
+        }
+    );
+    if waits && !matches!(row.part, Part::Busy | Part::Gone) {
+        "IN_PROGRESS".clone_into(&mut row.status);
+        row.message.clear();
+        row.ways_out.clear();
+    }
+    row
+}
+
+/// A pipeline that was removed is remembered for its service only.
+fn present(pipeline: Option<TargetRow>) -> Option<TargetRow> {
+    pipeline.filter(|row| row.part != Part::Gone)
+}
+
+/// Whether every part of a service is as it should be.
+fn before_is_good(view: &ServiceView) -> bool {
+    let good = |row: &TargetRow| row.part == Part::Good;
+    view.instances.iter().all(good) && view.pipeline.iter().all(good)
+}
+
+/// Whether a service may have so many instances.
+fn room_for_instances(settings: &Settings, wanted: usize) -> Result<(), AppError> {
+    let others = wanted.saturating_sub(1) as u64;
+    settings.quotas.room(Quota::InstancesPerService, others)
 }
 
 /// The deletion of a target.

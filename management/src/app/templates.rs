@@ -23,6 +23,7 @@ impl From<VersionFault> for AppError {
                 "VERSION_NOT_FOUND",
                 "see the versions: hadron template get NAME",
             ),
+            VersionFault::NoMajor(_) => (ErrorKind::Invalid, "VERSION_MODE", "name the major version too"),
             VersionFault::NothingPublished | VersionFault::NothingPublishedOf(_) => (
                 ErrorKind::Precondition,
                 "NOT_PUBLISHED",

@@ -14,7 +14,7 @@ use hadron_proto::vocab::{
 };
 
 use super::effects::Outcome;
-use super::{App, AppError, ErrorKind, Notice, Unit};
+use super::{App, AppError, ErrorKind, Notice, Unit, environments, settings};
 use crate::store::connections::ConnectionRow;
 use crate::store::deployments::{Change, DeploymentRow, Source, StackEvent};
 use crate::store::jobs::{JobRow, JobWork};
@@ -658,9 +658,9 @@ async fn stack_work(
 ) -> Result<OfferedWork, AppError> {
     let pipeline = matches!(deployment.target, hadron_domain::target::Target::Pipeline(_));
     let role = if pipeline {
-        unit.settings().pipeline_role.clone()
+        settings::pipeline_role(unit.tx, unit.app.settings()).await?
     } else {
-        connection.connection.roles.provisioning.clone()
+        environments::service_role(unit, deployment.environment.as_ref(), connection).await?
     };
     let stack = OfferedStack {
         name: deployment.stack_name.clone(),

@@ -104,7 +104,10 @@ async fn a_challenge_is_good_once_and_for_logins() {
         .store
         .with(|rows| rows.challenges.get_mut(&begun.challenge_id).unwrap().purpose = enrolment);
     assert!(matches!(
-        world.hub.finish(request(&begun, &agent_credentials()).proof.as_ref()).await,
+        world
+            .hub
+            .finish(request(&begun, &agent_credentials()).proof.as_ref())
+            .await,
         Err(LoginError::NoChallenge)
     ));
     // A proof for an enrolment says nothing of a login.

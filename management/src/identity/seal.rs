@@ -30,13 +30,17 @@ pub enum SealError {
     #[error(transparent)]
     File(#[from] CaError),
     /// There is no key file.
-    #[error("there is no {SEAL_FILE} in the data directory: a hub makes it at its first start (hadron-hub serve)")]
+    #[error(
+        "there is no {SEAL_FILE} in the data directory: a hub makes it at its first start (hadron-hub serve)"
+    )]
     Missing,
     /// The file is not what the hub wrote.
     #[error("{SEAL_FILE} is damaged: {0}; restore it from a backup")]
     Damaged(&'static str),
     /// A value was sealed with a key that is not in the file.
-    #[error("a value is sealed with version {0} of the sealing key, which is not in {SEAL_FILE}: restore the file from a backup, or copy it from the other hubs")]
+    #[error(
+        "a value is sealed with version {0} of the sealing key, which is not in {SEAL_FILE}: restore the file from a backup, or copy it from the other hubs"
+    )]
     Version(u32),
     /// A value does not open: it was changed, moved, or sealed with another key.
     #[error("the sealed value of {0} does not open: it was changed, or {SEAL_FILE} is another hub's")]
@@ -154,7 +158,10 @@ impl Seal {
             let version: u32 = version
                 .parse()
                 .map_err(|_| SealError::Damaged("a version is no number"))?;
-            let key = STANDARD.decode(key.trim()).ok().and_then(|key| key.try_into().ok());
+            let key = STANDARD
+                .decode(key.trim())
+                .ok()
+                .and_then(|key| key.try_into().ok());
             let key = key.ok_or(SealError::Damaged("a key is not 32 bytes in base64"))?;
             if keys.last().is_some_and(|last| last.version >= version) {
                 return Err(SealError::Damaged("its versions do not ascend"));
@@ -231,7 +238,12 @@ impl Seal {
     /// Version and fingerprint of each key, to find out whether replicas have the same ones. Tells nothing of the keys.
     #[must_use]
     pub fn fingerprints(&self) -> Vec<(u32, String)> {
-        let print = |key: &Key| (key.version, Digest::of(&derive(&key.written, b"fingerprint")).to_string());
+        let print = |key: &Key| {
+            (
+                key.version,
+                Digest::of(&derive(&key.written, b"fingerprint")).to_string(),
+            )
+        };
         self.0.iter().map(print).collect()
     }
 }
@@ -272,9 +284,18 @@ mod tests {
         assert!(!sealed.bytes.windows(6).any(|part| part == b"secret"));
         assert_ne!(seal.seal(PLACE, b"secret").unwrap(), sealed, "nonces are random");
         let elsewhere = [
-            Place { row: "HUBA2", ..PLACE },
-            Place { column: "name", ..PLACE },
-            Place { table: "token", ..PLACE },
+            Place {
+                row: "HUBA2",
+                ..PLACE
+            },
+            Place {
+                column: "name",
+                ..PLACE
+            },
+            Place {
+                table: "token",
+                ..PLACE
+            },
         ];
         for place in elsewhere {
             assert!(matches!(seal.open(place, &sealed), Err(SealError::Broken(_))));
@@ -304,10 +325,22 @@ mod tests {
         assert_eq!(resealed.version, 2);
         assert!(matches!(old.open(PLACE, &resealed), Err(SealError::Version(2))));
         // The version is authenticated too.
-        let claimed = Sealed { version: 1, ..resealed };
+        let claimed = Sealed {
+            version: 1,
+            ..resealed
+        };
         assert!(rotated.open(PLACE, &claimed).is_err());
-        for damaged in ["", "1", "x AAAA", "1 AAAA", &format!("{}{}", line(2, 2), line(1, 1))] {
-            assert!(matches!(Seal::parse(damaged), Err(SealError::Damaged(_))), "{damaged}");
+        for damaged in [
+            "",
+            "1",
+            "x AAAA",
+            "1 AAAA",
+            &format!("{}{}", line(2, 2), line(1, 1)),
+        ] {
+            assert!(
+                matches!(Seal::parse(damaged), Err(SealError::Damaged(_))),
+                "{damaged}"
+            );
         }
     }
 }

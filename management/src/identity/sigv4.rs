@@ -404,10 +404,8 @@ fn parse_date(text: &str) -> Option<Timestamp> {
 
 /// A date as AWS writes it.
 fn basic(at: Timestamp) -> String {
-    jiff::Timestamp::from_microsecond(at.as_micros()).map_or_else(
-        |_| at.to_string(),
-        |at| at.strftime("%Y%m%dT%H%M%SZ").to_string(),
-    )
+    jiff::Timestamp::from_microsecond(at.as_micros())
+        .map_or_else(|_| at.to_string(), |at| at.strftime("%Y%m%dT%H%M%SZ").to_string())
 }
 
 #[cfg(test)]

@@ -84,7 +84,9 @@ impl Signing {
         let signable = SignableRequest::new(
             "POST",
             "https://hub.example.com:8443/",
-            headers.iter().map(|(name, value)| (name.as_str(), value.as_str())),
+            headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
             SignableBody::Bytes(&self.body),
         )
         .unwrap();
@@ -106,7 +108,10 @@ fn the_key_is_derived_as_aws_documents_it() {
         key = mac(&key, part.as_bytes());
     }
     let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, "f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d");
+    assert_eq!(
+        hex,
+        "f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d"
+    );
 }
 
 #[test]
@@ -124,7 +129,10 @@ fn what_a_client_signs_is_read_and_matches() {
     assert!(presented.matches(SECRET.as_bytes()));
     assert!(!presented.matches(b"another"));
     assert!(!presented.matches(b""));
-    assert!(!format!("{presented:?}").contains("session/"), "tokens stay out of logs");
+    assert!(
+        !format!("{presented:?}").contains("session/"),
+        "tokens stay out of logs"
+    );
 }
 
 #[test]
@@ -163,7 +171,10 @@ fn headers_on_the_way_may_change_only_when_they_are_not_signed() {
         .headers
         .insert("x-amz-security-token", HeaderValue::from_static("stolen"));
     let refused = Presented::read(&parts, &body, REGION).unwrap_err().to_string();
-    assert!(refused.contains("x-amz-security-token must be signed"), "{refused}");
+    assert!(
+        refused.contains("x-amz-security-token must be signed"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -182,7 +193,12 @@ fn every_byte_of_a_signed_request_counts() {
             assert!(!verify(&parts, &changed), "byte {at} of the body");
         }
     }
-    for changed in [&body[1..], &body[..body.len() - 1], &[], &[body.as_slice(), b" "].concat()] {
+    for changed in [
+        &body[1..],
+        &body[..body.len() - 1],
+        &[],
+        &[body.as_slice(), b" "].concat(),
+    ] {
         assert!(!verify(&parts, changed));
     }
     for method in ["GET", "PUT", "post", "POST2"] {
@@ -216,9 +232,8 @@ fn every_byte_of_a_signed_request_counts() {
                     .insert(&name, HeaderValue::from_bytes(&other).unwrap());
                 if name == "authorization" {
                     let read = Presented::read(&changed, &body, REGION);
-                    let same = read.is_ok_and(|read| {
-                        read.matches(SECRET.as_bytes()) && read.access_key_id == ID
-                    });
+                    let same =
+                        read.is_ok_and(|read| read.matches(SECRET.as_bytes()) && read.access_key_id == ID);
                     assert!(!same, "byte {at} of {name}: {}", String::from_utf8_lossy(&other));
                 } else {
                     assert!(!verify(&changed, &body), "byte {at} of {name}");
@@ -279,9 +294,10 @@ fn other_forms_of_authorization_are_refused_by_name() {
     unsigned.uri = "/?X-Amz-Algorithm=AWS4-HMAC-SHA256".parse().unwrap();
     assert_eq!(Presented::read(&unsigned, &body, REGION), Err(Malformed::Missing));
     let mut unhashed = parts.clone();
-    unhashed
-        .headers
-        .insert("x-amz-content-sha256", HeaderValue::from_static("UNSIGNED-PAYLOAD"));
+    unhashed.headers.insert(
+        "x-amz-content-sha256",
+        HeaderValue::from_static("UNSIGNED-PAYLOAD"),
+    );
     assert_eq!(Presented::read(&unhashed, &body, REGION), Err(Malformed::Body));
 }
 
@@ -298,7 +314,10 @@ fn the_scope_is_this_hub_and_this_day() {
         region: "us-east-1",
         ..Signing::default()
     });
-    assert!(region.contains("us-east-1") && region.contains("sign for eu-central-1"), "{region}");
+    assert!(
+        region.contains("us-east-1") && region.contains("sign for eu-central-1"),
+        "{region}"
+    );
     let service = scope(Signing {
         service: "sts",
         ..Signing::default()
@@ -308,10 +327,22 @@ fn the_scope_is_this_hub_and_this_day() {
     parts
         .headers
         .insert("x-amz-date", HeaderValue::from_static("20261121T093000Z"));
-    assert!(matches!(Presented::read(&parts, &body, REGION), Err(Malformed::Scope(_))));
-    for date in ["20261120T093000", "2026-11-20T09:30", "20261320T093000Z", "20261120T093060Z", "+0261120T093000Z"] {
+    assert!(matches!(
+        Presented::read(&parts, &body, REGION),
+        Err(Malformed::Scope(_))
+    ));
+    for date in [
+        "20261120T093000",
+        "2026-11-20T09:30",
+        "20261320T093000Z",
+        "20261120T093060Z",
+        "+0261120T093000Z",
+    ] {
         parts.headers.insert("x-amz-date", date.parse().unwrap());
-        assert!(matches!(Presented::read(&parts, &body, REGION), Err(Malformed::Form(_))), "{date}");
+        assert!(
+            matches!(Presented::read(&parts, &body, REGION), Err(Malformed::Form(_))),
+            "{date}"
+        );
     }
 }
 

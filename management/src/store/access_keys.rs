@@ -163,7 +163,10 @@ pub async fn use_up(
         return Ok(None);
     }
     let before = tx
-        .query_one("SELECT expires_at FROM replay WHERE signature = $1", &params![signature])
+        .query_one(
+            "SELECT expires_at FROM replay WHERE signature = $1",
+            &params![signature],
+        )
         .await?;
     before.get("expires_at").map(Some)
 }

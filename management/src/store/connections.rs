@@ -149,13 +149,46 @@ pub async fn of_account(
     .collect()
 }
 
+/// The connection of an account for an environment that is neither rejected nor deleted.
+pub async fn live(
+    tx: &mut Tx,
+    account: AccountId,
+    environment: &EnvironmentName,
+    region: &Region,
+) -> Result<Option<ConnectionRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                connection_columns!(),
+                " FROM connection WHERE account = $1 AND environment = $2 AND region = $3
+                 AND status IN ('PENDING', 'CONNECTED')"
+            ),
+            &params![account, environment, region],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// How many connections an account has asked for that are neither rejected nor deleted.
+pub async fn count_of(tx: &mut Tx, account: AccountId) -> Result<u64, StoreError> {
+    let row = tx
+        .query_opt(
+            "SELECT COUNT(*) AS many FROM connection
+             WHERE account = $1 AND kind = 'environment' AND status IN ('PENDING', 'CONNECTED')",
+            &params![account],
+        )
+        .await?;
+    row.map_or(Ok(0), |row| row.get("many"))
+}
+
 /// What connections to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Of this account only.
     pub account: Option<AccountId>,
-    /// In this status only.
-    pub status: Option<String>,
+    /// In one of these statuses only; empty: in any.
+    pub statuses: Vec<String>,
     /// For this environment only.
     pub environment: Option<EnvironmentName>,
 }
@@ -167,14 +200,22 @@ pub async fn list(
     after: &str,
     limit: u32,
 ) -> Result<Vec<ConnectionRow>, StoreError> {
+    // There are three statuses to ask for; fewer are asked for more than once.
+    let mut statuses = filter.statuses.clone();
+    statuses.sort();
+    statuses.dedup();
+    let asked = |place: usize| {
+        let status = statuses.get(place).or(statuses.first());
+        status.cloned().unwrap_or_default()
+    };
     tx.query(
         concat!(
             "SELECT ",
             connection_columns!(),
             " FROM connection
          WHERE kind = 'environment' AND status <> 'DELETED' AND id > $1
-           AND ($2 = '' OR account = $2) AND ($3 = '' OR status = $3) AND ($4 = '' OR environment = $4)
-         ORDER BY id LIMIT $5"
+           AND ($2 = '' OR account = $2) AND ($3 = '' OR status IN ($3, $4, $5)) AND ($6 = '' OR environment = $6)
+         ORDER BY id LIMIT $7"
         ),
         &params![
             after,
@@ -182,7 +223,9 @@ pub async fn list(
                 .account
                 .map(|account| account.to_string())
                 .unwrap_or_default(),
-            filter.status.clone().unwrap_or_default(),
+            asked(0),
+            asked(1),
+            asked(2),
             filter
                 .environment
                 .as_ref()

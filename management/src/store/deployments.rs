@@ -20,7 +20,7 @@ macro_rules! deployment_event_columns {
 
 macro_rules! deployment_columns {
     () => {
-        "id, target_id, kind, environment, service, instance, state, message, ways_out, account, region, connection_id, template_name, major, minor, spec, stack_name, stack_arn, never_succeeded, rendered, rendered_bytes, capabilities, resource_types, retain, changes, outputs, attempt, requested_by, created_at, ended_at, last_event, generation, initial_state, target_state, target_created_at"
+        "id, target_id, kind, environment, service, instance, state, message, ways_out, account, region, connection_id, template_name, major, minor, spec, stack_name, stack_arn, never_succeeded, rendered, rendered_bytes, capabilities, resource_types, retain, changes, outputs, attempt, requested_by, created_at, ended_at, last_event, generation, initial_state, target_state, target_created_at, attempted_before, succeeded_before"
     };
 }
 
@@ -85,8 +85,19 @@ pub struct DeploymentRow {
     pub target_state: Option<State>,
     /// When the target was made.
     pub target_created_at: Timestamp,
+    /// Which deployments of the target came before this one.
+    pub earlier: Earlier,
     /// Grows with every write.
     pub generation: u64,
+}
+
+/// What had been deployed for a target when a deployment of it began. They may have been removed since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Earlier {
+    /// The last deployment.
+    pub attempted: Option<DeploymentId>,
+    /// The last one that had succeeded.
+    pub succeeded: Option<DeploymentId>,
 }
 
 /// What a target was before a deployment, or shall be after it, for people who ask later.
@@ -236,6 +247,10 @@ fn from_row(row: &Row) -> Result<DeploymentRow, StoreError> {
         initial: state(row, "initial_state")?,
         target_state: state(row, "target_state")?,
         target_created_at: row.get("target_created_at")?,
+        earlier: Earlier {
+            attempted: row.text_as_opt("attempted_before")?,
+            succeeded: row.text_as_opt("succeeded_before")?,
+        },
         generation: row.get("generation")?,
     })
 }
@@ -264,9 +279,9 @@ pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> 
              ways_out, account, region, connection_id, template_name, major, minor, spec, stack_name, stack_arn,
              never_succeeded, rendered, rendered_bytes, capabilities, resource_types, retain, changes, outputs, attempt,
              requested_by, created_at, ended_at, last_event, initial_state, target_state, target_created_at,
-             generation, changed)
+             attempted_before, succeeded_before, generation, changed)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-             $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38)",
+             $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40)",
         &params![
             row.deployment.id,
             row.target_id,
@@ -304,6 +319,8 @@ pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> 
             state_text(row.initial.as_ref())?,
             state_text(row.target_state.as_ref())?,
             row.target_created_at,
+            row.earlier.attempted,
+            row.earlier.succeeded,
             row.generation,
             changed
         ],
@@ -417,19 +434,39 @@ pub async fn active(tx: &mut Tx) -> Result<Vec<DeploymentRow>, StoreError> {
     .collect()
 }
 
-/// What deployments to list.
-#[derive(Clone, Debug, Default)]
+/// What deployments to list; an empty text asks for nothing in particular.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// In this environment.
+    /// Of targets of this kind: environment, instance, pipeline or component.
+    pub kind: &'static str,
+    /// Of this environment and of what is in it.
     pub environment: String,
     /// Of this service.
     pub service: String,
     /// Of this instance.
     pub instance: String,
+    /// Of this component.
+    pub component: String,
     /// In this account.
     pub account: String,
     /// Not ended.
     pub active_only: bool,
+}
+
+/// One statement for each index: `$leading` says what that is about, the rest what may be asked besides.
+macro_rules! listed {
+    ($leading:literal) => {
+        concat!(
+            "SELECT ",
+            deployment_columns!(),
+            " FROM deployment WHERE ",
+            $leading,
+            " AND id < $1 AND ($2 = '' OR service = $2) AND ($3 = '' OR instance = $3)
+              AND ($4 = '' OR environment = $4) AND ($5 = '' OR kind = $5) AND ($6 = '' OR account = $6)
+              AND (CAST($7 AS BIGINT) = 0 OR active = 1)
+              ORDER BY id DESC LIMIT $8"
+        )
+    };
 }
 
 /// Deployments, newest first, before `before` (empty: from the newest).
@@ -439,16 +476,35 @@ pub async fn list(
     before: &str,
     limit: u32,
 ) -> Result<Vec<DeploymentRow>, StoreError> {
+    // Components are what a deployment's `instance` column names when its kind says so.
+    let (kind, instance) = if filter.component.is_empty() {
+        (filter.kind, &filter.instance)
+    } else {
+        ("component", &filter.component)
+    };
+    let sql = if !filter.service.is_empty() && !instance.is_empty() {
+        listed!("service = $2 AND instance = $3")
+    } else if !filter.service.is_empty() {
+        listed!("service = $2")
+    } else if !kind.is_empty() && !instance.is_empty() {
+        listed!("kind = $5 AND instance = $3")
+    } else if !filter.environment.is_empty() {
+        listed!("environment = $4")
+    } else if filter.active_only {
+        listed!("active = 1")
+    } else {
+        listed!("1 = 1")
+    };
+    // Every id is below a tilde.
+    let before = if before.is_empty() { "~" } else { before };
     tx.query(
-        concat!("SELECT ", deployment_columns!(), " FROM deployment
-         WHERE ($1 = '' OR id < $1) AND ($2 = '' OR environment = $2) AND ($3 = '' OR service = $3)
-           AND ($4 = '' OR instance = $4) AND ($5 = '' OR account = $5) AND (CAST($6 AS BIGINT) = 0 OR active = 1)
-         ORDER BY id DESC LIMIT $7"),
+        sql,
         &params![
             before,
-            &filter.environment,
             &filter.service,
-            &filter.instance,
+            instance,
+            &filter.environment,
+            kind,
             &filter.account,
             filter.active_only,
             limit
@@ -458,6 +514,19 @@ pub async fn list(
     .iter()
     .map(from_row)
     .collect()
+}
+
+/// Removes a deployment with everything that is known to have happened during it.
+pub async fn remove(tx: &mut Tx, id: DeploymentId) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM deployment_event WHERE deployment_id = $1",
+        &params![id],
+    )
+    .await?;
+    tx.execute("DELETE FROM deployment WHERE id = $1", &params![id])
+        .await?;
+    tx.after_commit(Topic::Changes);
+    Ok(())
 }
 
 /// Writes down what happened. The caller writes the row back afterwards, since its `last_event` has grown.

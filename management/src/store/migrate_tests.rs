@@ -215,7 +215,7 @@ async fn shape_of_postgres(db: &Db) -> Shape {
     }
     let indexes =
         "SELECT CAST(t.relname AS TEXT) AS tab, CAST(n.relname AS TEXT) AS name, i.indisunique AS uniq,
-            CAST(a.attname AS TEXT) AS col
+            CASE WHEN i.indkey[a.attnum - 1] = 0 THEN '' ELSE CAST(a.attname AS TEXT) END AS col -- expressions have no name
         FROM pg_index AS i JOIN pg_class AS t ON t.oid = i.indrelid JOIN pg_class AS n ON n.oid = i.indexrelid
         JOIN pg_attribute AS a ON a.attrelid = n.oid
         WHERE t.relnamespace = current_schema()::regnamespace AND NOT EXISTS

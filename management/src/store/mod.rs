@@ -14,12 +14,14 @@ pub mod db;
 pub mod deployments;
 pub mod error;
 pub mod grants;
+pub mod instances;
 pub mod jobs;
 pub mod meta;
 pub mod migrate;
 pub mod outbox;
 pub mod requests;
 pub mod services;
+pub mod settings;
 pub mod targets;
 pub mod templates;
 

@@ -181,6 +181,14 @@ pub async fn list(tx: &mut Tx, after: &str, limit: u32) -> Result<Vec<ServiceRow
     .collect()
 }
 
+/// How many services there are.
+pub async fn count(tx: &mut Tx) -> Result<u64, StoreError> {
+    let row = tx
+        .query_one("SELECT count(*) AS number FROM service", &[])
+        .await?;
+    row.get("number")
+}
+
 /// Services that are doing something, for a look after a restart.
 pub async fn busy(tx: &mut Tx) -> Result<Vec<ServiceName>, StoreError> {
     tx.query(

@@ -2,6 +2,7 @@
 
 use hadron_domain::service::Part;
 use hadron_domain::target::{Provisioning, Target};
+use hadron_domain::template::CompatibleTemplate;
 use hadron_proto::vocab::{
     AccountId, ConnectionId, DeploymentId, EnvironmentName, InstanceName, Region, RoleArn, ServiceName,
     StackArn, TargetId, TemplateName, TemplateVersion, Timestamp,
@@ -17,6 +18,7 @@ macro_rules! target_columns {
         "id, kind, environment, service, instance, account, region, connection_id, template_name, major, minor, spec, description, stack_name, stack_arn, condemned, ever_succeeded, part, status, message, ways_out, warnings, outputs, resources, attempted_id, attempted_at, succeeded_id, succeeded_at, created_at, generation, provisioning, roles, client_token"
     };
 }
+pub(super) use target_columns;
 
 /// Something that owns a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,7 +210,7 @@ pub(super) fn read(row: &Row, column: &str) -> Result<(Target, Option<Environmen
     Ok((target, environment))
 }
 
-fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
+pub(super) fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
     let (target, environment) = read(row, "target.kind")?;
     let part: String = row.get("part")?;
     let when = |id: &str, at: &str| -> Result<Option<(DeploymentId, Timestamp)>, StoreError> {
@@ -476,6 +478,82 @@ pub async fn list(
     .collect()
 }
 
+/// Environments by name, after `after`.
+pub async fn environments(
+    tx: &mut Tx,
+    account: Option<AccountId>,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<TargetRow>, StoreError> {
+    let account = account.map(|account| account.to_string()).unwrap_or_default();
+    // The unique index on names knows instances not at all: only with this condition SQLite takes it.
+    tx.query(
+        concat!(
+            "SELECT ",
+            target_columns!(),
+            " FROM target
+         WHERE kind = 'environment' AND kind <> 'instance' AND service = '' AND instance = '' AND environment > $1
+           AND ($2 = '' OR account = $2)
+         ORDER BY environment LIMIT $3"
+        ),
+        &params![after, account, limit],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Environments made from a major version of a template, by name, after `after`.
+pub async fn environments_of(
+    tx: &mut Tx,
+    of: &CompatibleTemplate,
+    account: Option<AccountId>,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<TargetRow>, StoreError> {
+    let account = account.map(|account| account.to_string()).unwrap_or_default();
+    tx.query(
+        concat!(
+            "SELECT ",
+            target_columns!(),
+            " FROM target
+         WHERE template_name = $1 AND major = $2 AND kind = 'environment' AND environment > $3
+           AND ($4 = '' OR account = $4)
+         ORDER BY environment LIMIT $5"
+        ),
+        &params![&of.template, of.major, after, account, limit],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// How many environments there are.
+pub async fn count_environments(tx: &mut Tx) -> Result<u64, StoreError> {
+    let row = tx
+        .query_opt(
+            "SELECT COUNT(*) AS many FROM target WHERE kind = 'environment' AND kind <> 'instance'",
+            &[],
+        )
+        .await?;
+    row.map_or(Ok(0), |row| row.get("many"))
+}
+
+/// The roles that an environment was given. Not locked: whoever asks holds locks on what lives in it.
+pub async fn environment_roles(tx: &mut Tx, name: &EnvironmentName) -> Result<EnvironmentRoles, StoreError> {
+    let row = tx
+        .query_opt(
+            "SELECT roles FROM target
+             WHERE kind = 'environment' AND kind <> 'instance' AND service = '' AND instance = '' AND environment = $1",
+            &params![name],
+        )
+        .await?;
+    row.as_ref()
+        .map_or_else(|| Ok(EnvironmentRoles::default()), |row| json(row, "roles"))
+}
+
 /// Every instance and pipeline of a service.
 pub async fn of_service(tx: &mut Tx, service: &ServiceName) -> Result<Vec<TargetRow>, StoreError> {
     tx.query(
@@ -485,6 +563,26 @@ pub async fn of_service(tx: &mut Tx, service: &ServiceName) -> Result<Vec<Target
             " FROM target WHERE service = $1 ORDER BY kind, instance /*for-update*/"
         ),
         &params![service],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Every instance and pipeline of the services whose names are in this range, ends included. Not locked.
+pub async fn of_services(
+    tx: &mut Tx,
+    first: &ServiceName,
+    last: &ServiceName,
+) -> Result<Vec<TargetRow>, StoreError> {
+    tx.query(
+        concat!(
+            "SELECT ",
+            target_columns!(),
+            " FROM target WHERE service >= $1 AND service <= $2 ORDER BY service, kind, instance"
+        ),
+        &params![first, last],
     )
     .await?
     .iter()
@@ -542,7 +640,7 @@ pub async fn using_connection(
     row.as_ref().map(from_row).transpose()
 }
 
-/// The first instance that lives in an environment.
+/// The first instance or component that lives in an environment.
 pub async fn in_environment(
     tx: &mut Tx,
     environment: &EnvironmentName,

@@ -6,7 +6,11 @@ use std::pin::Pin;
 
 use hadron_domain::authority::{Action, Caller, Reach, Role, reach};
 use hadron_domain::template::TemplateKind;
+use hadron_management::app::connections::{RolesUpdate, Side};
+use hadron_management::app::deployments::Named;
 use hadron_management::app::environments::UpdateMode;
+use hadron_management::app::instances::list::InstanceList;
+use hadron_management::app::settings::SettingsUpdate;
 use hadron_management::app::templates::NewVersion;
 use hadron_management::app::{AppError, ErrorKind};
 use hadron_management::store::{connections, deployments, targets};
@@ -73,7 +77,7 @@ fn calls<'a>(
         call!(
             "accept_connection",
             AcceptConnection,
-            app.accept_connection(request("AcceptConnection"), connection, account(PRODUCTION))
+            app.accept_connection(request("AcceptConnection"), connection, Some(account(PRODUCTION)))
         ),
         call!(
             "reject_connection",
@@ -217,6 +221,49 @@ fn calls<'a>(
                 9
             )
         ),
+        read!(
+            "list_service_rows",
+            ReadService,
+            app.list_service_rows(who, String::new(), 9)
+        ),
+        read!(
+            "get_service_and_pipeline",
+            ReadService,
+            app.get_service_and_pipeline(who, &name())
+        ),
+        read!(
+            "list_instances in order",
+            ReadService,
+            app.list_instances(who, InstanceList::default(), None, 9)
+        ),
+        read!(
+            "outputs",
+            ReadEnvironment,
+            app.outputs(who, &crate::world::environment("prd"), None)
+        ),
+        read!(
+            "provisioned",
+            ReadService,
+            app.provisioned(who, &crate::world::pipeline("none"))
+        ),
+        call!("cancel_target", CancelDeployment, async move {
+            let none = crate::world::instance("none", "none");
+            app.cancel_target(asked(who, "CancelServiceInstanceDeployment"), &none)
+                .await
+        }),
+        call!(
+            "delete_deployment",
+            DeleteDeployment,
+            app.delete_deployment(
+                request("DeleteDeployment"),
+                "dpl_0198a5f06a5c7c4e9d550d6b7f0e4c11".parse().unwrap()
+            )
+        ),
+        read!(
+            "get_named_deployment",
+            ReadDeployment,
+            app.get_named_deployment(who, deployment, &Named::default())
+        ),
         call!(
             "create_instance",
             WriteService,
@@ -224,6 +271,7 @@ fn calls<'a>(
                 request("CreateServiceInstance"),
                 name(),
                 "none".parse().unwrap(),
+                None,
                 None,
                 None
             )
@@ -289,6 +337,43 @@ fn calls<'a>(
             CancelDeployment,
             app.cancel_deployment(request("CancelDeployment"), deployment)
         ),
+        read!(
+            "view_environment",
+            ReadEnvironment,
+            app.view_environment(who, &"prd".parse().unwrap())
+        ),
+        read!(
+            "list_environments of templates",
+            ReadEnvironment,
+            app.list_environments(who, Vec::new(), String::new(), 9)
+        ),
+        read!(
+            "cancel_environment",
+            CancelDeployment,
+            app.cancel_environment(request("CancelEnvironmentDeployment"), &"prd".parse().unwrap())
+        ),
+        read!(
+            "list_connections_of",
+            ReadConnection,
+            app.list_connections_of(
+                who,
+                Side::Environment,
+                connections::Filter::default(),
+                String::new(),
+                9
+            )
+        ),
+        call!(
+            "update_connection",
+            UpdateConnection,
+            app.update_connection(request("UpdateConnection"), connection, RolesUpdate::default())
+        ),
+        read!("get_settings", ReadSettings, app.get_settings(who)),
+        call!(
+            "update_settings",
+            WriteSettings,
+            app.update_settings(request("UpdateSettings"), SettingsUpdate::default())
+        ),
         read!("list_grants", ReadGrant, app.list_grants(who)),
         read!(
             "list_agents",
@@ -321,7 +406,8 @@ scenarios! {
                     let unknown = matches!(&outcome, Err(error) if error.kind == ErrorKind::NotFound);
                     let what = format!("{name} as {role:?} of {of:?}: {outcome:?}");
                     let existing = matches!(name, "get_connection" | "get_environment" | "get_deployment" | "deployment_events"
-                        | "rendered_template" | "cancel_deployment" | "delete_connection");
+                        | "rendered_template" | "cancel_deployment" | "delete_connection" | "update_connection"
+                        | "view_environment" | "get_named_deployment" | "outputs");
                     match reach(role, action) {
                         Reach::None => assert!(denied, "{what}"),
                         // Something of another account looks like nothing, except to those who may read it.

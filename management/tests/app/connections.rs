@@ -2,12 +2,16 @@
 
 use hadron_domain::authority::Role;
 use hadron_management::app::ErrorKind;
+use hadron_management::app::connections::{RolesUpdate, Side};
+use hadron_management::app::environments::UpdateMode;
 use hadron_management::store::connections::Filter;
+use serde_json::json;
 
+use crate::agent::stack;
 use crate::scenarios;
 use crate::world::{
-    PRODUCTION, STAGING, account, administrator, asked, auditor, caller, developer, new_connection, owner,
-    reason,
+    MANAGEMENT, PRODUCTION, STAGING, account, administrator, asked, auditor, caller, developer,
+    environment_update, new_connection, owner, reason,
 };
 
 scenarios! {
@@ -114,4 +118,160 @@ scenarios! {
         assert_eq!(reason(world.app.get_connection(&administrator(), own).await), "NOT_FOUND");
         assert_eq!(reason(world.accept(own, "111111111111").await), "NOT_FOUND");
     }
+
+    async fn its_owner_names_other_roles_and_the_rest_stays(world: World) {
+        world.environment_template().await;
+        let (id, agent) = world.environment(PRODUCTION, "prd").await;
+        let role = |account: &str, name: &str| Some(format!("arn:aws:iam::{account}:role/{name}").parse().unwrap());
+        let update = |caller, update| world.app.update_connection(asked(&caller, "UpdateConnection"), id, update);
+        let component = RolesUpdate { component_role: role(PRODUCTION, "c"), ..RolesUpdate::default() };
+        for stranger in [administrator(), auditor(), developer()] {
+            assert_eq!(reason(update(stranger, component.clone()).await), "DENIED");
+        }
+        assert_eq!(world.denied().await.len(), 3);
+        assert_eq!(reason(update(owner(STAGING), component.clone()).await), "NOT_FOUND");
+        let foreign = RolesUpdate { role: role(STAGING, "r"), ..RolesUpdate::default() };
+        assert_eq!(reason(update(owner(PRODUCTION), foreign).await), "ROLE_OF_OTHER_ACCOUNT");
+
+        let before = world.app.get_connection(&owner(PRODUCTION), id).await.unwrap().connection;
+        world.pass(std::time::Duration::from_secs(1)).await;
+        let after = update(owner(PRODUCTION), component.clone()).await.unwrap().connection;
+        assert_eq!((after.approval.word(), after.epoch), ("CONNECTED", before.epoch + 1));
+        assert_eq!((&after.roles.provisioning, &after.roles.component), (&before.roles.provisioning, &role(PRODUCTION, "c")));
+        assert!(after.modified_at() > before.modified_at());
+        // The same once more changes nothing.
+        assert_eq!(update(owner(PRODUCTION), component).await.unwrap().connection, after);
+        // The agent that was told of other roles is not heard; the next one is given the new role.
+        world.update_environment(environment_update("prd", UpdateMode::Current)).await.unwrap();
+        assert_eq!(reason(world.app.take(&agent.session, 1).await), "CONNECTION_CLOSED");
+        let provisioning = RolesUpdate { role: role(PRODUCTION, "other"), ..RolesUpdate::default() };
+        update(owner(PRODUCTION), provisioning).await.unwrap();
+        let agent = world.agent(id).await;
+        let offer = agent.take_one(&world).await;
+        assert_eq!(stack(&offer).role, role(PRODUCTION, "other"));
+        agent.succeed(&world, &offer).await;
+
+        let idle = world.request(PRODUCTION, "dev").await.unwrap();
+        world.app.reject_connection(asked(&administrator(), "RejectConnection"), idle).await.unwrap();
+        let refused = world.app.update_connection(asked(&owner(PRODUCTION), "UpdateConnection"), idle, RolesUpdate { role: role(PRODUCTION, "x"), ..RolesUpdate::default() }).await;
+        assert_eq!(reason(refused), "CONNECTION_STATE");
+    }
+
+    async fn each_side_lists_its_own(world: World) {
+        let prd = world.connected(PRODUCTION, "prd").await;
+        let dev = world.request(PRODUCTION, "dev").await.unwrap();
+        let stg = world.request(STAGING, "stg").await.unwrap();
+        world.app.reject_connection(asked(&administrator(), "RejectConnection"), stg).await.unwrap();
+        let own = world.app.request_connection(asked(&administrator(), "RequestConnection"), new_connection(MANAGEMENT, "hub")).await.unwrap().connection.id;
+        let app = &world.app;
+        let list = |caller, side, filter| async move {
+            let found = app.list_connections_of(&caller, side, filter, String::new(), 10).await.unwrap();
+            let mut ids: Vec<_> = found.into_iter().map(|view| view.connection.id).collect();
+            ids.sort();
+            ids
+        };
+        let sorted = |mut ids: Vec<_>| { ids.sort(); ids };
+        let all = Filter::default;
+        let any = Side::Management;
+        assert_eq!(list(administrator(), any, all()).await, sorted(vec![prd, dev, stg, own]));
+        assert_eq!(list(auditor(), any, all()).await.len(), 4);
+        assert_eq!(list(owner(PRODUCTION), any, all()).await, []);
+        assert_eq!(list(developer(), any, all()).await, []);
+        assert_eq!(list(administrator(), Side::Environment, all()).await, [own]);
+        assert_eq!(list(auditor(), Side::Environment, all()).await, []);
+        assert_eq!(list(owner(PRODUCTION), Side::Environment, all()).await, sorted(vec![prd, dev]));
+        let of = |statuses: &[&str]| Filter { statuses: statuses.iter().map(|status| (*status).to_owned()).collect(), ..Filter::default() };
+        assert_eq!(list(administrator(), any, of(&["CONNECTED"])).await, [prd]);
+        assert_eq!(list(administrator(), any, of(&["REJECTED", "CONNECTED", "REJECTED"])).await, sorted(vec![prd, stg]));
+        assert_eq!(list(administrator(), any, of(&["PENDING", "CONNECTED", "REJECTED"])).await.len(), 4);
+        let named = Filter { environment: Some("dev".parse().unwrap()), ..of(&["PENDING"]) };
+        assert_eq!(list(administrator(), any, named).await, [dev]);
+    }
+
+    async fn the_proton_api_connects_accounts(world: World) {
+        let (account_side, management) = (world.proton(owner(PRODUCTION)), world.proton(administrator()));
+        let role = |name: &str| format!("arn:aws:iam::{PRODUCTION}:role/{name}");
+        let wanted = json!({ "environmentName": "prd", "managementAccountId": MANAGEMENT, "roleArn": role("r"), "clientToken": "t1" });
+        let made = account_side.done("CreateEnvironmentAccountConnection", wanted.clone()).await["environmentAccountConnection"].clone();
+        let id = made["id"].as_str().unwrap().to_owned();
+        assert_eq!(made["arn"], json!(format!("arn:aws:proton:us-east-1:{PRODUCTION}:environment-account-connection/{id}")));
+        assert_eq!((&made["status"], &made["environmentAccountId"], &made["managementAccountId"]), (&json!("PENDING"), &json!(PRODUCTION), &json!(MANAGEMENT)));
+        assert_eq!(made["lastModifiedAt"], made["requestedAt"]);
+        assert!(made.get("componentRoleArn").is_none());
+        // By its token, by its name, and not when it says something else.
+        let again = |with: serde_json::Value| {
+            let mut input = wanted.clone();
+            input.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+            input
+        };
+        assert_eq!(account_side.done("CreateEnvironmentAccountConnection", wanted.clone()).await["environmentAccountConnection"], made);
+        assert_eq!(account_side.done("CreateEnvironmentAccountConnection", again(json!({ "clientToken": "t2" }))).await["environmentAccountConnection"], made);
+        let other = again(json!({ "roleArn": role("other") }));
+        assert_eq!(account_side.refused("CreateEnvironmentAccountConnection", other).await, ("ValidationException".to_owned(), "Idempotent parameter mismatch".to_owned()));
+        let other = again(json!({ "roleArn": role("other"), "clientToken": "t3" }));
+        assert_eq!(account_side.refused("CreateEnvironmentAccountConnection", other).await.0, "ConflictException");
+        let elsewhere = again(json!({ "managementAccountId": STAGING, "clientToken": "t4" }));
+        assert_eq!(account_side.refused("CreateEnvironmentAccountConnection", elsewhere).await.0, "ValidationException");
+
+        let named = json!({ "id": id });
+        assert_eq!(account_side.refused("AcceptEnvironmentAccountConnection", named.clone()).await.0, "AccessDeniedException");
+        assert_eq!(management.refused("DeleteEnvironmentAccountConnection", named.clone()).await.0, "AccessDeniedException");
+        assert_eq!(world.proton(owner(STAGING)).refused("GetEnvironmentAccountConnection", named.clone()).await.0, "ResourceNotFoundException");
+        let incoming = json!({ "requestedBy": "MANAGEMENT_ACCOUNT", "statuses": ["PENDING"] });
+        let listed = management.done("ListEnvironmentAccountConnections", incoming.clone()).await["environmentAccountConnections"].clone();
+        assert_eq!((listed.as_array().unwrap().len(), &listed[0]["id"]), (1, &json!(id)));
+        assert_eq!(account_side.done("ListEnvironmentAccountConnections", incoming).await["environmentAccountConnections"], json!([]));
+        let sent = json!({ "requestedBy": "ENVIRONMENT_ACCOUNT", "environmentName": "prd" });
+        assert_eq!(account_side.done("ListEnvironmentAccountConnections", sent).await["environmentAccountConnections"], listed);
+
+        let accepted = management.done("AcceptEnvironmentAccountConnection", named.clone()).await["environmentAccountConnection"].clone();
+        assert_eq!(accepted["status"], "CONNECTED");
+        // An agent's role that was pinned stays pinned when a client says it twice.
+        let connection = convert(&id);
+        let pin = |pinned: Option<&'static str>| world.app.write("pin", move |unit| Box::pin(async move {
+            let mut row = hadron_management::store::connections::get(unit.tx, connection).await?.unwrap();
+            let before = row.pinned_role_id.clone();
+            if let Some(pinned) = pinned {
+                row.pinned_role_id = Some(pinned.to_owned());
+                hadron_management::store::connections::put(unit.tx, &row).await?;
+            }
+            Ok(before)
+        }));
+        pin(Some("AROAEXAMPLE")).await.unwrap();
+        assert_eq!(management.done("AcceptEnvironmentAccountConnection", named.clone()).await["environmentAccountConnection"], accepted);
+        assert_eq!(pin(None).await.unwrap().as_deref(), Some("AROAEXAMPLE"));
+
+        let update = json!({ "id": id, "componentRoleArn": role("c") });
+        let updated = account_side.done("UpdateEnvironmentAccountConnection", update.clone()).await["environmentAccountConnection"].clone();
+        assert_eq!((&updated["roleArn"], &updated["componentRoleArn"], &updated["status"]), (&json!(role("r")), &json!(role("c")), &json!("CONNECTED")));
+        assert!(updated["lastModifiedAt"].as_f64() >= accepted["lastModifiedAt"].as_f64());
+        assert_eq!(management.refused("UpdateEnvironmentAccountConnection", update).await.0, "AccessDeniedException");
+        assert_eq!(account_side.done("GetEnvironmentAccountConnection", named.clone()).await["environmentAccountConnection"], updated);
+
+        world.environment_template().await;
+        world.create_environment("prd", Some(connection)).await.unwrap();
+        assert_eq!(management.refused("RejectEnvironmentAccountConnection", named.clone()).await.0, "ConflictException");
+        let deleted = account_side.done("DeleteEnvironmentAccountConnection", named.clone()).await["environmentAccountConnection"].clone();
+        assert_eq!(deleted["status"], "CONNECTED");
+        for (side, operation) in [
+            (&account_side, "GetEnvironmentAccountConnection"),
+            (&account_side, "DeleteEnvironmentAccountConnection"),
+            (&account_side, "UpdateEnvironmentAccountConnection"),
+            (&management, "AcceptEnvironmentAccountConnection"),
+            (&management, "RejectEnvironmentAccountConnection"),
+        ] {
+            assert_eq!(side.refused(operation, named.clone()).await.0, "ResourceNotFoundException", "{operation}");
+        }
+        // The same request, now that the first one is gone, is a new one.
+        let fresh = json!({ "environmentName": "prd", "managementAccountId": MANAGEMENT, "clientToken": "t9" });
+        let fresh = account_side.done("CreateEnvironmentAccountConnection", fresh).await["environmentAccountConnection"].clone();
+        assert_eq!((&fresh["status"], &fresh["roleArn"]), (&json!("PENDING"), &json!("")));
+        let rejected = json!({ "id": fresh["id"] });
+        assert_eq!(management.done("RejectEnvironmentAccountConnection", rejected.clone()).await["environmentAccountConnection"]["status"], "REJECTED");
+        assert_eq!(management.refused("AcceptEnvironmentAccountConnection", rejected).await.0, "ConflictException");
+    }
+}
+
+fn convert(id: &str) -> hadron_proto::vocab::ConnectionId {
+    hadron_proto::vocab::ConnectionId::from_uuid(id.parse().unwrap())
 }

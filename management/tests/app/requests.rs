@@ -20,13 +20,13 @@ scenarios! {
         let ask = || world.app.request_connection(identified(&owner(PRODUCTION), "RequestConnection", "r1", "prd"), new_connection(PRODUCTION, "prd"));
         let id = ask().await.unwrap().connection.id;
         assert_eq!(ask().await.unwrap().connection.id, id);
-        let accept = || world.app.accept_connection(identified(&administrator(), "AcceptConnection", "r2", "a"), id, account(PRODUCTION));
+        let accept = || world.app.accept_connection(identified(&administrator(), "AcceptConnection", "r2", "a"), id, Some(account(PRODUCTION)));
         accept().await.unwrap();
         assert_eq!(accept().await.unwrap().connection.approval.word(), "CONNECTED");
         // The same id for another request.
         let other = world.app.reject_connection(identified(&administrator(), "RejectConnection", "r2", "a"), id).await.unwrap_err();
         assert_eq!((other.kind, other.reason), (ErrorKind::Conflict, "REQUEST_ID_REUSED"));
-        let other = world.app.accept_connection(identified(&administrator(), "AcceptConnection", "r2", "b"), id, account(PRODUCTION));
+        let other = world.app.accept_connection(identified(&administrator(), "AcceptConnection", "r2", "b"), id, Some(account(PRODUCTION)));
         assert_eq!(reason(other.await), "REQUEST_ID_REUSED");
         // Ids of different people are different ids.
         let delete = || world.app.delete_connection(identified(&owner(PRODUCTION), "DeleteConnection", "r2", "a"), id);

@@ -131,7 +131,8 @@ scenarios! {
         assert!(view.service.message.contains("no capacity"), "{}", view.service.message);
         let row = view.pipeline.unwrap();
         assert_eq!((row.status.as_str(), row.attempted), ("FAILED", None));
-        assert!(row.message.contains("web/blue failed to deploy - canceling pipeline deployment"), "{}", row.message);
+        assert_eq!(row.message, "Service Instance(s): [arn:aws:proton:us-east-1:111111111111:service/web/service-instance/blue] failed \
+            to deploy - canceling pipeline deployment");
         assert!(hub.take(&world).await.is_empty());
         // Each part is mended by itself.
         world.update_instance("web", "blue", current(None)).await.unwrap();
@@ -374,7 +375,10 @@ scenarios! {
         let other = service_spec(None, &[("green", "stg", "")]);
         assert_eq!(reason(world.update_instance("web", "blue", current(Some(&other))).await), "INSTANCE_NOT_IN_SPEC");
         let nothing = PartUpdate { mode: UpdateMode::None, spec: None, version: None };
-        assert_eq!(reason(world.update_instance("web", "blue", nothing).await), "NOTHING_TO_UPDATE");
+        let same = world.target(&instance("web", "blue")).await;
+        assert_eq!(world.update_instance("web", "blue", nothing.clone()).await.unwrap(), same, "there is nothing else to change");
+        let something = PartUpdate { spec: Some(two()), ..nothing };
+        assert_eq!(reason(world.update_instance("web", "blue", something).await), "NOTHING_IS_DEPLOYED");
         assert_eq!(reason(world.update_instance("web", "none", current(None)).await), "NOT_FOUND");
 
         // Another major version that runs in other environments only.
@@ -400,7 +404,7 @@ scenarios! {
         let add = |name: &str, environment: Option<&str>, spec: Option<String>| {
             let request = asked(&developer(), "CreateServiceInstance");
             let environment = environment.map(|name| name.parse().unwrap());
-            world.app.create_instance(request, "web".parse().unwrap(), name.parse().unwrap(), environment, spec)
+            world.app.create_instance(request, "web".parse().unwrap(), name.parse().unwrap(), environment, spec, None)
         };
         assert_eq!(reason(add("blue", Some("prd"), None).await), "INSTANCE_EXISTS");
         assert_eq!(reason(add("red", None, None).await), "ENVIRONMENT_MISSING");

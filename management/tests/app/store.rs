@@ -70,6 +70,7 @@ async fn connection(unit: &mut Unit<'_>, environment: &str) -> Result<Connection
             agent_role_name: "a".to_owned(),
         },
         requested: signed(),
+        roles_changed: None,
         approval: Approval::Pending,
         epoch: 3,
     };
@@ -156,7 +157,7 @@ scenarios! {
             assert_eq!(connections::get(unit.tx, id).await?.unwrap(), row);
             assert_eq!(connections::of_account(unit.tx, account(PRODUCTION), &region()).await?, [row.clone()]);
             assert_eq!(connections::of_account(unit.tx, account(STAGING), &region()).await?, []);
-            let filter = connections::Filter { status: Some("CONNECTED".to_owned()), environment: Some("prd".parse().unwrap()), account: None };
+            let filter = connections::Filter { statuses: vec!["CONNECTED".to_owned()], environment: Some("prd".parse().unwrap()), account: None };
             assert_eq!(connections::list(unit.tx, &filter, "", 9).await?, [row.clone()]);
             assert_eq!(connections::list(unit.tx, &filter, &id.to_string(), 9).await?, []);
             let own = connections::management(unit.tx).await?.unwrap();
@@ -233,7 +234,8 @@ scenarios! {
                 retain: words("R"), changes: vec![Change { action: "Add".to_owned(), logical_id: "L".to_owned(), physical_id: String::new(),
                     resource_type: "T".to_owned(), replacement: "True".to_owned() }],
                 outputs: outputs(), attempt: 2, requested_by: "me".to_owned(), created_at: at(4), ended_at: None, last_event: 0,
-                initial: None, target_state: Some(state(unit)), target_created_at: at(3), generation: 0,
+                initial: None, target_state: Some(state(unit)), target_created_at: at(3),
+                earlier: deployments::Earlier { attempted: Some(unit.fresh_id()), succeeded: None }, generation: 0,
             };
             let id = row.deployment.id;
             deployments::insert(unit.tx, &row).await?;

@@ -252,6 +252,7 @@ impl Walk {
                         part,
                         Some(environment),
                         None,
+                        None,
                     )
                     .await;
                 self.answered("create instance", outcome);

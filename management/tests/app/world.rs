@@ -1,14 +1,15 @@
 //! A hub without wires: the use cases over a database, people who call them, and what they usually set up first.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hadron_domain::authority::{Caller, Role};
 use hadron_domain::principal::Principal;
 use hadron_domain::target::Target;
 use hadron_domain::template::{TemplateKind, Wanted};
+use hadron_management::api::proton::testing::Client;
 use hadron_management::app::connections::NewConnection;
-use hadron_management::app::environments::{EnvironmentUpdate, NewEnvironment, UpdateMode};
+use hadron_management::app::environments::{EnvironmentUpdate, NewEnvironment, Path, UpdateMode};
 use hadron_management::app::instances::PartUpdate;
 use hadron_management::app::services::{NewService, ServiceView};
 use hadron_management::app::templates::{NewVersion, VersionView};
@@ -63,7 +64,7 @@ pub(crate) fn service_spec(pipeline: Option<&str>, instances: &[(&str, &str, &st
 
 /// The files of one of the examples that are delivered with Hadron.
 pub(crate) fn example(name: &str) -> Vec<(String, String)> {
-    let root: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR"))
+    let root: PathBuf = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../deploy/examples")
         .join(name)
         .join("v1");
@@ -183,6 +184,12 @@ impl World {
         Self::over(testing::postgres().await).await
     }
 
+    /// The same hub, told other quotas.
+    pub(crate) fn with_quotas(&self, quotas: hadron_management::app::Quotas) -> App {
+        let settings = Settings { quotas, ..settings() };
+        App::new(self.test.db.clone(), self.test.clock.clone(), settings)
+    }
+
     async fn over(test: TestDb) -> Self {
         let app = App::new(test.db.clone(), test.clock.clone(), settings());
         app.seed_management().await.unwrap();
@@ -276,7 +283,7 @@ impl World {
     pub(crate) async fn accept(&self, id: ConnectionId, account_id: &str) -> Result<(), AppError> {
         let request = asked(&administrator(), "AcceptConnection");
         self.app
-            .accept_connection(request, id, account(account_id))
+            .accept_connection(request, id, Some(account(account_id)))
             .await
             .map(drop)
     }
@@ -365,6 +372,25 @@ impl World {
         let bundle = archive(&example("minimal-env"));
         self.published(TemplateKind::Environment, "minimal-env", None, bundle, &[])
             .await;
+    }
+
+    /// A template of environments that somebody else provisions, published as 1.0.
+    pub(crate) async fn customer_managed_template(&self) {
+        self.template(TemplateKind::Environment, "shared-env", false)
+            .await;
+        self.published(
+            TemplateKind::Environment,
+            "shared-env",
+            None,
+            customer_managed("TopicArn"),
+            &[],
+        )
+        .await;
+    }
+
+    /// The Proton API, asked by this caller.
+    pub(crate) fn proton(&self, caller: Caller) -> Client {
+        Client::new(self.app.clone(), caller)
     }
 
     /// All templates of the minimal examples, published as 1.0.
@@ -542,6 +568,44 @@ impl World {
     }
 }
 
+/// A bundle that is only a schema: a parameter and what this output is called.
+pub(crate) fn customer_managed(output: &str) -> Vec<u8> {
+    let schema = format!(
+        "schema:
+  format: {{ openapi: '3.0.0' }}
+  environment_input_type: Shared
+  types:
+    Shared:
+      type: object
+      required: [GreetingParameter]
+      properties:
+        GreetingParameter: {{ type: string }}
+        {output}: {{ type: string }}
+"
+    );
+    archive(&[("schema/schema.yaml".to_owned(), schema)])
+}
+
+/// An environment bundle whose manifest says this of its one template.
+pub(crate) fn provisioned_by(manifest: &str, file: (&str, &str)) -> Vec<u8> {
+    let schema = "schema:
+  format: { openapi: '3.0.0' }
+  environment_input_type: Any
+  types:
+    Any: { type: object, properties: { greeting: { type: string } } }
+";
+    let manifest = format!("infrastructure:\n  templates:\n    - {manifest}\n");
+    archive(&[
+        ("schema/schema.yaml".to_owned(), schema.to_owned()),
+        ("infrastructure/manifest.yaml".to_owned(), manifest),
+        (format!("infrastructure/{}", file.0), file.1.to_owned()),
+    ])
+}
+
+/// What is given an environment of [`customer_managed`].
+pub(crate) const SHARED_SPEC: &str =
+    "proton: EnvironmentSpec\nspec:\n  GreetingParameter: /shared/greeting\n  TopicArn: '007'\n";
+
 pub(crate) fn new_connection(account: &str, environment: &str) -> NewConnection {
     NewConnection {
         environment: environment.parse().unwrap(),
@@ -563,7 +627,9 @@ pub(crate) fn new_environment(name: &str, connection: Option<ConnectionId>) -> N
         name: name.parse().unwrap(),
         template: "minimal-env".parse().unwrap(),
         version: Wanted::Recommended,
-        connection,
+        path: connection.map_or(Path::Configured, Path::Connection),
+        component_role: None,
+        codebuild_role: None,
         spec: ENVIRONMENT_SPEC.to_owned(),
         description: "for tests".to_owned(),
     }
@@ -577,6 +643,8 @@ pub(crate) fn environment_update(name: &str, mode: UpdateMode) -> EnvironmentUpd
         version: None,
         description: None,
         connection: None,
+        roles: targets::EnvironmentRoles::default(),
+        repository: None,
     }
 }
 

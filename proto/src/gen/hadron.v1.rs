@@ -1870,6 +1870,20 @@ pub struct RejectConnectionRequest {
     #[prost(string, tag = "2")]
     pub id: ::prost::alloc::string::String,
 }
+/// Roles that are not named stay; the status stays.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateConnectionRequest {
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub role_arn: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub component_role_arn: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub codebuild_role_arn: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteConnectionRequest {
     #[prost(string, tag = "1")]
@@ -2125,6 +2139,16 @@ pub struct Environment {
     pub deployment: ::core::option::Option<DeploymentState>,
     #[prost(string, repeated, tag = "9")]
     pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Roles of the management account that it was given; those of an environment in another account are its connection's.
+    #[prost(string, tag = "10")]
+    pub service_role_arn: ::prost::alloc::string::String,
+    #[prost(string, tag = "11")]
+    pub component_role_arn: ::prost::alloc::string::String,
+    #[prost(string, tag = "12")]
+    pub codebuild_role_arn: ::prost::alloc::string::String,
+    /// CUSTOMER_MANAGED when somebody else provisions it: its outputs are what its spec says. Empty otherwise.
+    #[prost(string, tag = "13")]
+    pub provisioning: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateEnvironmentRequest {
@@ -2144,6 +2168,21 @@ pub struct CreateEnvironmentRequest {
     pub spec: ::prost::alloc::string::String,
     #[prost(string, tag = "7")]
     pub description: ::prost::alloc::string::String,
+    /// Roles of the management account, for an environment without a connection. Without the first one the role that the hub
+    /// was configured with counts.
+    #[prost(string, tag = "8")]
+    pub service_role_arn: ::prost::alloc::string::String,
+    #[prost(string, tag = "9")]
+    pub component_role_arn: ::prost::alloc::string::String,
+    #[prost(string, tag = "10")]
+    pub codebuild_role_arn: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelEnvironmentDeploymentRequest {
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetEnvironmentRequest {
@@ -2185,6 +2224,13 @@ pub struct UpdateEnvironmentRequest {
     /// Another connection of the same account for the same environment name.
     #[prost(string, tag = "7")]
     pub connection_id: ::prost::alloc::string::String,
+    /// Other roles of the management account; empty: the present ones.
+    #[prost(string, tag = "8")]
+    pub service_role_arn: ::prost::alloc::string::String,
+    #[prost(string, tag = "9")]
+    pub component_role_arn: ::prost::alloc::string::String,
+    #[prost(string, tag = "10")]
+    pub codebuild_role_arn: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteEnvironmentRequest {
@@ -2216,6 +2262,47 @@ pub mod environment_change {
         #[prost(string, tag = "2")]
         RemovedName(::prost::alloc::string::String),
     }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountSettings {
+    /// What CloudFormation provisions pipelines with; without one no service with a pipeline can be created.
+    #[prost(string, tag = "1")]
+    pub pipeline_role_arn: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub pipeline_codebuild_role_arn: ::prost::alloc::string::String,
+    /// Where pull requests for pipelines go.
+    #[prost(message, optional, tag = "3")]
+    pub pipeline_repository: ::core::option::Option<RepositoryBranch>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RepositoryBranch {
+    /// GITHUB, GITHUB_ENTERPRISE or BITBUCKET.
+    #[prost(string, tag = "1")]
+    pub provider: ::prost::alloc::string::String,
+    /// OWNER/NAME of a linked repository.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub branch: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSettingsRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateSettingsRequest {
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Present and empty: taken away.
+    #[prost(string, optional, tag = "2")]
+    pub pipeline_role_arn: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "3")]
+    pub pipeline_codebuild_role_arn: ::core::option::Option<
+        ::prost::alloc::string::String,
+    >,
+    #[prost(message, optional, tag = "4")]
+    pub pipeline_repository: ::core::option::Option<RepositoryBranch>,
+    /// Not together with another repository.
+    #[prost(bool, tag = "5")]
+    pub remove_pipeline_repository: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Service {
@@ -2581,6 +2668,40 @@ pub struct Deployment {
     pub outputs: ::prost::alloc::vec::Vec<Output>,
     #[prost(string, repeated, tag = "22")]
     pub ways_out: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What the target was before; absent when nothing had been deployed for it. Lists leave both states out.
+    #[prost(message, optional, tag = "23")]
+    pub initial_state: ::core::option::Option<TargetState>,
+    /// What the target shall be; absent for deletions.
+    #[prost(message, optional, tag = "24")]
+    pub target_state: ::core::option::Option<TargetState>,
+    #[prost(string, tag = "25")]
+    pub component_name: ::prost::alloc::string::String,
+}
+/// What a target was before a deployment, or shall be after it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TargetState {
+    #[prost(string, tag = "1")]
+    pub template_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub template_version: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub spec: ::prost::alloc::string::String,
+    /// The deployments that an instance was rendered with: its environment's, its service's pipeline's, its components'.
+    #[prost(string, tag = "4")]
+    pub environment_deployment_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub pipeline_deployment_id: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "6")]
+    pub component_deployment_ids: ::prost::alloc::vec::Vec<
+        ::prost::alloc::string::String,
+    >,
+    /// What only components have.
+    #[prost(string, tag = "7")]
+    pub service_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub instance_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "9")]
+    pub template_file: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeploymentEvent {
@@ -2624,6 +2745,11 @@ pub struct ListDeploymentsRequest {
     /// Only deployments that have not ended.
     #[prost(bool, tag = "6")]
     pub active_only: bool,
+    #[prost(string, tag = "7")]
+    pub component_name: ::prost::alloc::string::String,
+    /// environment, instance, pipeline or component; empty: of all kinds.
+    #[prost(string, tag = "8")]
+    pub target_kind: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListDeploymentsResponse {
@@ -2638,6 +2764,19 @@ pub struct CancelDeploymentRequest {
     pub request_id: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteDeploymentRequest {
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DeleteDeploymentResponse {
+    /// What was removed; absent when the same request had removed it before.
+    #[prost(message, optional, tag = "1")]
+    pub deployment: ::core::option::Option<Deployment>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListDeploymentEventsRequest {
@@ -3626,6 +3765,29 @@ pub mod connection_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// From the environment account.
+        pub async fn update_connection(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateConnectionRequest>,
+        ) -> std::result::Result<tonic::Response<super::Connection>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.ConnectionService/UpdateConnection",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hadron.v1.ConnectionService", "UpdateConnection"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn delete_connection(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteConnectionRequest>,
@@ -3703,6 +3865,10 @@ pub mod connection_service_server {
             request: tonic::Request<super::RejectConnectionRequest>,
         ) -> std::result::Result<tonic::Response<super::Connection>, tonic::Status>;
         /// From the environment account.
+        async fn update_connection(
+            &self,
+            request: tonic::Request<super::UpdateConnectionRequest>,
+        ) -> std::result::Result<tonic::Response<super::Connection>, tonic::Status>;
         async fn delete_connection(
             &self,
             request: tonic::Request<super::DeleteConnectionRequest>,
@@ -4050,6 +4216,52 @@ pub mod connection_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RejectConnectionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.ConnectionService/UpdateConnection" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateConnectionSvc<T: ConnectionService>(pub Arc<T>);
+                    impl<
+                        T: ConnectionService,
+                    > tonic::server::UnaryService<super::UpdateConnectionRequest>
+                    for UpdateConnectionSvc<T> {
+                        type Response = super::Connection;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateConnectionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConnectionService>::update_connection(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateConnectionSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -5359,6 +5571,33 @@ pub mod environment_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Cancels whatever deployment of the environment is in progress; a deletion cannot be cancelled this way.
+        pub async fn cancel_environment_deployment(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CancelEnvironmentDeploymentRequest>,
+        ) -> std::result::Result<tonic::Response<super::Environment>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.EnvironmentService/CancelEnvironmentDeployment",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "hadron.v1.EnvironmentService",
+                        "CancelEnvironmentDeployment",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn watch_environments(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchEnvironmentsRequest>,
@@ -5422,6 +5661,11 @@ pub mod environment_service_server {
         async fn delete_environment(
             &self,
             request: tonic::Request<super::DeleteEnvironmentRequest>,
+        ) -> std::result::Result<tonic::Response<super::Environment>, tonic::Status>;
+        /// Cancels whatever deployment of the environment is in progress; a deletion cannot be cancelled this way.
+        async fn cancel_environment_deployment(
+            &self,
+            request: tonic::Request<super::CancelEnvironmentDeploymentRequest>,
         ) -> std::result::Result<tonic::Response<super::Environment>, tonic::Status>;
         /// Server streaming response type for the WatchEnvironments method.
         type WatchEnvironmentsStream: tonic::codegen::tokio_stream::Stream<
@@ -5755,6 +5999,60 @@ pub mod environment_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/hadron.v1.EnvironmentService/CancelEnvironmentDeployment" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelEnvironmentDeploymentSvc<T: EnvironmentService>(
+                        pub Arc<T>,
+                    );
+                    impl<
+                        T: EnvironmentService,
+                    > tonic::server::UnaryService<
+                        super::CancelEnvironmentDeploymentRequest,
+                    > for CancelEnvironmentDeploymentSvc<T> {
+                        type Response = super::Environment;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::CancelEnvironmentDeploymentRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EnvironmentService>::cancel_environment_deployment(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelEnvironmentDeploymentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/hadron.v1.EnvironmentService/WatchEnvironments" => {
                     #[allow(non_camel_case_types)]
                     struct WatchEnvironmentsSvc<T: EnvironmentService>(pub Arc<T>);
@@ -5843,6 +6141,380 @@ pub mod environment_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "hadron.v1.EnvironmentService";
     impl<T> tonic::server::NamedService for EnvironmentServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
+pub mod settings_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What pipelines are provisioned with. What is set here wins over the hub's configuration.
+    #[derive(Debug, Clone)]
+    pub struct SettingsServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl SettingsServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> SettingsServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> SettingsServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            SettingsServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        pub async fn get_settings(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetSettingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AccountSettings>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.SettingsService/GetSettings",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hadron.v1.SettingsService", "GetSettings"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What is not named stays.
+        pub async fn update_settings(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateSettingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AccountSettings>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.SettingsService/UpdateSettings",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hadron.v1.SettingsService", "UpdateSettings"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod settings_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with SettingsServiceServer.
+    #[async_trait]
+    pub trait SettingsService: std::marker::Send + std::marker::Sync + 'static {
+        async fn get_settings(
+            &self,
+            request: tonic::Request<super::GetSettingsRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountSettings>, tonic::Status>;
+        /// What is not named stays.
+        async fn update_settings(
+            &self,
+            request: tonic::Request<super::UpdateSettingsRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountSettings>, tonic::Status>;
+    }
+    /// What pipelines are provisioned with. What is set here wins over the hub's configuration.
+    #[derive(Debug)]
+    pub struct SettingsServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> SettingsServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for SettingsServiceServer<T>
+    where
+        T: SettingsService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/hadron.v1.SettingsService/GetSettings" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetSettingsSvc<T: SettingsService>(pub Arc<T>);
+                    impl<
+                        T: SettingsService,
+                    > tonic::server::UnaryService<super::GetSettingsRequest>
+                    for GetSettingsSvc<T> {
+                        type Response = super::AccountSettings;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetSettingsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SettingsService>::get_settings(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetSettingsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.SettingsService/UpdateSettings" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateSettingsSvc<T: SettingsService>(pub Arc<T>);
+                    impl<
+                        T: SettingsService,
+                    > tonic::server::UnaryService<super::UpdateSettingsRequest>
+                    for UpdateSettingsSvc<T> {
+                        type Response = super::AccountSettings;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateSettingsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SettingsService>::update_settings(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateSettingsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for SettingsServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "hadron.v1.SettingsService";
+    impl<T> tonic::server::NamedService for SettingsServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
@@ -8024,6 +8696,33 @@ pub mod deployment_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Removes the record of a deployment that has ended; what it deployed stays.
+        pub async fn delete_deployment(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteDeploymentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteDeploymentResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.DeploymentService/DeleteDeployment",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hadron.v1.DeploymentService", "DeleteDeployment"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn list_deployment_events(
             &mut self,
             request: impl tonic::IntoRequest<super::ListDeploymentEventsRequest>,
@@ -8138,6 +8837,14 @@ pub mod deployment_service_server {
             &self,
             request: tonic::Request<super::CancelDeploymentRequest>,
         ) -> std::result::Result<tonic::Response<super::Deployment>, tonic::Status>;
+        /// Removes the record of a deployment that has ended; what it deployed stays.
+        async fn delete_deployment(
+            &self,
+            request: tonic::Request<super::DeleteDeploymentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteDeploymentResponse>,
+            tonic::Status,
+        >;
         async fn list_deployment_events(
             &self,
             request: tonic::Request<super::ListDeploymentEventsRequest>,
@@ -8367,6 +9074,52 @@ pub mod deployment_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CancelDeploymentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.DeploymentService/DeleteDeployment" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteDeploymentSvc<T: DeploymentService>(pub Arc<T>);
+                    impl<
+                        T: DeploymentService,
+                    > tonic::server::UnaryService<super::DeleteDeploymentRequest>
+                    for DeleteDeploymentSvc<T> {
+                        type Response = super::DeleteDeploymentResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteDeploymentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeploymentService>::delete_deployment(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteDeploymentSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

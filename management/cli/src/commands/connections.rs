@@ -54,6 +54,18 @@ Next: hadron environment create NAME --connection ID --template TEMPLATE --spec 
     #[command(after_help = "Examples:
   hadron connection reject conn_0198a5f06a5c7c4e9d550d6b7f0e4c11")]
     Reject(Decide),
+    /// Name other roles, from the environment account
+    ///
+    /// Roles that are not named stay, and so does the status. Deployments that an agent has begun are offered to it again
+    /// with the new roles.
+    #[command(after_help = "Examples:
+  hadron connection update conn_0198a5f06a5c7c4e9d550d6b7f0e4c11 \\
+      --role-arn arn:aws:iam::333333333333:role/proton-2
+  hadron connection update conn_0198a5f06a5c7c4e9d550d6b7f0e4c11 \\
+      --component-role-arn arn:aws:iam::333333333333:role/proton-components
+
+Next: hadron connection get ID")]
+    Update(Update),
     /// Withdraw a request or cut a connection, from the environment account
     ///
     /// An environment that uses it can no longer be managed until another connection for the same account and
@@ -128,6 +140,24 @@ pub(crate) struct Accept {
     write: Write,
 }
 
+/// Flags of `update`.
+#[derive(Debug, Args)]
+pub(crate) struct Update {
+    /// Id of the connection
+    id: String,
+    /// Role that stacks are provisioned with
+    #[arg(long, value_name = "ARN")]
+    role_arn: Option<RoleArn>,
+    /// Role for directly defined components
+    #[arg(long, value_name = "ARN")]
+    component_role_arn: Option<RoleArn>,
+    /// Role for CodeBuild provisioning
+    #[arg(long, value_name = "ARN")]
+    codebuild_role_arn: Option<RoleArn>,
+    #[command(flatten)]
+    write: Write,
+}
+
 /// Flags of `reject` and `delete`.
 #[derive(Debug, Args)]
 pub(crate) struct Decide {
@@ -146,6 +176,7 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
         Verb::Get(One { id }) => cx.print(&get(cx, &id).await?),
         Verb::Accept(args) => accept(args, cx).await,
         Verb::Reject(args) => reject(args, cx).await,
+        Verb::Update(args) => update(args, cx).await,
         Verb::Delete(args) => delete(args, cx).await,
     }
 }
@@ -348,6 +379,28 @@ async fn reject(args: Decide, cx: &Context) -> Result<()> {
         })
         .await?;
     cx.brief(&rejected)
+}
+
+async fn update(args: Update, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    let id = args.id;
+    if args.role_arn.is_none() && args.component_role_arn.is_none() && args.codebuild_role_arn.is_none() {
+        return Err(Failure::usage("no role was given, so there is nothing to change")
+            .why("give --role-arn, --component-role-arn or --codebuild-role-arn"));
+    }
+    let request = wire::UpdateConnectionRequest {
+        request_id: cx.request_id(&args.write),
+        id: id.clone(),
+        role_arn: words(args.role_arn),
+        component_role_arn: words(args.component_role_arn),
+        codebuild_role_arn: words(args.codebuild_role_arn),
+    };
+    let updated = hub
+        .call(&format!("cannot update connection {id}"), request, async |q| {
+            hub.connections().update_connection(q).await
+        })
+        .await?;
+    cx.brief(&updated)
 }
 
 async fn delete(args: Decide, cx: &Context) -> Result<()> {

@@ -37,7 +37,7 @@ The profile that proves who you are must be another one than the one that this c
 it is the one of hadron's own configuration, else whatever the AWS command line would use. The key is good for an hour and
 kept in ~/.cache/hadron, readable by you only, until 15 minutes before its end.")]
 pub(crate) struct Credentials {
-    /// AWS profile whose credentials prove who you are; wins over AWS_ACCESS_KEY_ID and AWS_PROFILE
+    /// AWS profile whose credentials prove who you are; wins over `AWS_ACCESS_KEY_ID` and `AWS_PROFILE`
     #[arg(long, value_name = "NAME")]
     aws_profile: Option<String>,
     /// Get a new key although one is kept
@@ -90,13 +90,13 @@ fn print(key: &Key) -> Result<()> {
 }
 
 /// The same command once more, marked; it does not come back.
-#[expect(
-    clippy::exit,
-    reason = "the other process has said everything, and its exit code is the answer"
-)]
 fn again() -> Result<()> {
     let failed = |error: std::io::Error| {
-        Failure::new(Exit::Failure, "cannot read your AWS credentials in a process of its own").why(error)
+        Failure::new(
+            Exit::Failure,
+            "cannot read your AWS credentials in a process of its own",
+        )
+        .why(error)
     };
     let mut command = std::process::Command::new(std::env::current_exe().map_err(failed)?);
     command
@@ -104,5 +104,6 @@ fn again() -> Result<()> {
         .arg("--prove")
         .env(ASKING, "1");
     let status = command.status().map_err(failed)?;
+    // The other process has said everything, and its exit code is the answer.
     std::process::exit(status.code().unwrap_or(Exit::Failure as i32))
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use hadron_proto::vocab::{EnvironmentName, InstanceName, ServiceName, Timestamp};
+use hadron_proto::vocab::{ComponentName, EnvironmentName, InstanceName, ServiceName, Timestamp};
 use hadron_proto::wire;
 use serde_json::{Map, Value, json};
 
 use super::{Context, at, follow, outputs_json};
-use crate::args::{Limit, Wait, Write, duration};
+use crate::args::{Confirm, Limit, Wait, Write, duration};
 use crate::error::{Exit, Failure, Result};
 use crate::output::{self, Card, Format, Show, age, emit, map, say, text, time};
 
@@ -19,7 +19,9 @@ pub(crate) enum Verb {
     #[command(after_help = "Examples:
   hadron deployment list --active
   hadron deployment list --environment prd --limit 5
-  hadron deployment list --service web --instance prd")]
+  hadron deployment list --service web --instance prd
+  hadron deployment list --service web --pipeline
+  hadron deployment list --component bucket")]
     List(List),
     /// Show a deployment: what was planned, how it went, what can be done
     #[command(after_help = "Examples:
@@ -42,6 +44,12 @@ Exit codes: 0 succeeded, 7 failed or cancelled, 8 time ran out, 130 Ctrl-C")]
     #[command(after_help = "Examples:
   hadron deployment cancel dpl_0198a5f06a5c7c4e9d550d6b7f0e4c11 --wait")]
     Cancel(Cancel),
+    /// Remove the record of a deployment that has ended; what it deployed stays
+    ///
+    /// What is deployed does not change. The record's events, plan and template are not kept.
+    #[command(after_help = "Examples:
+  hadron deployment delete dpl_0198a5f06a5c7c4e9d550d6b7f0e4c11 --yes")]
+    Delete(Delete),
     /// Print what happened, event by event
     #[command(after_help = "Examples:
   hadron deployment events dpl_0198a5f06a5c7c4e9d550d6b7f0e4c11
@@ -66,6 +74,12 @@ pub(crate) struct List {
     /// Only of this instance of the service
     #[arg(short, long, value_name = "NAME", requires = "service")]
     instance: Option<InstanceName>,
+    /// Only of the service's pipeline
+    #[arg(short, long, requires = "service", conflicts_with = "instance")]
+    pipeline: bool,
+    /// Only of this component
+    #[arg(short, long, value_name = "NAME", conflicts_with = "service")]
+    component: Option<ComponentName>,
     /// Only those that have not ended
     #[arg(short, long)]
     active: bool,
@@ -104,6 +118,17 @@ pub(crate) struct Cancel {
     wait: Wait,
 }
 
+/// Flags of `delete`.
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// Id of the deployment
+    id: String,
+    #[command(flatten)]
+    confirm: Confirm,
+    #[command(flatten)]
+    write: Write,
+}
+
 /// Flags of `events`.
 #[derive(Debug, Args)]
 pub(crate) struct Events {
@@ -126,6 +151,7 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
             verdict(&ended)
         }
         Verb::Cancel(args) => cancel(args, cx).await,
+        Verb::Delete(args) => delete(args, cx).await,
         Verb::Events(args) => events(args, cx).await,
         Verb::Template(One { id }) => template(&id, cx).await,
     }
@@ -153,6 +179,8 @@ async fn list(args: List, cx: &Context) -> Result<()> {
     let environment_name = args.environment.map(String::from).unwrap_or_default();
     let service_name = args.service.map(String::from).unwrap_or_default();
     let instance_name = args.instance.map(String::from).unwrap_or_default();
+    let component_name = args.component.map(String::from).unwrap_or_default();
+    let target_kind = if args.pipeline { "pipeline" } else { "" };
     let all = hub
         .pages(
             "cannot list deployments",
@@ -164,6 +192,8 @@ async fn list(args: List, cx: &Context) -> Result<()> {
                 service_name: service_name.clone(),
                 instance_name: instance_name.clone(),
                 active_only: args.active,
+                component_name: component_name.clone(),
+                target_kind: target_kind.to_owned(),
             },
             async |q| hub.deployments().list_deployments(q).await,
             |page: wire::ListDeploymentsResponse| (page.deployments, page.next_page_token),
@@ -205,14 +235,19 @@ async fn cancel(args: Cancel, cx: &Context) -> Result<()> {
         })
         .await,
     )?;
-    let Some(timeout) = cx.waits(&args.wait) else {
-        cx.brief(&asked)?;
+    stopping(cx, &asked, &id, &args.wait).await
+}
+
+/// Waits for what was asked to stop, where that is wanted.
+pub(super) async fn stopping<T: Show>(cx: &Context, asked: &T, id: &str, wait: &Wait) -> Result<()> {
+    let Some(timeout) = cx.waits(wait) else {
+        cx.brief(asked)?;
         say(format!(
             "Asked to stop. Follow it with: hadron deployment watch {id}"
         ));
         return Ok(());
     };
-    let ended = Box::pin(follow::deployment(cx, &id, 0, timeout)).await?;
+    let ended = Box::pin(follow::deployment(cx, id, 0, timeout)).await?;
     cx.brief(&ended)?;
     // Here, having been stopped is success; having ended otherwise is told by its own exit code.
     if ended.status == "CANCELLED" {
@@ -220,6 +255,35 @@ async fn cancel(args: Cancel, cx: &Context) -> Result<()> {
     }
     say(format!("Too late to stop it: it is {}.", ended.status));
     verdict(&ended)
+}
+
+async fn delete(args: Delete, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    let id = args.id;
+    cx.confirm(
+        &args.confirm,
+        &format!("the record of deployment {id}"),
+        &id,
+        &format!("hadron deployment delete {id}"),
+    )?;
+    let request = wire::DeleteDeploymentRequest {
+        request_id: cx.request_id(&args.write),
+        id: id.clone(),
+    };
+    let what = format!("cannot delete deployment {id}");
+    let answer = not_found(
+        hub.call(&what, request, async |q| {
+            hub.deployments().delete_deployment(q).await
+        })
+        .await,
+    )?;
+    match answer.deployment {
+        Some(removed) => cx.brief(&removed),
+        None => {
+            say(format!("Deployment {id} was deleted by the same request before."));
+            Ok(())
+        }
+    }
 }
 
 async fn events(args: Events, cx: &Context) -> Result<()> {
@@ -305,6 +369,21 @@ impl Show for Rendered {
     }
 }
 
+/// What a target was before a deployment, or shall be after it.
+fn state_fields(state: &wire::TargetState) -> Value {
+    json!({
+        "templateName": text(&state.template_name),
+        "templateVersion": text(&state.template_version),
+        "spec": text(&state.spec),
+        "environmentDeploymentId": text(&state.environment_deployment_id),
+        "pipelineDeploymentId": text(&state.pipeline_deployment_id),
+        "componentDeploymentIds": state.component_deployment_ids,
+        "serviceName": text(&state.service_name),
+        "instanceName": text(&state.instance_name),
+        "templateFile": text(&state.template_file),
+    })
+}
+
 impl Show for wire::Deployment {
     const KIND: &'static str = "Deployment";
     const HEAD: &'static [&'static str] = &["ID", "TARGET", "INTENT", "STATUS", "VERSION", "AGE"];
@@ -357,6 +436,9 @@ impl Show for wire::Deployment {
             "templateVersion": text(&self.template_version),
             "environmentName": text(&self.environment_name),
             "serviceName": text(&self.service_name),
+            "componentName": text(&self.component_name),
+            "initialState": self.initial_state.as_ref().map(state_fields),
+            "targetState": self.target_state.as_ref().map(state_fields),
             "accountId": text(&self.account_id),
             "region": text(&self.region),
             "stackName": text(&self.stack_name),
@@ -385,6 +467,13 @@ impl Show for wire::Deployment {
         );
         card.fact("environment", &self.environment_name);
         card.fact("service", &self.service_name);
+        card.fact("component", &self.component_name);
+        if let Some(before) = &self.initial_state {
+            card.fact(
+                "before",
+                format!("{} {}", before.template_name, before.template_version),
+            );
+        }
         card.fact("account", &self.account_id);
         card.fact("region", &self.region);
         card.fact("stack", &self.stack_name);

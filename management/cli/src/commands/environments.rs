@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use hadron_proto::vocab::{EnvironmentName, TemplateName, Timestamp};
+use hadron_proto::vocab::{EnvironmentName, RoleArn, TemplateName, Timestamp};
 use hadron_proto::wire;
 use serde_json::{Map, Value, json};
 
@@ -22,8 +22,11 @@ pub(crate) enum Verb {
     #[command(after_help = "Examples:
   hadron environment create prd --template vpc --spec prd.yaml --connection ID --wait
   hadron environment create dev --template vpc --template-version 1 --spec - < dev.yaml
+  hadron environment create dev --template vpc --spec dev.yaml \\
+      --service-role-arn arn:aws:iam::111111111111:role/proton
 
 The connection is the one that was accepted for this name; without one the environment lives in the management account.
+An environment of a customer-managed template is not deployed: it is there at once, and its spec says its outputs.
 Next: hadron service create NAME --template TEMPLATE --spec FILE")]
     Create(Create),
     /// Change an environment's spec, template version or description
@@ -31,7 +34,8 @@ Next: hadron service create NAME --template TEMPLATE --spec FILE")]
   hadron environment update prd --spec prd.yaml --wait
   hadron environment update prd --minor --wait              to the recommended minor version
   hadron environment update prd --template-version 2 --spec prd-v2.yaml
-  hadron environment update prd --description 'Production'   deploys nothing")]
+  hadron environment update prd --description 'Production'   deploys nothing
+  hadron environment update dev --service-role-arn arn:aws:iam::111111111111:role/proton-2")]
     Update(UpdateArgs),
     /// Delete an environment and its stack
     ///
@@ -42,6 +46,16 @@ Next: hadron service create NAME --template TEMPLATE --spec FILE")]
 
 First see what runs in it: hadron instance list --environment NAME")]
     Delete(Delete),
+    /// Cancel the deployment that is in progress
+    ///
+    /// What CloudFormation has begun it may also finish; then that is what is reported. A deletion cannot be cancelled this
+    /// way.
+    #[command(after_help = "Examples:
+  hadron environment cancel prd
+  hadron environment cancel prd --wait
+
+Next: hadron environment get NAME")]
+    Cancel(Cancel),
     /// List environments
     #[command(after_help = "Examples:
   hadron environment list
@@ -87,6 +101,8 @@ pub(crate) struct Create {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     #[command(flatten)]
+    roles: Roles,
+    #[command(flatten)]
     write: Write,
     #[command(flatten)]
     wait: Wait,
@@ -105,6 +121,45 @@ pub(crate) struct UpdateArgs {
     /// Another connection of the same account for the same environment name
     #[arg(short, long, value_name = "ID")]
     connection: Option<String>,
+    #[command(flatten)]
+    roles: Roles,
+    #[command(flatten)]
+    write: Write,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Roles of the management account, for environments that live in it.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Roles {
+    /// Role of the management account that stacks are provisioned with; for environments without a connection
+    #[arg(long, value_name = "ARN")]
+    service_role_arn: Option<RoleArn>,
+    /// Role of the management account for directly defined components
+    #[arg(long, value_name = "ARN")]
+    component_role_arn: Option<RoleArn>,
+    /// Role of the management account for CodeBuild provisioning
+    #[arg(long, value_name = "ARN")]
+    codebuild_role_arn: Option<RoleArn>,
+}
+
+impl Roles {
+    const fn any(&self) -> bool {
+        self.service_role_arn.is_some()
+            || self.component_role_arn.is_some()
+            || self.codebuild_role_arn.is_some()
+    }
+}
+
+fn arn(role: Option<RoleArn>) -> String {
+    role.map(String::from).unwrap_or_default()
+}
+
+/// Flags of `cancel`.
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    /// Name of the environment
+    name: EnvironmentName,
     #[command(flatten)]
     write: Write,
     #[command(flatten)]
@@ -157,6 +212,7 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
         Verb::Create(args) => create(args, cx).await,
         Verb::Update(args) => update(args, cx).await,
         Verb::Delete(args) => delete(args, cx).await,
+        Verb::Cancel(args) => cancel(args, cx).await,
         Verb::List(args) => {
             let all = list(
                 cx,
@@ -199,6 +255,9 @@ async fn create(args: Create, cx: &Context) -> Result<()> {
         connection_id: args.connection.unwrap_or_default(),
         spec: read_spec(&args.spec)?,
         description: args.description.unwrap_or_default(),
+        service_role_arn: arn(args.roles.service_role_arn),
+        component_role_arn: arn(args.roles.component_role_arn),
+        codebuild_role_arn: arn(args.roles.codebuild_role_arn),
     };
     let what = format!("cannot create environment '{name}'");
     let made = hub
@@ -213,7 +272,7 @@ async fn create(args: Create, cx: &Context) -> Result<()> {
 async fn update(args: UpdateArgs, cx: &Context) -> Result<()> {
     let hub = cx.hub()?;
     let name = args.name.to_string();
-    let metadata = args.description.is_some() || args.connection.is_some();
+    let metadata = args.description.is_some() || args.connection.is_some() || args.roles.any();
     let update = Update::of(&args.change, metadata, async || {
         Ok(get(cx, &name).await?.template_version)
     })
@@ -226,6 +285,9 @@ async fn update(args: UpdateArgs, cx: &Context) -> Result<()> {
         template_version: update.template_version,
         description: args.description,
         connection_id: args.connection.unwrap_or_default(),
+        service_role_arn: arn(args.roles.service_role_arn),
+        component_role_arn: arn(args.roles.component_role_arn),
+        codebuild_role_arn: arn(args.roles.codebuild_role_arn),
     };
     let what = format!("cannot update environment '{name}'");
     let made = hub
@@ -266,6 +328,24 @@ async fn delete(args: Delete, cx: &Context) -> Result<()> {
     let state = gone.deployment.clone();
     cx.after_write(gone, state.as_ref(), &args.wait, async || Ok(None))
         .await
+}
+
+async fn cancel(args: Cancel, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    let name = args.name.to_string();
+    let request = wire::CancelEnvironmentDeploymentRequest {
+        request_id: cx.request_id(&args.write),
+        name: name.clone(),
+    };
+    let what = format!("cannot cancel the deployment of environment '{name}'");
+    let made = hub
+        .call(&what, request, async |q| {
+            hub.environments().cancel_environment_deployment(q).await
+        })
+        .await;
+    let made = explain(cx, &name, made).await?;
+    let state = made.deployment.clone().unwrap_or_default();
+    super::deployments::stopping(cx, &made, &state.last_attempted_deployment_id, &args.wait).await
 }
 
 async fn written(cx: &Context, made: wire::Environment, wait: &Wait) -> Result<()> {
@@ -352,6 +432,10 @@ impl Show for wire::Environment {
             "templateName": self.template_name,
             "templateVersion": text(&self.template_version),
             "connectionId": text(&self.connection_id),
+            "serviceRoleArn": text(&self.service_role_arn),
+            "componentRoleArn": text(&self.component_role_arn),
+            "codebuildRoleArn": text(&self.codebuild_role_arn),
+            "provisioning": text(&self.provisioning),
             "spec": text(&self.spec),
             "createdAt": time(at(self.created_at.as_ref())),
             "deployment": state_json(self.deployment.as_ref()),
@@ -366,7 +450,11 @@ impl Show for wire::Environment {
             "template",
             format!("{} {}", self.template_name, self.template_version),
         );
+        card.fact("provisioning", &self.provisioning);
         card.fact("connection", &self.connection_id);
+        card.fact("role", &self.service_role_arn);
+        card.fact("component role", &self.component_role_arn);
+        card.fact("codebuild role", &self.codebuild_role_arn);
         state_card(card, self.deployment.as_ref());
         card.time("created", at(self.created_at.as_ref()));
         card.block("Spec", &self.spec);

@@ -57,6 +57,31 @@ fn environment(status: &str) -> wire::Environment {
         created_at: at(0),
         deployment: state(status),
         warnings: vec!["input 'old' is not used any more".to_owned()],
+        ..Default::default()
+    }
+}
+
+fn own_environment() -> wire::Environment {
+    wire::Environment {
+        connection_id: String::new(),
+        service_role_arn: "arn:aws:iam::111111111111:role/proton".to_owned(),
+        component_role_arn: "arn:aws:iam::111111111111:role/components".to_owned(),
+        provisioning: "CUSTOMER_MANAGED".to_owned(),
+        warnings: Vec::new(),
+        deployment: None,
+        ..environment("SUCCEEDED")
+    }
+}
+
+fn settings() -> wire::AccountSettings {
+    wire::AccountSettings {
+        pipeline_role_arn: "arn:aws:iam::111111111111:role/pipelines".to_owned(),
+        pipeline_codebuild_role_arn: String::new(),
+        pipeline_repository: Some(wire::RepositoryBranch {
+            provider: "GITHUB".to_owned(),
+            name: "acme/pipelines".to_owned(),
+            branch: "main".to_owned(),
+        }),
     }
 }
 
@@ -269,6 +294,8 @@ fn looks<T: Show>(name: &str, thing: &T) {
 fn every_kind() {
     looks("connection", &connection());
     looks("environment", &environment("FAILED"));
+    looks("environment_own", &own_environment());
+    looks("settings", &settings());
     looks("service", &service());
     looks("instance", &instance());
     looks("pipeline", &pipeline());

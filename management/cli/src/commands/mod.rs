@@ -33,6 +33,7 @@ mod looks;
 pub(crate) mod pipelines;
 pub(crate) mod services;
 pub(crate) mod session;
+pub(crate) mod settings;
 pub(crate) mod templates;
 
 /// What every command has at hand.
@@ -58,6 +59,7 @@ pub(crate) async fn run(command: Command, cx: &Context) -> Result<()> {
         Command::Deployment(verb) => deployments::run(verb, cx).await,
         Command::Grant(verb) => grants::run(verb, cx).await,
         Command::Agent(verb) => agents::run(verb, cx).await,
+        Command::Settings(verb) => settings::run(verb, cx).await,
         Command::Login(login) => session::login(login, cx).await,
         Command::Whoami(_) => session::whoami(cx).await,
         Command::Credentials(credentials) => Box::pin(credentials::run(credentials, cx)).await,

@@ -98,3 +98,47 @@ async fn deleting_needs_a_word() {
         "{calls:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changing_roles_names_one_and_sends_only_that() {
+    let world = world().await;
+    let nothing = world.run("connection update conn_1").await;
+    assert_eq!(nothing.code, 2, "{}", nothing.err);
+    assert!(nothing.err.contains("--component-role-arn"), "{}", nothing.err);
+    let role = "arn:aws:iam::333333333333:role/c";
+    let run = world
+        .run(&format!("connection update conn_1 --component-role-arn {role}"))
+        .await;
+    assert_eq!(run.code, 0, "{}", run.err);
+    let calls = world.calls("update_connection");
+    assert!(
+        calls.len() == 1 && calls[0].contains(role) && calls[0].contains("role_arn: \"\""),
+        "{calls:?}"
+    );
+    assert_eq!(
+        world
+            .run("connection update conn_1 --role-arn nonsense")
+            .await
+            .code,
+        2
+    );
+    assert!(world.calls("update_connection").len() == 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_deployments_are_removed_when_that_is_meant() {
+    let world = world().await;
+    let run = world.run("deployment delete dpl_1").await;
+    assert_eq!(run.code, 2, "{}", run.err);
+    assert!(
+        run.err.contains("hadron deployment delete dpl_1 --yes"),
+        "{}",
+        run.err
+    );
+    assert!(world.calls("delete_deployment").is_empty());
+    let run = world.run("deployment delete dpl_1 --yes -o json").await;
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.out.contains("dpl_1"), "{}", run.out);
+    let calls = world.calls("delete_deployment");
+    assert!(calls.len() == 1 && calls[0].contains("request_id"), "{calls:?}");
+}

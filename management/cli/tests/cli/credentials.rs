@@ -59,7 +59,10 @@ async fn a_key_is_printed_as_aws_clients_read_it_and_kept() {
     let mut again = with_keys(&world, "credentials -o yaml", ada);
     again.env("HADRON_TOKEN", "good");
     assert_eq!(key(&finish(again).await), first);
-    assert_eq!(world.calls("issue_access_key"), [format!("issue_access_key chl {ada}")]);
+    assert_eq!(
+        world.calls("issue_access_key"),
+        [format!("issue_access_key chl {ada}")]
+    );
     assert!(world.calls("finish_login").is_empty(), "a key needs no token");
     // Another identity, or a wish, asks the hub.
     let other = key(&finish(with_keys(&world, "credentials", "AKIAIOSFODNN7OTHERS1")).await);
@@ -74,7 +77,15 @@ async fn a_key_is_printed_as_aws_clients_read_it_and_kept() {
     use std::os::unix::fs::PermissionsExt as _;
     let kept: Vec<_> = std::fs::read_dir(world.home.path().join(".cache/hadron/keys"))
         .expect("a folder")
-        .map(|entry| entry.expect("an entry").metadata().expect("metadata").permissions().mode() & 0o777)
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .metadata()
+                .expect("metadata")
+                .permissions()
+                .mode()
+                & 0o777
+        })
         .collect();
     assert_eq!(kept, [0o600, 0o600]);
 }
@@ -99,12 +110,28 @@ async fn a_named_profile_wins_over_the_environment() {
         "config",
         "[profile platform]\naws_access_key_id = AKIAIOSFODNN7PROFILE\naws_secret_access_key = x\n",
     );
-    let command = with_keys(&world, "credentials --aws-profile platform", "AKIAIOSFODNN7EXAMPLE");
+    let command = with_keys(
+        &world,
+        "credentials --aws-profile platform",
+        "AKIAIOSFODNN7EXAMPLE",
+    );
     key(&finish(command).await);
-    assert_eq!(world.calls("issue_access_key"), ["issue_access_key chl AKIAIOSFODNN7PROFILE"]);
-    let run = finish(with_keys(&world, "credentials --aws-profile nobody", "AKIAIOSFODNN7EXAMPLE")).await;
+    assert_eq!(
+        world.calls("issue_access_key"),
+        ["issue_access_key chl AKIAIOSFODNN7PROFILE"]
+    );
+    let run = finish(with_keys(
+        &world,
+        "credentials --aws-profile nobody",
+        "AKIAIOSFODNN7EXAMPLE",
+    ))
+    .await;
     assert_eq!((run.code, run.out.as_str()), (4, ""), "{}", run.err);
-    assert!(run.err.contains("nobody") && run.err.contains("next: "), "{}", run.err);
+    assert!(
+        run.err.contains("nobody") && run.err.contains("next: "),
+        "{}",
+        run.err
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +152,11 @@ async fn it_does_not_call_itself_for_ever() {
     for profile in ["direct", "wrapped"] {
         for named in [true, false] {
             let run = if named {
-                finish(without_keys(&world, &format!("credentials --aws-profile {profile}"))).await
+                finish(without_keys(
+                    &world,
+                    &format!("credentials --aws-profile {profile}"),
+                ))
+                .await
             } else {
                 let mut command = without_keys(&world, "credentials");
                 command.env("AWS_PROFILE", profile);
@@ -154,7 +185,11 @@ async fn without_an_identity_it_says_what_to_do_and_prints_nothing() {
     let world = World::new().await;
     let cases = [
         (without_keys(&world, "credentials"), 4, "admin access-key create"),
-        (with_keys(&world, "credentials", "HUBAABCDEFGHIJKLMNOP"), 4, "unset AWS_ACCESS_KEY_ID"),
+        (
+            with_keys(&world, "credentials", "HUBAABCDEFGHIJKLMNOP"),
+            4,
+            "unset AWS_ACCESS_KEY_ID",
+        ),
     ];
     for (command, code, says) in cases {
         let run = finish(command).await;

@@ -271,6 +271,27 @@ impl connections::ConnectionService for Hub {
         one.status = "REJECTED".to_owned();
         Ok(Response::new(one.clone()))
     }
+    async fn update_connection(
+        &self,
+        request: Request<wire::UpdateConnectionRequest>,
+    ) -> Answer<wire::Connection> {
+        let mut state = self.enter("update_connection", &request)?;
+        let asked = request.into_inner();
+        let one = state
+            .connections
+            .iter_mut()
+            .find(|one| one.id == asked.id)
+            .ok_or_else(|| {
+                refuse(
+                    Code::NotFound,
+                    "no such connection",
+                    "NOT_FOUND",
+                    "hadron connection list",
+                )
+            })?;
+        one.component_role_arn = asked.component_role_arn;
+        Ok(Response::new(one.clone()))
+    }
     async fn delete_connection(&self, _: Request<wire::DeleteConnectionRequest>) -> Answer<wire::Connection> {
         absent()
     }
@@ -352,6 +373,13 @@ impl environments::EnvironmentService for Hub {
             &request.get_ref().name,
             "DELETE_IN_PROGRESS",
         )))
+    }
+    async fn cancel_environment_deployment(
+        &self,
+        request: Request<wire::CancelEnvironmentDeploymentRequest>,
+    ) -> Answer<wire::Environment> {
+        drop(self.enter("cancel_environment_deployment", &request)?);
+        Ok(Response::new(environment(&request.get_ref().name, "CANCELLING")))
     }
     type WatchEnvironmentsStream = Feed<wire::EnvironmentChange>;
     async fn watch_environments(
@@ -514,6 +542,19 @@ impl deployments::DeploymentService for Hub {
     }
     async fn cancel_deployment(&self, _: Request<wire::CancelDeploymentRequest>) -> Answer<wire::Deployment> {
         absent()
+    }
+    async fn delete_deployment(
+        &self,
+        request: Request<wire::DeleteDeploymentRequest>,
+    ) -> Answer<wire::DeleteDeploymentResponse> {
+        drop(self.enter("delete_deployment", &request)?);
+        Ok(Response::new(wire::DeleteDeploymentResponse {
+            deployment: Some(wire::Deployment {
+                id: request.into_inner().id,
+                status: "SUCCEEDED".to_owned(),
+                ..Default::default()
+            }),
+        }))
     }
     async fn list_deployment_events(
         &self,

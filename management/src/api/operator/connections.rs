@@ -7,7 +7,7 @@ use super::convert::{self, word, word_opt};
 use super::page::Page;
 use super::watch::{self, Stream};
 use super::{Operator, answer};
-use crate::app::connections::NewConnection;
+use crate::app::connections::{NewConnection, RolesUpdate};
 use crate::store::connections::Filter;
 
 fn filter(status: String, environment: &str) -> Result<Filter, Status> {
@@ -22,7 +22,7 @@ fn filter(status: String, environment: &str) -> Result<Filter, Status> {
     }
     Ok(Filter {
         account: None,
-        status: convert::text(status),
+        statuses: convert::text(status).into_iter().collect(),
         environment: word_opt("environment_name", environment)?,
     })
 }
@@ -119,7 +119,7 @@ impl wire::connection_service_server::ConnectionService for Operator {
         let change = convert::change(caller, "AcceptConnection", &message.request_id, &message)?;
         let id = word("id", &message.id)?;
         let confirmed = word("confirm_account_id", &message.confirm_account_id)?;
-        let view = answer(self.app.accept_connection(change, id, confirmed).await)?;
+        let view = answer(self.app.accept_connection(change, id, Some(confirmed)).await)?;
         Ok(Response::new(convert::connection(view, self.app.settings())))
     }
 
@@ -130,6 +130,22 @@ impl wire::connection_service_server::ConnectionService for Operator {
         let (caller, message) = self.open(request).await?;
         let change = convert::change(caller, "RejectConnection", &message.request_id, &message)?;
         let view = answer(self.app.reject_connection(change, word("id", &message.id)?).await)?;
+        Ok(Response::new(convert::connection(view, self.app.settings())))
+    }
+
+    async fn update_connection(
+        &self,
+        request: Request<wire::UpdateConnectionRequest>,
+    ) -> Result<Response<wire::Connection>, Status> {
+        let (caller, message) = self.open(request).await?;
+        let change = convert::change(caller, "UpdateConnection", &message.request_id, &message)?;
+        let id = word("id", &message.id)?;
+        let update = RolesUpdate {
+            role: word_opt("role_arn", &message.role_arn)?,
+            component_role: word_opt("component_role_arn", &message.component_role_arn)?,
+            codebuild_role: word_opt("codebuild_role_arn", &message.codebuild_role_arn)?,
+        };
+        let view = answer(self.app.update_connection(change, id, update).await)?;
         Ok(Response::new(convert::connection(view, self.app.settings())))
     }
 

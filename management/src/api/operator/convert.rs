@@ -5,9 +5,9 @@ use std::str::FromStr;
 use hadron_domain::authority::Caller;
 use hadron_domain::connection::{Approval, Connection};
 use hadron_domain::deployment::Intent;
-use hadron_domain::target::Target;
+use hadron_domain::target::{Provisioning, Target};
 use hadron_domain::template::{TemplateKind, Wanted};
-use hadron_proto::vocab::{Digest, Timestamp};
+use hadron_proto::vocab::{DeploymentId, Digest, RoleArn, Timestamp};
 use hadron_proto::wire;
 use tonic::{Code, Status};
 
@@ -21,7 +21,7 @@ use crate::app::instances::PartUpdate;
 use crate::app::services::ServiceView;
 use crate::app::templates::VersionView;
 use crate::app::{Request, Settings};
-use crate::store::deployments::{DeploymentRow, EventRow};
+use crate::store::deployments::{DeploymentRow, EventRow, State};
 use crate::store::targets::TargetRow;
 use crate::store::templates::TemplateRow;
 
@@ -299,8 +299,16 @@ fn state(row: &TargetRow) -> wire::DeploymentState {
 /// An environment.
 pub(super) fn environment(row: TargetRow, settings: &Settings) -> wire::Environment {
     let own = row.account == settings.account && row.region == settings.region;
+    let role = |role: &Option<RoleArn>| role.as_ref().map(ToString::to_string).unwrap_or_default();
     wire::Environment {
         deployment: Some(state(&row)),
+        service_role_arn: role(&row.roles.service),
+        component_role_arn: role(&row.roles.component),
+        codebuild_role_arn: role(&row.roles.codebuild),
+        provisioning: match row.provisioning {
+            Provisioning::Stack => String::new(),
+            Provisioning::CustomerManaged => "CUSTOMER_MANAGED".to_owned(),
+        },
         name: row.target.name(),
         description: row.description,
         template_name: row.template.map(String::from).unwrap_or_default(),
@@ -373,6 +381,59 @@ pub(super) fn service(view: ServiceView) -> wire::Service {
     }
 }
 
+/// A kind of target; nothing when the text is empty.
+pub(super) fn target_kind(word: &str) -> Result<&'static str, Status> {
+    ["", "environment", "instance", "pipeline", "component"]
+        .into_iter()
+        .find(|known| *known == word)
+        .ok_or_else(|| {
+            with_info(
+                Code::InvalidArgument,
+                "INVALID_ARGUMENT",
+                "target_kind: use environment, instance, pipeline or component",
+                None,
+            )
+        })
+}
+
+fn target_state(state: State) -> wire::TargetState {
+    let (template_name, template_version) = match state.template {
+        Some((name, version)) => (name.to_string(), version.to_string()),
+        None => (String::new(), String::new()),
+    };
+    let id = |id: Option<DeploymentId>| id.map(|id| id.to_string()).unwrap_or_default();
+    let component = state.component.unwrap_or_default();
+    wire::TargetState {
+        template_name,
+        template_version,
+        spec: if component.service_spec.is_empty() {
+            state.spec
+        } else {
+            component.service_spec
+        },
+        environment_deployment_id: id(state.environment_deployment),
+        pipeline_deployment_id: id(state.pipeline_deployment),
+        component_deployment_ids: state
+            .component_deployments
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        service_name: component.service,
+        instance_name: component.instance,
+        template_file: component.template_file,
+    }
+}
+
+/// A deployment with what its target was before and shall be after it.
+pub(super) fn deployment_with_states(mut row: DeploymentRow) -> wire::Deployment {
+    let (initial, wanted) = (row.initial.take(), row.target_state.take());
+    wire::Deployment {
+        initial_state: initial.map(target_state),
+        target_state: wanted.map(target_state),
+        ..deployment(row)
+    }
+}
+
 /// A deployment.
 pub(super) fn deployment(row: DeploymentRow) -> wire::Deployment {
     wire::Deployment {
@@ -393,6 +454,12 @@ pub(super) fn deployment(row: DeploymentRow) -> wire::Deployment {
             Target::Instance(service, _) | Target::Pipeline(service) => service.to_string(),
             Target::Environment(_) | Target::Component(_) => String::new(),
         },
+        component_name: match &row.target {
+            Target::Component(name) => name.to_string(),
+            Target::Environment(_) | Target::Instance(..) | Target::Pipeline(_) => String::new(),
+        },
+        initial_state: None,
+        target_state: None,
         account_id: row.account.to_string(),
         region: row.region.to_string(),
         stack_name: row.stack_name,

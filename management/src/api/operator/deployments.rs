@@ -26,7 +26,7 @@ impl wire::deployment_service_server::DeploymentService for Operator {
     ) -> Result<Response<wire::Deployment>, Status> {
         let (caller, message) = self.open(request).await?;
         let row = answer(self.app.get_deployment(&caller, word("id", &message.id)?).await)?;
-        Ok(Response::new(convert::deployment(row)))
+        Ok(Response::new(convert::deployment_with_states(row)))
     }
 
     async fn list_deployments(
@@ -36,6 +36,8 @@ impl wire::deployment_service_server::DeploymentService for Operator {
         let (caller, message) = self.open(request).await?;
         let page = Page::read(message.page_size, &message.page_token, 1)?;
         let filter = Filter {
+            kind: convert::target_kind(&message.target_kind)?,
+            component: message.component_name,
             environment: message.environment_name,
             service: message.service_name,
             instance: message.instance_name,
@@ -63,6 +65,18 @@ impl wire::deployment_service_server::DeploymentService for Operator {
         let change = convert::change(caller, "CancelDeployment", &message.request_id, &message)?;
         let row = answer(self.app.cancel_deployment(change, word("id", &message.id)?).await)?;
         Ok(Response::new(convert::deployment(row)))
+    }
+
+    async fn delete_deployment(
+        &self,
+        request: Request<wire::DeleteDeploymentRequest>,
+    ) -> Result<Response<wire::DeleteDeploymentResponse>, Status> {
+        let (caller, message) = self.open(request).await?;
+        let change = convert::change(caller, "DeleteDeployment", &message.request_id, &message)?;
+        let removed = answer(self.app.delete_deployment(change, word("id", &message.id)?).await)?;
+        Ok(Response::new(wire::DeleteDeploymentResponse {
+            deployment: removed.map(convert::deployment),
+        }))
     }
 
     async fn list_deployment_events(

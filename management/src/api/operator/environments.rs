@@ -8,8 +8,8 @@ use super::convert::{self, word, word_opt};
 use super::page::Page;
 use super::watch::{self, Stream};
 use super::{Operator, answer};
-use crate::app::environments::{EnvironmentUpdate, NewEnvironment};
-use crate::store::targets::Filter;
+use crate::app::environments::{EnvironmentUpdate, NewEnvironment, Path};
+use crate::store::targets::{EnvironmentRoles, Filter};
 
 #[tonic::async_trait]
 impl wire::environment_service_server::EnvironmentService for Operator {
@@ -21,11 +21,15 @@ impl wire::environment_service_server::EnvironmentService for Operator {
     ) -> Result<Response<wire::Environment>, Status> {
         let (caller, message) = self.open(request).await?;
         let change = convert::change(caller, "CreateEnvironment", &message.request_id, &message)?;
+        let role = word_opt("service_role_arn", &message.service_role_arn)?;
+        let connection = word_opt("connection_id", &message.connection_id)?;
         let new = NewEnvironment {
             name: word("name", &message.name)?,
             template: word("template_name", &message.template_name)?,
             version: convert::wanted(&message.template_version)?.unwrap_or(Wanted::Recommended),
-            connection: word_opt("connection_id", &message.connection_id)?,
+            path: answer(Path::of(role, connection, None, Path::Configured))?,
+            component_role: word_opt("component_role_arn", &message.component_role_arn)?,
+            codebuild_role: word_opt("codebuild_role_arn", &message.codebuild_role_arn)?,
             spec: message.spec,
             description: convert::description(message.description)?,
         };
@@ -87,6 +91,12 @@ impl wire::environment_service_server::EnvironmentService for Operator {
             version: convert::wanted(&message.template_version)?,
             description: message.description.map(convert::description).transpose()?,
             connection: word_opt("connection_id", &message.connection_id)?,
+            roles: EnvironmentRoles {
+                service: word_opt("service_role_arn", &message.service_role_arn)?,
+                component: word_opt("component_role_arn", &message.component_role_arn)?,
+                codebuild: word_opt("codebuild_role_arn", &message.codebuild_role_arn)?,
+            },
+            repository: None,
         };
         let row = answer(self.app.update_environment(change, update).await)?;
         Ok(Response::new(convert::environment(row, self.app.settings())))
@@ -104,6 +114,22 @@ impl wire::environment_service_server::EnvironmentService for Operator {
                 .delete_environment(change, name, message.retain_resources)
                 .await,
         )?;
+        Ok(Response::new(convert::environment(row, self.app.settings())))
+    }
+
+    async fn cancel_environment_deployment(
+        &self,
+        request: Request<wire::CancelEnvironmentDeploymentRequest>,
+    ) -> Result<Response<wire::Environment>, Status> {
+        let (caller, message) = self.open(request).await?;
+        let change = convert::change(
+            caller,
+            "CancelEnvironmentDeployment",
+            &message.request_id,
+            &message,
+        )?;
+        let name = word("name", &message.name)?;
+        let row = answer(self.app.cancel_environment(change, &name).await)?;
         Ok(Response::new(convert::environment(row, self.app.settings())))
     }
 

@@ -24,9 +24,11 @@ impl wire::instance_service_server::InstanceService for Operator {
             word("name", &message.name)?,
         );
         let environment = word_opt("environment_name", &message.environment_name)?;
+        let version = convert::wanted(&message.template_version)?;
+        let spec = convert::text(message.spec);
         let row = self
             .app
-            .create_instance(change, service, name, environment, convert::text(message.spec));
+            .create_instance(change, service, name, environment, spec, version);
         Ok(Response::new(convert::instance(answer(row.await)?)))
     }
 

@@ -15,6 +15,7 @@ mod instances;
 mod page;
 mod pipelines;
 mod services;
+mod settings;
 mod templates;
 mod watch;
 
@@ -80,6 +81,9 @@ pub fn routes(app: &App, drain: &CancellationToken) -> Routes {
             operator.clone(),
         ))
         .add_service(wire::deployment_service_server::DeploymentServiceServer::new(
+            operator.clone(),
+        ))
+        .add_service(wire::settings_service_server::SettingsServiceServer::new(
             operator.clone(),
         ))
         .add_service(wire::grant_service_server::GrantServiceServer::new(

@@ -3,12 +3,20 @@
 use std::fmt;
 use std::str::FromStr;
 
+use hadron_domain::template::Wanted;
 use hadron_proto::vocab::{Id, IdKind, TemplateVersion, Timestamp};
+use indexmap::IndexMap;
 use uuid::Uuid;
 
 use super::Fault;
 use super::scalar::{Sensitive, Time};
-use super::shapes::DeploymentStatus;
+use super::shapes::{
+    DeploymentStatus, DeploymentUpdateType, Output, ProvisionedResource, ProvisionedResourceEngine,
+    RepositoryBranchInput,
+};
+use crate::app::environments::UpdateMode;
+use crate::app::outputs::Provisioned;
+use crate::store::settings::RepositoryBranch;
 use crate::store::targets::TargetRow;
 
 /// A text as the type that it stands for; `member` is what the request calls it.
@@ -22,7 +30,6 @@ where
 }
 
 /// The same for a member that may be left out; empty counts as left out.
-#[allow(dead_code, reason = "handlers that use it are still to be filled")]
 pub(super) fn word_opt<T>(member: &str, text: Option<&str>) -> Result<Option<T>, Fault>
 where
     T: FromStr,
@@ -45,7 +52,13 @@ pub(super) fn plain_id<K: IdKind>(id: Id<K>) -> String {
     id.as_uuid().to_string()
 }
 
-#[allow(dead_code, reason = "handlers that use it are still to be filled")]
+/// The same for an id that may be left out; empty counts as left out.
+pub(super) fn id_opt<K: IdKind>(member: &str, text: Option<&str>) -> Result<Option<Id<K>>, Fault> {
+    text.filter(|text| !text.is_empty())
+        .map(|text| id(member, text))
+        .transpose()
+}
+
 /// One half of a version.
 pub(super) fn part(member: &str, text: &str) -> Result<u32, Fault> {
     text.parse().map_err(|_| {
@@ -53,6 +66,11 @@ pub(super) fn part(member: &str, text: &str) -> Result<u32, Fault> {
             "{member}: '{text}' is larger than any version number can be"
         ))
     })
+}
+
+/// One half of a version that may be left out.
+pub(super) fn part_opt(member: &str, text: Option<&str>) -> Result<Option<u32>, Fault> {
+    text.map(|text| part(member, text)).transpose()
 }
 
 #[allow(dead_code, reason = "handlers that use it are still to be filled")]
@@ -64,6 +82,43 @@ pub(super) fn version(major: &str, minor: &str) -> Result<TemplateVersion, Fault
     })
 }
 
+/// The version that two members ask for, of which either may be left out.
+pub(super) fn wanted(major: Option<&str>, minor: Option<&str>) -> Result<Option<Wanted>, Fault> {
+    Ok(Wanted::of(
+        part_opt("templateMajorVersion", major)?,
+        part_opt("templateMinorVersion", minor)?,
+    ))
+}
+
+/// How an update deploys.
+pub(super) const fn mode(update: DeploymentUpdateType) -> UpdateMode {
+    match update {
+        DeploymentUpdateType::None => UpdateMode::None,
+        DeploymentUpdateType::CurrentVersion => UpdateMode::Current,
+        DeploymentUpdateType::MinorVersion => UpdateMode::Minor,
+        DeploymentUpdateType::MajorVersion => UpdateMode::Major,
+    }
+}
+
+/// Outputs, in their order.
+pub(super) fn outputs(outputs: IndexMap<String, String>) -> Vec<Output> {
+    let output = |(key, value)| Output {
+        key: Some(key),
+        value_string: Some(value),
+    };
+    outputs.into_iter().map(output).collect()
+}
+
+/// What is provisioned for a target.
+pub(super) fn provisioned(stacks: Vec<Provisioned>) -> Vec<ProvisionedResource> {
+    let resource = |stack: Provisioned| ProvisionedResource {
+        identifier: Some(stack.identifier),
+        name: Some(stack.name),
+        provisioning_engine: Some(ProvisionedResourceEngine::Cloudformation),
+    };
+    stacks.into_iter().map(resource).collect()
+}
+
 /// A text that is left out when it is empty.
 pub(super) fn text(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
@@ -72,6 +127,20 @@ pub(super) fn text(text: String) -> Option<String> {
 /// A text that no log may show, left out when it is empty.
 pub(super) fn secret(given: String) -> Option<Sensitive> {
     text(given).map(Sensitive::from)
+}
+
+/// A text that no log may show, empty when it was left out.
+pub(super) fn revealed(given: Option<Sensitive>) -> String {
+    given.map(Sensitive::into_string).unwrap_or_default()
+}
+
+/// A branch of a repository.
+pub(super) fn branch(given: RepositoryBranchInput) -> RepositoryBranch {
+    RepositoryBranch {
+        provider: given.provider.as_str().to_owned(),
+        name: given.name,
+        branch: given.branch,
+    }
 }
 
 /// What the API says about the deployments of whatever owns a stack.

@@ -1,6 +1,8 @@
 //! Environments.
 
-use hadron_domain::target;
+use hadron_domain::target::{self, Target};
+use hadron_domain::template::{CompatibleTemplate, Wanted};
+use hadron_proto::vocab::DeploymentId;
 
 use super::shapes::{
     CancelEnvironmentDeploymentInput, CancelEnvironmentDeploymentOutput, CreateEnvironmentInput,
@@ -11,15 +13,40 @@ use super::shapes::{
     UpdateEnvironmentInput, UpdateEnvironmentOutput,
 };
 use super::{Call, Fault, Proton, convert};
-use crate::store::targets::{Filter, TargetRow};
+use crate::app::environments::{EnvironmentUpdate, EnvironmentView, NewEnvironment, Path};
+use crate::store::targets::{EnvironmentRoles, TargetRow};
 
 impl Proton {
     pub(super) async fn create_environment(
         &self,
-        _call: &Call,
-        _input: CreateEnvironmentInput,
+        call: &Call,
+        input: CreateEnvironmentInput,
     ) -> Result<CreateEnvironmentOutput, Fault> {
-        Err(Fault::internal("not filled yet"))
+        let major = convert::part("templateMajorVersion", &input.template_major_version)?;
+        let minor = convert::part_opt("templateMinorVersion", input.template_minor_version.as_deref())?;
+        let path = Path::of(
+            convert::word_opt("protonServiceRoleArn", input.proton_service_role_arn.as_deref())?,
+            convert::id_opt(
+                "environmentAccountConnectionId",
+                input.environment_account_connection_id.as_deref(),
+            )?,
+            input.provisioning_repository.map(convert::branch),
+            Path::Unsaid,
+        )?;
+        let new = NewEnvironment {
+            name: convert::word("name", &input.name)?,
+            template: convert::word("templateName", &input.template_name)?,
+            version: Wanted::of(Some(major), minor).unwrap_or(Wanted::Major(major)),
+            path,
+            component_role: convert::word_opt("componentRoleArn", input.component_role_arn.as_deref())?,
+            codebuild_role: convert::word_opt("codebuildRoleArn", input.codebuild_role_arn.as_deref())?,
+            spec: input.spec.into_string(),
+            description: convert::revealed(input.description),
+        };
+        let row = self.app.create_environment(call.request(None), new).await?;
+        Ok(CreateEnvironmentOutput {
+            environment: self.environment_row(row).await?,
+        })
     }
 
     pub(super) async fn get_environment(
@@ -28,9 +55,9 @@ impl Proton {
         input: GetEnvironmentInput,
     ) -> Result<GetEnvironmentOutput, Fault> {
         let name = convert::word("name", &input.name)?;
-        let row = self.app.get_environment(&call.caller, &name).await?;
+        let view = self.app.view_environment(&call.caller, &name).await?;
         Ok(GetEnvironmentOutput {
-            environment: self.environment(row)?,
+            environment: self.environment(view)?,
         })
     }
 
@@ -40,25 +67,23 @@ impl Proton {
         input: ListEnvironmentsInput,
     ) -> Result<ListEnvironmentsOutput, Fault> {
         let page = self.page(call, input.max_results, input.next_token.as_deref(), 1)?;
-        if input
-            .environment_templates
-            .is_some_and(|filters| !filters.is_empty())
-        {
-            return Err(Fault::internal("not filled yet"));
-        }
-        let filter = Filter {
-            kind: "environment",
-            ..Filter::default()
-        };
-        let after = (String::new(), page.first());
-        let rows = self
+        let templates = input.environment_templates.unwrap_or_default().into_iter();
+        let templates: Result<Vec<_>, Fault> = templates
+            .map(|each| {
+                Ok(CompatibleTemplate {
+                    template: convert::word("environmentTemplates.templateName", &each.template_name)?,
+                    major: convert::part("environmentTemplates.majorVersion", &each.major_version)?,
+                })
+            })
+            .collect();
+        let views = self
             .app
-            .list_targets(&call.caller, filter, after, page.fetch())
+            .list_environments(&call.caller, templates?, page.first(), page.fetch())
             .await?;
-        let (rows, next_token) = page.cut(rows, |row| vec![row.target.name()]);
-        let environments: Result<Vec<_>, Fault> = rows
+        let (views, next_token) = page.cut(views, |view| vec![view.row.target.name()]);
+        let environments: Result<Vec<_>, Fault> = views
             .into_iter()
-            .map(|row| self.environment_summary(row))
+            .map(|view| self.environment_summary(view))
             .collect();
         Ok(ListEnvironmentsOutput {
             environments: environments?,
@@ -68,49 +93,104 @@ impl Proton {
 
     pub(super) async fn update_environment(
         &self,
-        _call: &Call,
-        _input: UpdateEnvironmentInput,
+        call: &Call,
+        input: UpdateEnvironmentInput,
     ) -> Result<UpdateEnvironmentOutput, Fault> {
-        Err(Fault::internal("not filled yet"))
+        let update = EnvironmentUpdate {
+            name: convert::word("name", &input.name)?,
+            mode: convert::mode(input.deployment_type),
+            spec: input.spec.map(super::scalar::Sensitive::into_string),
+            version: Wanted::of(
+                convert::part_opt("templateMajorVersion", input.template_major_version.as_deref())?,
+                convert::part_opt("templateMinorVersion", input.template_minor_version.as_deref())?,
+            ),
+            description: input.description.map(super::scalar::Sensitive::into_string),
+            connection: convert::id_opt(
+                "environmentAccountConnectionId",
+                input.environment_account_connection_id.as_deref(),
+            )?,
+            roles: EnvironmentRoles {
+                service: convert::word_opt("protonServiceRoleArn", input.proton_service_role_arn.as_deref())?,
+                component: convert::word_opt("componentRoleArn", input.component_role_arn.as_deref())?,
+                codebuild: convert::word_opt("codebuildRoleArn", input.codebuild_role_arn.as_deref())?,
+            },
+            repository: input.provisioning_repository.map(convert::branch),
+        };
+        let row = self.app.update_environment(call.request(None), update).await?;
+        Ok(UpdateEnvironmentOutput {
+            environment: self.environment_row(row).await?,
+        })
     }
 
     pub(super) async fn delete_environment(
         &self,
-        _call: &Call,
-        _input: DeleteEnvironmentInput,
+        call: &Call,
+        input: DeleteEnvironmentInput,
     ) -> Result<DeleteEnvironmentOutput, Fault> {
-        Err(Fault::internal("not filled yet"))
+        let name = convert::word("name", &input.name)?;
+        let row = self
+            .app
+            .delete_environment(call.request(None), name, Vec::new())
+            .await?;
+        Ok(DeleteEnvironmentOutput {
+            environment: Some(self.environment_row(row).await?),
+        })
     }
 
     pub(super) async fn cancel_environment_deployment(
         &self,
-        _call: &Call,
-        _input: CancelEnvironmentDeploymentInput,
+        call: &Call,
+        input: CancelEnvironmentDeploymentInput,
     ) -> Result<CancelEnvironmentDeploymentOutput, Fault> {
-        Err(Fault::internal("not filled yet"))
+        let name = convert::word("environmentName", &input.environment_name)?;
+        let row = self.app.cancel_environment(call.request(None), &name).await?;
+        Ok(CancelEnvironmentDeploymentOutput {
+            environment: self.environment_row(row).await?,
+        })
     }
 
     pub(super) async fn list_environment_outputs(
         &self,
-        _call: &Call,
-        _input: ListEnvironmentOutputsInput,
+        call: &Call,
+        input: ListEnvironmentOutputsInput,
     ) -> Result<ListEnvironmentOutputsOutput, Fault> {
-        Err(Fault::internal("not filled yet"))
+        let name = convert::word("environmentName", &input.environment_name)?;
+        let deployment: Option<DeploymentId> =
+            convert::id_opt("deploymentId", input.deployment_id.as_deref())?;
+        let target = Target::Environment(name);
+        let outputs = self.app.outputs(&call.caller, &target, deployment).await?;
+        Ok(ListEnvironmentOutputsOutput {
+            next_token: None,
+            outputs: convert::outputs(outputs),
+        })
     }
 
     pub(super) async fn list_environment_provisioned_resources(
         &self,
-        _call: &Call,
-        _input: ListEnvironmentProvisionedResourcesInput,
+        call: &Call,
+        input: ListEnvironmentProvisionedResourcesInput,
     ) -> Result<ListEnvironmentProvisionedResourcesOutput, Fault> {
-        Err(Fault::internal("not filled yet"))
+        let name = convert::word("environmentName", &input.environment_name)?;
+        let stacks = self
+            .app
+            .provisioned(&call.caller, &Target::Environment(name))
+            .await?;
+        Ok(ListEnvironmentProvisionedResourcesOutput {
+            next_token: None,
+            provisioned_resources: convert::provisioned(stacks),
+        })
+    }
+
+    async fn environment_row(&self, row: TargetRow) -> Result<Environment, Fault> {
+        let view = self.app.with_connection(row).await?;
+        self.environment(view)
     }
 
     /// An environment as the API shows it.
-    fn environment(&self, row: TargetRow) -> Result<Environment, Fault> {
-        let spec = convert::secret(row.spec.clone());
-        let codebuild_role_arn = row.roles.codebuild.as_ref().map(ToString::to_string);
-        let summary = self.environment_summary(row)?;
+    fn environment(&self, view: EnvironmentView) -> Result<Environment, Fault> {
+        let spec = convert::secret(view.row.spec.clone());
+        let codebuild_role_arn = view.codebuild_role().map(ToString::to_string);
+        let summary = self.environment_summary(view)?;
         Ok(Environment {
             arn: summary.arn,
             codebuild_role_arn,
@@ -137,19 +217,19 @@ impl Proton {
     }
 
     /// The same in lists.
-    fn environment_summary(&self, row: TargetRow) -> Result<EnvironmentSummary, Fault> {
-        let settings = self.app.settings();
-        let own = row.account == settings.account && row.region == settings.region;
+    fn environment_summary(&self, view: EnvironmentView) -> Result<EnvironmentSummary, Fault> {
+        let component_role_arn = view.component_role().map(ToString::to_string);
+        let EnvironmentView { row, connection } = view;
         let deployed = convert::deployed(&row)?;
         Ok(EnvironmentSummary {
             arn: self.arn(&row.target),
-            component_role_arn: row.roles.component.map(|role| role.to_string()),
+            component_role_arn,
             created_at: row.created_at.into(),
             deployment_status: deployed.status,
             deployment_status_message: deployed.message,
             description: convert::secret(row.description),
-            environment_account_connection_id: (!own).then(|| convert::plain_id(row.connection)),
-            environment_account_id: (!own).then(|| row.account.to_string()),
+            environment_account_connection_id: connection.as_ref().map(|its| convert::plain_id(its.id)),
+            environment_account_id: connection.map(|its| its.account.to_string()),
             last_attempted_deployment_id: deployed.attempted_id,
             last_deployment_attempted_at: deployed.attempted_at,
             last_deployment_succeeded_at: deployed.succeeded_at,

@@ -42,6 +42,7 @@ mod instances;
 mod model;
 mod notifications;
 mod operations;
+mod outputs;
 mod page;
 mod pipelines;
 mod repositories;

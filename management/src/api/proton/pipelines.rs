@@ -1,5 +1,7 @@
 //! Service pipelines.
 
+use hadron_domain::target::Target;
+
 use super::shapes::{
     CancelServicePipelineDeploymentInput, CancelServicePipelineDeploymentOutput,
     ListServicePipelineOutputsInput, ListServicePipelineOutputsOutput,
@@ -7,39 +9,73 @@ use super::shapes::{
     ServicePipeline, UpdateServicePipelineInput, UpdateServicePipelineOutput,
 };
 use super::{Call, Fault, Proton, convert};
+use crate::app::instances::PartUpdate;
 use crate::store::targets::TargetRow;
+
+fn pipeline_of(service: &str) -> Result<Target, Fault> {
+    convert::word("serviceName", service).map(Target::Pipeline)
+}
 
 impl Proton {
     pub(super) async fn update_service_pipeline(
         &self,
-        _call: &Call,
-        _input: UpdateServicePipelineInput,
+        call: &Call,
+        input: UpdateServicePipelineInput,
     ) -> Result<UpdateServicePipelineOutput, Fault> {
-        Err(Fault::internal("not filled yet"))
+        let service = convert::word("serviceName", &input.service_name)?;
+        let update = PartUpdate {
+            mode: convert::mode(input.deployment_type),
+            spec: Some(input.spec.into_string()),
+            version: convert::wanted(
+                input.template_major_version.as_deref(),
+                input.template_minor_version.as_deref(),
+            )?,
+        };
+        let row = self
+            .app
+            .update_pipeline(call.request(None), service, update)
+            .await?;
+        Ok(UpdateServicePipelineOutput {
+            pipeline: self.pipeline(row)?,
+        })
     }
 
     pub(super) async fn cancel_service_pipeline_deployment(
         &self,
-        _call: &Call,
-        _input: CancelServicePipelineDeploymentInput,
+        call: &Call,
+        input: CancelServicePipelineDeploymentInput,
     ) -> Result<CancelServicePipelineDeploymentOutput, Fault> {
-        Err(Fault::internal("not filled yet"))
+        let target = pipeline_of(&input.service_name)?;
+        let row = self.app.cancel_target(call.request(None), &target).await?;
+        Ok(CancelServicePipelineDeploymentOutput {
+            pipeline: self.pipeline(row)?,
+        })
     }
 
     pub(super) async fn list_service_pipeline_outputs(
         &self,
-        _call: &Call,
-        _input: ListServicePipelineOutputsInput,
+        call: &Call,
+        input: ListServicePipelineOutputsInput,
     ) -> Result<ListServicePipelineOutputsOutput, Fault> {
-        Err(Fault::internal("not filled yet"))
+        let target = pipeline_of(&input.service_name)?;
+        Ok(ListServicePipelineOutputsOutput {
+            next_token: None,
+            outputs: self
+                .outputs(call, &target, input.deployment_id.as_deref())
+                .await?,
+        })
     }
 
     pub(super) async fn list_service_pipeline_provisioned_resources(
         &self,
-        _call: &Call,
-        _input: ListServicePipelineProvisionedResourcesInput,
+        call: &Call,
+        input: ListServicePipelineProvisionedResourcesInput,
     ) -> Result<ListServicePipelineProvisionedResourcesOutput, Fault> {
-        Err(Fault::internal("not filled yet"))
+        let target = pipeline_of(&input.service_name)?;
+        Ok(ListServicePipelineProvisionedResourcesOutput {
+            next_token: None,
+            provisioned_resources: self.provisioned(call, &target).await?,
+        })
     }
 
     /// A pipeline as the API shows it.

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize, Serializer};
 #[serde(transparent)]
 pub(super) struct Sensitive(String);
 
-#[allow(dead_code, reason = "handlers that use it are still to be filled")]
 impl Sensitive {
     /// The text.
+    #[allow(dead_code, reason = "handlers that use it are still to be filled")]
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }

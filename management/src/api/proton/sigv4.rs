@@ -63,9 +63,11 @@ impl Verifier {
             Err(refusal @ Refusal::Expired(_)) => {
                 Err(Fault::common("ExpiredTokenException", 400, refusal.to_string()))
             }
-            Err(refusal @ (Refusal::Signature | Refusal::Date(_))) => {
-                Err(Fault::common("InvalidSignatureException", 400, refusal.to_string()))
-            }
+            Err(refusal @ (Refusal::Signature | Refusal::Date(_))) => Err(Fault::common(
+                "InvalidSignatureException",
+                400,
+                refusal.to_string(),
+            )),
             Err(Refusal::Internal(error)) => Err(error.into()),
         }
     }

@@ -56,38 +56,73 @@ async fn refusals_have_the_names_that_clients_know() {
     let hour = std::time::Duration::from_secs(3600);
     type Change = Box<dyn FnOnce(&mut Signing)>;
     let cases: [(&str, &str, Change); 4] = [
-        ("InvalidSignatureException", "does not match", Box::new(|one| one.secret = "x".to_owned())),
-        ("InvalidSignatureException", "Signature expired: ", Box::new(move |one| one.at = one.at.minus(hour))),
-        ("InvalidSignatureException", "Signature not yet current: ", Box::new(move |one| one.at = one.at.plus(hour))),
-        ("InvalidSignatureException", "this hub stands for 'us-east-1'", Box::new(|one| one.region = "eu-west-1")),
+        (
+            "InvalidSignatureException",
+            "does not match",
+            Box::new(|one| one.secret = "x".to_owned()),
+        ),
+        (
+            "InvalidSignatureException",
+            "Signature expired: ",
+            Box::new(move |one| one.at = one.at.minus(hour)),
+        ),
+        (
+            "InvalidSignatureException",
+            "Signature not yet current: ",
+            Box::new(move |one| one.at = one.at.plus(hour)),
+        ),
+        (
+            "InvalidSignatureException",
+            "this hub stands for 'us-east-1'",
+            Box::new(|one| one.region = "eu-west-1"),
+        ),
     ];
     for (name, text, change) in cases {
         let (parts, body) = signed(&key, change);
         let told = told(verifier.verify(&parts, &body, false).await);
-        assert!(told.contains(name) && told.contains(text) && told.contains("400"), "{told}");
+        assert!(
+            told.contains(name) && told.contains(text) && told.contains("400"),
+            "{told}"
+        );
     }
     let mut unsigned = parts.clone();
     unsigned.headers.remove("authorization");
     let missing = told(verifier.verify(&unsigned, &body, false).await);
-    assert!(missing.contains("MissingAuthenticationTokenException"), "{missing}");
+    assert!(
+        missing.contains("MissingAuthenticationTokenException"),
+        "{missing}"
+    );
     let mut bearer = parts.clone();
-    bearer.headers.insert("authorization", "Bearer x".parse().unwrap());
+    bearer
+        .headers
+        .insert("authorization", "Bearer x".parse().unwrap());
     let incomplete = told(verifier.verify(&bearer, &body, false).await);
-    assert!(incomplete.contains("IncompleteSignatureException"), "{incomplete}");
+    assert!(
+        incomplete.contains("IncompleteSignatureException"),
+        "{incomplete}"
+    );
 
     // Somebody who only looks is not written down; everybody else is, with the operation.
     let rows = world.app().read("audit", |tx| {
         Box::pin(async move {
             let rows = tx
-                .query("SELECT action, detail FROM audit WHERE outcome = 'denied' ORDER BY sequence", &[])
+                .query(
+                    "SELECT action, detail FROM audit WHERE outcome = 'denied' ORDER BY sequence",
+                    &[],
+                )
                 .await?;
             let line = |row: &crate::store::Row| Ok(format!("{} {}", row.str("action")?, row.str("detail")?));
-            rows.iter().map(line).collect::<Result<Vec<String>, crate::app::AppError>>()
+            rows.iter()
+                .map(line)
+                .collect::<Result<Vec<String>, crate::app::AppError>>()
         })
     });
     let rows = rows.await.unwrap();
     assert_eq!(rows.len(), 5, "{rows:#?}");
-    assert!(rows.iter().all(|row| row.starts_with("ListEnvironments ")), "{rows:#?}");
+    assert!(
+        rows.iter().all(|row| row.starts_with("ListEnvironments ")),
+        "{rows:#?}"
+    );
 
     let mut nowhere = parts.clone();
     nowhere.extensions.clear();

@@ -10,7 +10,7 @@ use hadron_domain::template::TemplateKind;
 use hadron_proto::vocab::{InstanceName, ServiceName, TemplateVersion};
 use hadron_templates::ServiceSpec;
 
-use super::{ServiceView, destroy, parts};
+use super::{CREATION, ServiceView, destroy, parts};
 use crate::app::effects::{Planned, topic};
 use crate::app::inputs::{self, Draft, PipelinePart};
 use crate::app::{App, AppError, ErrorKind, Unit, grants};
@@ -209,13 +209,15 @@ impl Unit<'_> {
                 }
                 Order::FailPipeline => {
                     if let Some(row) = part(&Target::Pipeline(service.name.clone())) {
+                        let settings = self.settings();
                         let failed: Vec<String> = rows
                             .iter()
                             .filter(|row| matches!(row.target, Target::Instance(..)) && row.part == Part::Bad)
-                            .map(|row| row.target.name())
+                            .map(|row| row.target.arn(settings.account, &settings.region))
                             .collect();
+                        // Proton's words, which scripts look for.
                         let why = format!(
-                            "{} failed to deploy - canceling pipeline deployment",
+                            "Service Instance(s): [{}] failed to deploy - canceling pipeline deployment",
                             failed.join(", ")
                         );
                         let error = AppError::invalid("INSTANCES_FAILED", why);
@@ -231,6 +233,7 @@ impl Unit<'_> {
                 targets::remove(self.tx, row.id).await?;
             }
             services::remove(self.tx, &service.name).await?;
+            self.uncreated(CREATION, service.name.as_str()).await?;
             outbox::ask(self.tx, topic::GRANTS, topic::ALL, self.now).await?;
             tracing::info!(service = %service.name, "service is gone");
             return Ok(());

@@ -275,7 +275,9 @@ async fn the_same_proof_gives_an_access_key_instead_and_only_once() {
     );
     // Neither part of the key is a token.
     for text in [&key.session_token, &key.secret_access_key] {
-        let status = who_am_i(&world, Some(&format!("Bearer {text}"))).await.unwrap_err();
+        let status = who_am_i(&world, Some(&format!("Bearer {text}")))
+            .await
+            .unwrap_err();
         assert_eq!(status.code(), Code::Unauthenticated);
     }
     let arn = format!("arn:aws:iam::{MANAGEMENT}:user/eve");

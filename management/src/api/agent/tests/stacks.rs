@@ -109,6 +109,7 @@ async fn insert(
         initial: None,
         target_state: None,
         target_created_at: now,
+        earlier: deployments::Earlier::default(),
         generation: 1,
     };
     deployments::insert(unit.tx, &row).await?;
