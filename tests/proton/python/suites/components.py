@@ -72,7 +72,11 @@ class Components(Case):
     def test_attached_gives_its_outputs_to_the_instance(self):
         folder = stage.FIXTURES / "probe-svc"
         text = (folder / "instance_infrastructure/cloudformation.yaml").read_text()
-        text += "  FromComponent:\n    Value: \"{{ service_instance.components.default.outputs.Note }}\"\n"
+        text += (
+            "{% if service_instance.components.default is defined %}\n"
+            "  FromComponent:\n    Value: \"{{ service_instance.components.default.outputs.Note }}\"\n"
+            "{% endif %}\n"
+        )
         template = stage.fresh("takes")
         call("CreateServiceTemplate", name=template)
         source = stage.stored(stage.packed(folder, {"instance_infrastructure/cloudformation.yaml": text}))

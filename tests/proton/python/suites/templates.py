@@ -112,7 +112,7 @@ class Both:
             templateName=name,
             source=stage.bundle(kind.bundle),
             description="The first",
-            clientToken="token-1",
+            clientToken=stage.fresh("token"),
             **kind.needs(),
         )[kind.version]
         self.assertEqual((made["majorVersion"], made["minorVersion"]), ("1", "0"))
@@ -246,6 +246,7 @@ class Both:
     def test_only_who_may_write_templates_does(self):
         kind = self.kind
         name = self.made()
+        kind.register(name)
         which = {"templateName": name, "majorVersion": "1", "minorVersion": "0"}
         source = stage.bundle(kind.bundle)
         for profile in (AUDITOR, DEV):
@@ -285,7 +286,7 @@ class Both:
         aws(f"delete-{dashed}", "--name", name)
         with self.assertRaises(clients.Ended) as caught:
             aws(f"get-{dashed}", "--name", name)
-        self.assertEqual((caught.exception.code, caught.exception.status), ("ResourceNotFoundException", 254))
+        self.assertEqual((caught.exception.code, caught.exception.status), ("ResourceNotFoundException", 255))
 
 
 class EnvironmentTemplates(Both, Case):
