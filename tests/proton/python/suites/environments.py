@@ -11,6 +11,21 @@ ARN = f"arn:aws:proton:{WORLD.region}:{WORLD.management}:environment"
 MEMBERS = {"templateName": "probe-env", "templateMajorVersion": "1"}
 
 
+# Of a customer managed environment: its inputs are its outputs.
+SCHEMA = """schema:
+  format:
+    openapi: "3.0.0"
+  environment_input_type: "Ours"
+  types:
+    Ours:
+      type: object
+      properties:
+        note:
+          type: string
+      required: ["note"]
+"""
+
+
 def create(name: str, connection: str | None = None, **members) -> dict:
     stage.environment_template()
     members = {**MEMBERS, "spec": stage.spec(note="one"), **members}
@@ -79,8 +94,9 @@ class Environments(Case):
         template = stage.fresh("mine")
         call("CreateEnvironmentTemplate", name=template, provisioning="CUSTOMER_MANAGED")
         folder = stage.FIXTURES / "probe-env"
-        nothing = {f"infrastructure/{file}": None for file in ("cloudformation.yaml", "manifest.yaml")}
-        stage.environment_version(template, stage.stored(stage.packed(folder, nothing)))
+        only_schema = {f"infrastructure/{file}": None for file in ("cloudformation.yaml", "manifest.yaml")}
+        only_schema["schema/schema.yaml"] = SCHEMA
+        stage.environment_version(template, stage.stored(stage.packed(folder, only_schema)))
         name = stage.fresh("e")
         made = create(name, templateName=template, spec=stage.spec(note="VPC of ours"))
         self.assertEqual(made["provisioning"], "CUSTOMER_MANAGED")

@@ -235,10 +235,9 @@ class Both:
 
     def conflict_while_registering(self, name: str) -> None:
         # An answer of S3 that comes late keeps the registration going for as long as this needs.
-        stage.plant({"service": "s3", "action": "GetObject", "account": WORLD.management, "kind": "delay", "seconds": 2})
-        made = call(
-            self.kind.create_version, templateName=name, source=stage.bundle(self.kind.bundle), **self.kind.needs()
-        )[self.kind.version]
+        source, needs = stage.bundle(self.kind.bundle), self.kind.needs()
+        stage.plant({"service": "s3", "account": WORLD.management, "kind": "delay", "seconds": 2})
+        made = call(self.kind.create_version, templateName=name, source=source, **needs)[self.kind.version]
         which = {key: made[key] for key in ("templateName", "majorVersion", "minorVersion")}
         self.conflict(self.kind.update_version, status="PUBLISHED", **which)
         wait(self.kind.registered, **which)

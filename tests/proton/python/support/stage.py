@@ -119,7 +119,11 @@ def service_version(template: str, source: dict, compatible: list[str], publish:
 
 def _registered(kind: str, made: dict, publish: bool) -> dict:
     which = {name: made[name] for name in ("templateName", "majorVersion", "minorVersion")}
-    wait(f"{kind}_template_version_registered", **which)
+    try:
+        wait(f"{kind}_template_version_registered", **which)
+    except clients.WaiterError as error:
+        failed = call(f"Get{kind.title()}TemplateVersion", **which)[f"{kind}TemplateVersion"]
+        raise AssertionError(f"{made['arn']} is {failed['status']}: {failed.get('statusMessage')}") from error
     if publish:
         call(f"Update{kind.title()}TemplateVersion", status="PUBLISHED", **which)
     return call(f"Get{kind.title()}TemplateVersion", **which)[f"{kind}TemplateVersion"]
