@@ -105,6 +105,8 @@ Examples:
           For the management account: also leave to set the pull policies of ECR repositories.
   hadron-agent role --account 111111111111 --management --registry-policy
           The same for an agent whose configuration says write_registry_policy = true.
+  hadron-agent role --account 111111111111 --management --put-events
+          The same for a hub whose configuration says events.put_events = true.
   hadron-agent role --create
           Make them in the account of the current credentials. May be repeated: what is there is left alone.
   hadron-agent role --adopt arn:aws:iam::333333333333:role/ProtonServiceRole
@@ -169,6 +171,9 @@ pub struct Role {
     /// For `write_registry_policy = true`: add leave to write the registry-wide ECR policy; needs --management
     #[arg(long, requires = "management")]
     pub registry_policy: bool,
+    /// The hub puts events onto a bus (`events.put_events`): add leave for that; needs --management
+    #[arg(long, requires = "management")]
+    pub put_events: bool,
     /// What the documents are printed as
     #[arg(long, value_enum, default_value_t)]
     pub format: RoleFormat,

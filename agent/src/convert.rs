@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use hadron_proto::vocab::StackArn;
+use hadron_proto::vocab::{StackArn, Timestamp};
 use hadron_proto::wire;
 
 use crate::job::{
-    Act, ApplyStack, DestroyStack, Failure, FailureKind, Job, Outcome, ResourceChange, RevokeStack, RoleKind,
-    SetPullPolicy, StackEvent, StackResource, Token, Work,
+    Act, ApplyStack, DestroyStack, EventEntry, Failure, FailureKind, Job, Outcome, PutEvents, ResourceChange,
+    RevokeStack, RoleKind, SetPullPolicy, StackEvent, StackResource, Token, Work,
 };
 
 /// A message of the hub that this agent cannot make sense of.
@@ -67,8 +67,13 @@ pub(crate) fn wire_token(token: Token) -> wire::JobToken {
 }
 
 /// The kinds of work that this agent can do, as announced to the hub.
-pub(crate) const CAPABILITIES: [&str; 4] =
-    ["apply_stack", "destroy_stack", "revoke_stack", "set_pull_policy"];
+pub(crate) const CAPABILITIES: [&str; 5] = [
+    "apply_stack",
+    "destroy_stack",
+    "revoke_stack",
+    "set_pull_policy",
+    "put_events",
+];
 
 /// The capability that a piece of work asks for.
 #[must_use]
@@ -78,6 +83,7 @@ pub(crate) const fn capability(work: &Work) -> &'static str {
         Work::DestroyStack(_) => CAPABILITIES[1],
         Work::RevokeStack(_) => CAPABILITIES[2],
         Work::SetPullPolicy(_) => CAPABILITIES[3],
+        Work::PutEvents(_) => CAPABILITIES[4],
     }
 }
 
@@ -125,7 +131,22 @@ pub(crate) fn job(offer: &wire::Offer) -> Result<Job, Unreadable> {
                     .map(|id| parse("reader", id))
                     .collect::<Result<_, _>>()?,
             }),
+            wire::offer::Work::PutEvents(put) => Work::PutEvents(PutEvents {
+                bus: put.bus.clone(),
+                entries: put.entries.iter().map(event_entry).collect::<Result<_, _>>()?,
+            }),
         },
+    })
+}
+
+fn event_entry(entry: &wire::EventEntry) -> Result<EventEntry, Unreadable> {
+    let at = entry.at.as_ref().ok_or(Unreadable::Missing("time of an event"))?;
+    Ok(EventEntry {
+        source: entry.source.clone(),
+        detail_type: entry.detail_type.clone(),
+        detail: entry.detail.clone(),
+        resources: entry.resources.clone(),
+        at: Timestamp::from_micros(at.seconds.saturating_mul(1_000_000)),
     })
 }
 
@@ -187,6 +208,15 @@ pub(crate) fn report(token: Token, outcome: Outcome) -> wire::ReportRequest {
         Outcome::PullPolicySet { changed, warnings } => {
             Wire::PullPolicy(wire::PullPolicySet { changed, warnings })
         }
+        Outcome::EventsPut { refused } => Wire::EventsPut(wire::EventsPut {
+            refused: refused
+                .into_iter()
+                .map(|(place, reason)| wire::RefusedEvent {
+                    entry: u32::try_from(place).unwrap_or(u32::MAX),
+                    reason,
+                })
+                .collect(),
+        }),
         Outcome::Failed(Failure {
             kind,
             message,

@@ -46,6 +46,8 @@ pub enum Work {
     RevokeStack(RevokeStack),
     /// Make an ECR repository's policy let exactly these accounts pull, besides what others granted.
     SetPullPolicy(SetPullPolicy),
+    /// Put events onto a bus of `EventBridge`.
+    PutEvents(PutEvents),
 }
 
 /// The provisioning role that a stack is deployed with, by what it deploys.
@@ -123,6 +125,30 @@ pub struct SetPullPolicy {
     pub readers: Vec<AccountId>,
 }
 
+/// See [`Work::PutEvents`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutEvents {
+    /// The name or ARN of the bus.
+    pub bus: String,
+    /// The events, in order.
+    pub entries: Vec<EventEntry>,
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventEntry {
+    /// Who says so.
+    pub source: String,
+    /// Which sort of event.
+    pub detail_type: String,
+    /// What happened, as JSON text.
+    pub detail: String,
+    /// ARNs of what it happened to.
+    pub resources: Vec<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -153,6 +179,11 @@ pub enum Outcome {
         changed: bool,
         /// Statements of others that keep a reader out in spite of the grant.
         warnings: Vec<String>,
+    },
+    /// Events were put onto the bus.
+    EventsPut {
+        /// Those that it did not take, by their place in the job, and why.
+        refused: Vec<(usize, String)>,
     },
     /// It did not work, and trying the same again would not help.
     Failed(Failure),

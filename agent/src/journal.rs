@@ -294,6 +294,8 @@ fn accepted(job: &Job) -> Accepted {
             accepted.role = revoke.role.clone();
         }
         Work::SetPullPolicy(policy) => accepted.repository = Some(policy.repository.to_string()),
+        // Events are the hub's to keep; what was done about them the step tells.
+        Work::PutEvents(_) => {}
     }
     accepted
 }
@@ -305,6 +307,7 @@ const fn outcome_name(outcome: &wire::report_request::Outcome) -> &'static str {
         Outcome::Gone(_) => "gone",
         Outcome::Revoked(_) => "revoked",
         Outcome::PullPolicy(_) => "pull_policy_set",
+        Outcome::EventsPut(_) => "events_put",
         Outcome::Failed(_) => "failed",
     }
 }

@@ -156,7 +156,7 @@ impl Policy {
             Work::ApplyStack(apply) => (apply.role_kind, &mut apply.role),
             Work::DestroyStack(destroy) => (destroy.role_kind, &mut destroy.role),
             Work::RevokeStack(revoke) => (revoke.role_kind, &mut revoke.role),
-            Work::SetPullPolicy(_) => return Ok(job),
+            Work::SetPullPolicy(_) | Work::PutEvents(_) => return Ok(job),
         };
         *role = self.roles.choose(kind, role.as_ref()).cloned();
         Ok(job)
@@ -229,6 +229,8 @@ impl Policy {
             }
             // Which accounts may pull is the hub's decision; the repository can only be one of this account's registry.
             Work::SetPullPolicy(_) => Ok(()),
+            // Where events go is the hub's decision; whether they may, the role's.
+            Work::PutEvents(_) => Ok(()),
         }
     }
 

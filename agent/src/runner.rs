@@ -320,7 +320,9 @@ impl<W: Worker> Shared<W> {
                 digest: apply.template_digest,
                 bytes: apply.template_bytes,
             }),
-            Work::DestroyStack(_) | Work::RevokeStack(_) | Work::SetPullPolicy(_) => None,
+            Work::DestroyStack(_) | Work::RevokeStack(_) | Work::SetPullPolicy(_) | Work::PutEvents(_) => {
+                None
+            }
         };
         let (hub, post) = JobHub::new(
             self.link.clone(),
@@ -455,6 +457,7 @@ const fn name(outcome: &Outcome) -> &'static str {
         Outcome::Gone { .. } => "gone",
         Outcome::Revoked { .. } => "revoked",
         Outcome::PullPolicySet { .. } => "pull_policy_set",
+        Outcome::EventsPut { .. } => "events_put",
         Outcome::Failed(_) => "failed",
     }
 }

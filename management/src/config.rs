@@ -17,10 +17,12 @@ pub use keys::{KEYS, Key, Kind};
 pub use source::{Fault, Origin, Override, Source};
 
 use crate::app::access::{Access, ArnPattern};
+use crate::app::events::{Bus, Sinks};
 use crate::app::{Quota, Quotas, Settings};
 use crate::identity::ca::LeafLife;
 use crate::identity::sts::StsEndpoint;
 use crate::identity::{DevMode, HubId};
+use crate::webhook::Webhook;
 
 /// The exit code for a configuration that is wrong (`EX_USAGE` of sysexits).
 pub const EXIT: u8 = 64;
@@ -48,6 +50,8 @@ pub struct Config {
     pub grant_check: Duration,
     /// How many of each thing there may be.
     pub quotas: Quotas,
+    /// Who is told about changes of status.
+    pub events: Events,
     /// What stack names begin with.
     pub stack_prefix: StackPrefix,
     /// Proof that this is a development hub, if it is one.
@@ -112,6 +116,32 @@ impl fmt::Display for StoreConfig {
     }
 }
 
+/// Who is told about changes of status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Events {
+    /// Whom the hub calls.
+    pub webhook: Option<WebhookConfig>,
+    /// Onto which bus the agent of the management account puts them.
+    pub put_events: Option<Bus>,
+}
+
+/// Whom the hub calls.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookConfig {
+    /// Its address, which may hold a token.
+    pub url: String,
+    /// The file with the secret that signs what it is told.
+    pub secret_file: PathBuf,
+}
+
+impl fmt::Debug for WebhookConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookConfig")
+            .field("secret_file", &self.secret_file)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Leases and heartbeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Jobs {
@@ -136,6 +166,10 @@ impl Config {
             lease: self.jobs.lease,
             heartbeat: self.jobs.heartbeat,
             grant_check: self.grant_check,
+            events: Sinks {
+                webhook: self.events.webhook.is_some(),
+                put_events: self.events.put_events.clone(),
+            },
             quotas: self.quotas,
         }
     }
@@ -195,6 +229,13 @@ impl fmt::Display for Config {
             self.certificate_life.duration().as_secs()
         )?;
         writeln!(f, "stack prefix        {}", self.stack_prefix)?;
+        let told = match (&self.events.webhook, &self.events.put_events) {
+            (None, None) => "nobody".to_owned(),
+            (Some(_), None) => "a webhook".to_owned(),
+            (None, Some(bus)) => format!("event bus {} as {}", bus.name, bus.source),
+            (Some(_), Some(bus)) => format!("a webhook and event bus {} as {}", bus.name, bus.source),
+        };
+        writeln!(f, "told of events      {told}")?;
         let quotas: Vec<String> = Quota::ALL
             .iter()
             .map(|quota| format!("{} {}", self.quotas.limit(*quota), quota.what()))
@@ -275,6 +316,7 @@ fn build(source: &mut Source) -> Option<Config> {
     let certificate_life = certificate_life(source, dev, wants_dev);
     let grant_check = Duration::from_secs(counted(source, "grants.check_seconds", 900, 1, 86_400));
     let quotas = quotas(source);
+    let events = events(source, wants_dev);
     let stack_prefix = source.parsed("stacks.prefix").unwrap_or_else(StackPrefix::proton);
     Some(Config {
         data_dir: data_dir?,
@@ -287,6 +329,7 @@ fn build(source: &mut Source) -> Option<Config> {
         certificate_life: certificate_life?,
         grant_check,
         quotas,
+        events,
         stack_prefix,
         dev,
     })
@@ -533,6 +576,62 @@ fn jobs(source: &mut Source, dev: bool) -> Jobs {
     Jobs {
         lease: Duration::from_secs(lease),
         heartbeat: Duration::from_secs(heartbeat),
+    }
+}
+
+fn events(source: &mut Source, dev: bool) -> Events {
+    let url = source.text("events.webhook_url").filter(|url| !url.is_empty());
+    let secret_file = source.text("events.webhook_secret_file").map(PathBuf::from);
+    if let Some(error) = url.as_ref().and_then(|url| Webhook::check(url, dev).err()) {
+        source.fault("events.webhook_url", error.to_string());
+    }
+    let webhook = match (url, secret_file) {
+        (Some(url), Some(secret_file)) => Some(WebhookConfig { url, secret_file }),
+        (Some(_), None) => {
+            source.fault(
+                "events.webhook_secret_file",
+                "missing; events are signed, so that the webhook can tell the hub from others. Make a secret: openssl rand -hex 32",
+            );
+            None
+        }
+        (None, Some(_)) => {
+            source.fault(
+                "events.webhook_secret_file",
+                "is of no use without events.webhook_url",
+            );
+            None
+        }
+        (None, None) => None,
+    };
+    let bus = source
+        .text("events.event_bus")
+        .unwrap_or_else(|| "default".to_owned());
+    let from = source
+        .text("events.source")
+        .unwrap_or_else(|| "hadron".to_owned());
+    let wanted = source.switch("events.put_events");
+    for (key, text, most) in [("events.event_bus", &bus, 1600), ("events.source", &from, 256)] {
+        if source.has(key) && !wanted {
+            source.fault(key, "is of no use without events.put_events");
+        } else if text.is_empty() || text.len() > most || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            source.fault(
+                key,
+                format!("give 1 to {most} visible ASCII characters without spaces"),
+            );
+        }
+    }
+    if from.starts_with("aws.") {
+        source.fault(
+            "events.source",
+            "EventBridge takes no events of others whose source begins with 'aws.'; use another one and match it in your rules",
+        );
+    }
+    Events {
+        webhook,
+        put_events: wanted.then_some(Bus {
+            name: bus,
+            source: from,
+        }),
     }
 }
 

@@ -23,4 +23,5 @@ pub mod store;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;
+pub mod webhook;
 pub mod wiring;

@@ -29,7 +29,7 @@ use crate::app::App;
 use crate::app::access_keys::AccessKeys;
 use crate::app::enrolment::Records;
 use crate::clock::Clock;
-use crate::config::{Config, StoreConfig};
+use crate::config::{Config, StoreConfig, WebhookConfig};
 use crate::identity::ca::Ca;
 use crate::identity::enrolment::{self, Enrolment};
 use crate::identity::login::{self, Login, TokenIssuer};
@@ -38,6 +38,7 @@ use crate::identity::sts::Sts;
 use crate::identity::tls::ServerIdentity;
 use crate::store::db::{PostgresOptions, SqliteOptions};
 use crate::store::{Db, meta, migrate};
+use crate::webhook::Webhook;
 use crate::{reconcile, shutdown};
 
 use listeners::{Grpc, Sockets};
@@ -135,6 +136,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         anyhow!("{}{help}", error.story())
     })?;
 
+    let webhook = webhook(&config)?;
     let drain = CancellationToken::new();
     let agents = AgentApi::new(app.clone(), ca.hub_id().clone(), drain.clone());
     let services = services(&config, &app, &ca, &seal, &agents, &drain)?;
@@ -151,7 +153,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         }
     });
     let (stop_reconcilers, stopping) = watch::channel(false);
-    let reconcilers = reconcile::start(&app, &stopping);
+    let reconcilers = reconcile::start(&app, webhook, &stopping);
     let end = CancellationToken::new();
     let mut admin = JoinSet::new();
     admin.spawn(admin::serve(
@@ -175,6 +177,18 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         admin,
         ready_file,
     })
+}
+
+/// Whoever is told about events by the hub itself.
+fn webhook(config: &Config) -> anyhow::Result<Option<Webhook>> {
+    let Some(WebhookConfig { url, secret_file }) = &config.events.webhook else {
+        return Ok(None);
+    };
+    let secret = std::fs::read(secret_file)
+        .with_context(|| format!("cannot read the webhook's secret {}", secret_file.display()))?;
+    let webhook = Webhook::new(url, secret.trim_ascii(), config.dev.is_some());
+    let webhook = webhook.with_context(|| format!("events.webhook_url or {}", secret_file.display()))?;
+    Ok(Some(webhook))
 }
 
 /// Replicas share one database and must share one CA: agents enrolled at one must be known at the others.

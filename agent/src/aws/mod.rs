@@ -6,6 +6,7 @@
 
 mod ecr;
 mod error;
+mod events;
 mod iam;
 mod pace;
 mod s3;
@@ -17,10 +18,11 @@ use std::future::Future;
 
 use hadron_proto::vocab::{AccountId, Region, RepositoryName, RoleArn, StackArn};
 
-use crate::job::{ResourceChange, StackEvent, StackResource};
+use crate::job::{EventEntry, ResourceChange, StackEvent, StackResource};
 
 pub use ecr::Ecr;
 pub use error::{AwsError, Kind};
+pub use events::EventBridge;
 pub use iam::Iam;
 pub use pace::{Backoff, Pace};
 pub use s3::S3;
@@ -272,6 +274,17 @@ pub trait PullPolicies: Send + Sync {
     fn delete_registry_policy(&self) -> impl Future<Output = Answer<()>> + Send;
 }
 
+/// `EventBridge`: where changes of status are told to.
+pub trait EventBus: Send + Sync {
+    /// `PutEvents`, of at most 10. Those that were not taken, by their place, and why; [`Kind::NotFound`] when there is no
+    /// such bus.
+    fn put_events(
+        &self,
+        bus: &str,
+        entries: &[EventEntry],
+    ) -> impl Future<Output = Answer<Vec<(usize, String)>>> + Send;
+}
+
 /// The bucket of the agent's own account through which templates go that are too long for a request.
 pub trait TemplateBucket: Send + Sync {
     /// Whether the bucket is there and belongs to `owner`; [`Kind::Denied`] when it is somebody else's.
@@ -393,12 +406,16 @@ pub trait Account: Send + Sync {
     type PullPolicies: PullPolicies;
     /// Its S3.
     type Bucket: TemplateBucket;
+    /// Its `EventBridge`.
+    type Events: EventBus;
     /// Its `CloudFormation`.
     fn stacks(&self) -> &Self::Stacks;
     /// Its ECR.
     fn policies(&self) -> &Self::PullPolicies;
     /// Its S3.
     fn bucket(&self) -> &Self::Bucket;
+    /// Its `EventBridge`.
+    fn events(&self) -> &Self::Events;
 }
 
 /// The account that the SDK's configuration has credentials of, in the configuration's Region.
@@ -407,6 +424,7 @@ pub struct AwsAccount {
     stacks: CloudFormation,
     policies: Ecr,
     bucket: S3,
+    events: EventBridge,
 }
 
 impl AwsAccount {
@@ -422,6 +440,7 @@ impl AwsAccount {
             stacks: CloudFormation::new(&config),
             policies: Ecr::new(&config),
             bucket: S3::new(&config),
+            events: EventBridge::new(&config),
         }
     }
 }
@@ -430,6 +449,7 @@ impl Account for AwsAccount {
     type Stacks = CloudFormation;
     type PullPolicies = Ecr;
     type Bucket = S3;
+    type Events = EventBridge;
     fn stacks(&self) -> &CloudFormation {
         &self.stacks
     }
@@ -438,5 +458,8 @@ impl Account for AwsAccount {
     }
     fn bucket(&self) -> &S3 {
         &self.bucket
+    }
+    fn events(&self) -> &EventBridge {
+        &self.events
     }
 }

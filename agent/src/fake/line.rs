@@ -32,6 +32,7 @@ pub enum Call {
     HasBucket,
     CreateBucket,
     PutTemplate,
+    PutEvents,
     Template,
     Authorise,
     PostEvents,
@@ -51,6 +52,7 @@ impl Call {
                 | Self::ContinueRollback
                 | Self::RollBack
                 | Self::SetPolicy
+                | Self::PutEvents
                 | Self::DeletePolicy
                 | Self::SetRegistryPolicy
                 | Self::DeleteRegistryPolicy

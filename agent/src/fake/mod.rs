@@ -7,6 +7,7 @@
 //! lead to one account, as several agents do.
 
 mod ecr;
+mod events;
 mod hub;
 mod line;
 mod stacks;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hadron_proto::vocab::{AccountId, Region, RepositoryName, StackArn};
 
 use crate::aws::{Account, StackStatus};
+use crate::job::EventEntry;
 use crate::work::{Step, StepLog};
 
 pub use hub::FakeHub;
@@ -43,6 +45,8 @@ struct State {
     registry: Option<String>,
     /// Policies that others write just after one was read.
     interlopers: Vec<String>,
+    buses: Vec<String>,
+    events: Vec<EventEntry>,
 }
 
 impl FakeAws {
@@ -59,6 +63,8 @@ impl FakeAws {
             repositories: BTreeMap::new(),
             registry: None,
             interlopers: Vec::new(),
+            buses: vec!["default".to_owned()],
+            events: Vec::new(),
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -220,6 +226,12 @@ impl FakeAws {
         self.state().registry.clone()
     }
 
+    /// What was put onto buses.
+    #[must_use]
+    pub fn told(&self) -> Vec<EventEntry> {
+        self.state().events.clone()
+    }
+
     /// Somebody else writes this policy just after the next read.
     pub fn interlope(&self, policy: &str) {
         self.state().interlopers.push(policy.to_owned());
@@ -230,6 +242,7 @@ impl Account for FakeAws {
     type Stacks = Self;
     type PullPolicies = Self;
     type Bucket = Self;
+    type Events = Self;
     fn stacks(&self) -> &Self {
         self
     }
@@ -237,6 +250,9 @@ impl Account for FakeAws {
         self
     }
     fn bucket(&self) -> &Self {
+        self
+    }
+    fn events(&self) -> &Self {
         self
     }
 }

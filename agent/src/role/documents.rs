@@ -31,6 +31,8 @@ pub(super) struct Subject {
     pub(super) management: bool,
     /// Does the agent write the registry's policy as well?
     pub(super) registry_policy: bool,
+    /// Does the agent put events onto a bus?
+    pub(super) put_events: bool,
 }
 
 impl Subject {
@@ -47,6 +49,7 @@ impl Subject {
             runs_on: args.runs_on.clone(),
             management: args.management,
             registry_policy: args.registry_policy,
+            put_events: args.put_events,
         }
     }
 
@@ -188,6 +191,13 @@ pub(super) fn agent_policy(subject: &Subject) -> Value {
                 "Resource": "*",
             }));
         }
+    }
+    if subject.management && subject.put_events {
+        statements.push(json!({
+            "Sid": "PutEvents", "Effect": "Allow",
+            "Action": "events:PutEvents",
+            "Resource": subject.arn("events", subject.region.as_str(), "event-bus/*"),
+        }));
     }
     statements.push(json!({
         "Sid": "NoDirect", "Effect": "Deny",

@@ -255,6 +255,31 @@ async fn leave_for_the_registrys_policy_is_one_statement_more_and_only_when_aske
     assert_eq!(with, without);
 }
 
+#[tokio::test]
+async fn leave_to_put_events_is_one_statement_more_and_only_when_asked_for() {
+    async fn statements(line: &[&str]) -> Vec<Value> {
+        let all: Value = serde_json::from_str(&printed(line).await).unwrap();
+        all["agentRole"]["policy"]["Statement"]
+            .as_array()
+            .unwrap()
+            .clone()
+    }
+    let without = statements(&["--management"]).await;
+    let mut with = statements(&["--management", "--put-events"]).await;
+    let place = with
+        .iter()
+        .position(|statement| statement["Sid"] == "PutEvents")
+        .unwrap();
+    let added = with.remove(place);
+    assert_eq!(added["Action"], "events:PutEvents");
+    let resource = added["Resource"].as_str().unwrap();
+    assert!(
+        resource.starts_with("arn:aws:events:") && resource.ends_with(":event-bus/*"),
+        "{resource}"
+    );
+    assert_eq!(with, without);
+}
+
 /// The template for any account is kept by hand.
 #[test]
 fn the_template_for_any_account_has_the_same_statements() {

@@ -47,6 +47,7 @@ mod events;
 pub mod names;
 mod observe;
 pub mod policy;
+mod put_events;
 mod revoke_stack;
 mod set_pull_policy;
 #[cfg(test)]
@@ -92,6 +93,7 @@ pub async fn perform<A: Account, H: Hub, J: StepLog>(
             Work::DestroyStack(work) => destroy_stack::run(&attempt, work).await,
             Work::RevokeStack(work) => revoke_stack::run(&attempt, work).await,
             Work::SetPullPolicy(work) => set_pull_policy::run(&attempt, work).await,
+            Work::PutEvents(work) => put_events::run(&attempt, work).await,
         };
         match end {
             Ok(outcome) => {
@@ -282,6 +284,11 @@ pub enum Step {
     SetRegistryPolicy,
     /// Delete the registry's policy.
     DeleteRegistryPolicy,
+    /// Put events onto a bus.
+    PutEvents {
+        /// The bus.
+        bus: String,
+    },
 }
 
 /// The journal. On disk when [`StepLog::step`] returns.

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     agents, config, connections, credentials, deployments, environments, grants, instances, pipelines,
-    services, session, settings, templates,
+    repositories, services, session, settings, summary, sync, tags, templates,
 };
 use crate::output::Format;
 
@@ -137,6 +137,17 @@ pub(crate) enum Command {
     /// Grants: which account may pull which ECR repository, and why
     #[command(subcommand, alias = "grants")]
     Grant(grants::Verb),
+    /// Source repositories: which connection reaches them
+    #[command(subcommand, visible_alias = "repo", aliases = ["repositories", "repos"])]
+    Repository(repositories::Verb),
+    /// Sync: which branch templates and services follow
+    #[command(subcommand)]
+    Sync(sync::Verb),
+    /// Tags of everything that has an ARN
+    #[command(subcommand, alias = "tags")]
+    Tag(tags::Verb),
+    /// How many there are of everything, how many failed, and how many are behind their templates
+    Summary(summary::Summary),
     /// Agents: the processes that deploy in each account
     #[command(subcommand, alias = "agents")]
     Agent(agents::Verb),

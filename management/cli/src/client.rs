@@ -136,6 +136,14 @@ impl Hub {
         deployments, deployment_service_client, DeploymentServiceClient;
         /// Grants.
         grants, grant_service_client, GrantServiceClient;
+        /// Source repositories.
+        repositories, repository_service_client, RepositoryServiceClient;
+        /// What follows them.
+        sync, sync_service_client, SyncServiceClient;
+        /// Tags.
+        tags, tag_service_client, TagServiceClient;
+        /// How many of everything.
+        summary, summary_service_client, SummaryServiceClient;
         /// Agents.
         agents, agents_service_client, AgentsServiceClient;
     }

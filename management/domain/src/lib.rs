@@ -9,16 +9,21 @@
 //! * [`service`]: the order of instances and pipeline in a create, update or delete.
 //! * [`grant`]: who may pull from which repository, because of what; and one lane per repository policy.
 //! * [`authority`]: who may do what, as a table.
+//! * [`arn`], [`tag`], [`repository`], [`event`]: names, tags and events of things, in Proton's words.
 //!
 //! Start with [`step`], the one shape of every workflow, then [`deployment`].
 
+pub mod arn;
 pub mod authority;
 pub mod connection;
 pub mod deployment;
+pub mod event;
 pub mod grant;
 pub mod job;
 pub mod principal;
+pub mod repository;
 pub mod service;
 pub mod step;
+pub mod tag;
 pub mod target;
 pub mod template;

@@ -130,6 +130,17 @@ pub struct Versions {
     pub next_minor: BTreeMap<u32, u32>,
 }
 
+/// How something that was made from a template stands to the template's recommended version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// It runs what is recommended, or something higher.
+    UpToDate,
+    /// A higher minor version of its major version is recommended.
+    BehindMinor,
+    /// A higher major version is recommended.
+    BehindMajor,
+}
+
 /// Which version somebody asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
@@ -254,6 +265,38 @@ impl Versions {
     #[must_use]
     pub fn recommended_of(&self, major: u32) -> Option<TemplateVersion> {
         self.published().rfind(|version| version.major == major)
+    }
+
+    /// The major versions that exist.
+    #[must_use]
+    pub fn majors(&self) -> std::collections::BTreeSet<u32> {
+        self.existing.keys().map(|version| version.major).collect()
+    }
+
+    /// The template's own status, as Proton's events tell it: whether anything of it is published.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        if self.published().next().is_some() {
+            VersionState::Published.word()
+        } else {
+            VersionState::Draft.word()
+        }
+    }
+
+    /// How far something that runs `version` is behind what is recommended. Nothing recommended: nothing to be behind.
+    #[must_use]
+    pub fn standing(&self, version: TemplateVersion) -> Standing {
+        let major = self.recommended().map(|recommended| recommended.major);
+        let minor = self
+            .recommended_of(version.major)
+            .map(|recommended| recommended.minor);
+        if major.is_some_and(|major| version.major < major) {
+            Standing::BehindMajor
+        } else if minor.is_some_and(|minor| version.minor < minor) {
+            Standing::BehindMinor
+        } else {
+            Standing::UpToDate
+        }
     }
 
     /// The version that a request means.

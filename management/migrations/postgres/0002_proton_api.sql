@@ -49,7 +49,7 @@ CREATE INDEX component_attached ON component (service, instance);
 
 -- Tags that people gave; managed ones follow from what the thing is.
 CREATE TABLE tag (
-    resource TEXT COLLATE "C"   NOT NULL, -- ARN
+    resource TEXT COLLATE "C"   NOT NULL, -- what its ARN ends with, such as environment/prd
     key      TEXT COLLATE "C"   NOT NULL,
     value    TEXT COLLATE "C"   NOT NULL,
     PRIMARY KEY (resource, key)
@@ -133,13 +133,26 @@ CREATE TABLE creation (
     PRIMARY KEY (kind, name)
 );
 
--- Changes of status that others are told about, until they were.
+-- Changes of status that others are told about, for as long as they may still be told.
 CREATE TABLE event (
-    sequence    BIGINT NOT NULL PRIMARY KEY,
+    sequence    BIGINT NOT NULL PRIMARY KEY, -- drawn from the sequence of changes
     id          TEXT COLLATE "C"   NOT NULL,
     at          BIGINT NOT NULL,
+    resource    TEXT COLLATE "C"   NOT NULL, -- what its ARN ends with
+    account     TEXT COLLATE "C", -- of the ARN, where it is not the hub's
+    region      TEXT COLLATE "C",
     detail_type TEXT COLLATE "C"   NOT NULL,
-    resource    TEXT COLLATE "C"   NOT NULL, -- what the ARN is made of
-    detail      TEXT COLLATE "C"   NOT NULL, -- JSON
-    waiting     TEXT COLLATE "C"   NOT NULL -- JSON list of those who have not been told yet
+    detail      TEXT COLLATE "C"   NOT NULL -- JSON
+);
+CREATE INDEX event_at ON event (at);
+
+-- Those who are told about them, and how far they have been told.
+CREATE TABLE event_sink (
+    name       TEXT COLLATE "C"   NOT NULL PRIMARY KEY, -- webhook, put_events
+    told       BIGINT NOT NULL, -- every event up to this one, but for those in again
+    again      TEXT COLLATE "C"   NOT NULL, -- JSON list of events that were refused and are offered once more
+    attempts   BIGINT NOT NULL, -- in vain, since the last that was not
+    due_at     BIGINT NOT NULL, -- not before; whoever tells claims it by moving this
+    job        TEXT COLLATE "C", -- the job that is telling
+    last_error TEXT COLLATE "C"   NOT NULL
 );

@@ -66,7 +66,7 @@ CREATE INDEX component_attached ON component (service, instance);
 
 -- Tags that people gave; managed ones follow from what the thing is.
 CREATE TABLE tag (
-    resource TEXT   NOT NULL, -- ARN
+    resource TEXT   NOT NULL, -- what its ARN ends with, such as environment/prd
     key      TEXT   NOT NULL,
     value    TEXT   NOT NULL,
     PRIMARY KEY (resource, key)
@@ -150,13 +150,26 @@ CREATE TABLE creation (
     PRIMARY KEY (kind, name)
 ) STRICT;
 
--- Changes of status that others are told about, until they were.
+-- Changes of status that others are told about, for as long as they may still be told.
 CREATE TABLE event (
-    sequence    INTEGER NOT NULL PRIMARY KEY,
+    sequence    INTEGER NOT NULL PRIMARY KEY, -- drawn from the sequence of changes
     id          TEXT   NOT NULL,
     at          INTEGER NOT NULL,
+    resource    TEXT   NOT NULL, -- what its ARN ends with
+    account     TEXT, -- of the ARN, where it is not the hub's
+    region      TEXT,
     detail_type TEXT   NOT NULL,
-    resource    TEXT   NOT NULL, -- what the ARN is made of
-    detail      TEXT   NOT NULL, -- JSON
-    waiting     TEXT   NOT NULL -- JSON list of those who have not been told yet
+    detail      TEXT   NOT NULL -- JSON
+) STRICT;
+CREATE INDEX event_at ON event (at);
+
+-- Those who are told about them, and how far they have been told.
+CREATE TABLE event_sink (
+    name       TEXT   NOT NULL PRIMARY KEY, -- webhook, put_events
+    told       INTEGER NOT NULL, -- every event up to this one, but for those in again
+    again      TEXT   NOT NULL, -- JSON list of events that were refused and are offered once more
+    attempts   INTEGER NOT NULL, -- in vain, since the last that was not
+    due_at     INTEGER NOT NULL, -- not before; whoever tells claims it by moving this
+    job        TEXT, -- the job that is telling
+    last_error TEXT   NOT NULL
 ) STRICT;

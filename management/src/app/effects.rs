@@ -67,6 +67,11 @@ pub enum Outcome {
         /// Statements of others that keep a reader out.
         warnings: Vec<String>,
     },
+    /// Events were put onto the bus.
+    EventsPut {
+        /// Those that were not taken, by their place in the job, and why.
+        refused: Vec<(usize, String)>,
+    },
     /// It did not work.
     Failed {
         /// What sort of failure.
@@ -327,7 +332,10 @@ impl Unit<'_> {
                     row.stack_arn.clone_from(stack);
                 }
             }
-            Some(Outcome::Gone | Outcome::Revoked | Outcome::PullPolicySet { .. }) | None => {}
+            Some(
+                Outcome::Gone | Outcome::Revoked | Outcome::PullPolicySet { .. } | Outcome::EventsPut { .. },
+            )
+            | None => {}
         }
         let words = match ending {
             Ending::Succeeded => row.deployment.word().to_owned(),
@@ -473,6 +481,7 @@ impl Unit<'_> {
                 deployments::put(self.tx, &mut row).await?;
                 Ok(())
             }
+            None if matches!(job.work, JobWork::PutEvents { .. }) => self.events_put(job, outcome).await,
             None => self.policy_ended(job.job.id, outcome).await,
         }
     }
@@ -500,7 +509,7 @@ impl Unit<'_> {
                     then,
                 }
             }
-            Outcome::Applied { .. } | Outcome::Gone | Outcome::Revoked => {
+            Outcome::Applied { .. } | Outcome::Gone | Outcome::Revoked | Outcome::EventsPut { .. } => {
                 let why = "the agent reported the outcome of another sort of job".to_owned();
                 LaneInput::Failed {
                     job,

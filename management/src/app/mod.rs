@@ -15,15 +15,21 @@ pub mod effects;
 pub mod enrolment;
 pub mod environments;
 pub mod error;
+pub mod events;
 pub mod grants;
 pub mod inputs;
 pub mod instances;
 pub mod management;
+pub mod notifications;
 pub mod outputs;
 pub mod pipelines;
 pub mod quotas;
+pub mod repositories;
 pub mod services;
 pub mod settings;
+pub mod summary;
+pub mod sync;
+pub mod tags;
 pub mod templates;
 pub mod tokens;
 pub mod work;
@@ -69,6 +75,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// How often repository policies are compared with what is wanted although nothing has changed.
     pub grant_check: Duration,
+    /// Who is told about changes of status.
+    pub events: events::Sinks,
     /// How many of each thing there may be.
     pub quotas: quotas::Quotas,
 }

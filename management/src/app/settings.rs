@@ -8,7 +8,7 @@ use hadron_proto::vocab::RoleArn;
 
 use super::{App, AppError, ErrorKind, Request, Settings};
 use crate::store::settings::{self, RepositoryBranch, Setting};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, repositories};
 
 /// The settings as they count now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -147,13 +147,13 @@ impl App {
                 }
                 if let Some(repository) = &update.pipeline_repository {
                     let RepositoryBranch { provider, name, .. } = repository;
-                    if !settings::is_linked(unit.tx, provider, name).await? {
+                    if repositories::get(unit.tx, *provider, name).await?.is_none() {
                         return Err(AppError::new(
                             ErrorKind::Precondition,
                             "REPOSITORY_NOT_LINKED",
-                            format!("repository {name} ({provider}) is not linked"),
+                            format!("repository {name} ({}) is not linked", provider.word()),
                         )
-                        .help("link it first with CreateRepository"));
+                        .help("link it first: hadron repository link, or CreateRepository"));
                     }
                 }
                 if update.pipeline_repository.is_some() || update.remove_pipeline_repository {

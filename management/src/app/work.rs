@@ -17,7 +17,7 @@ use super::effects::Outcome;
 use super::{App, AppError, ErrorKind, Notice, Unit, environments, settings};
 use crate::store::connections::ConnectionRow;
 use crate::store::deployments::{Change, DeploymentRow, Source, StackEvent};
-use crate::store::jobs::{JobRow, JobWork};
+use crate::store::jobs::{EventEntry, JobRow, JobWork};
 use crate::store::{Sequence, agents, connections, deployments, jobs, requests, targets, templates};
 
 /// An agent, as its certificate says.
@@ -104,6 +104,13 @@ pub enum OfferedWork {
         repository: String,
         /// Who shall be able to pull.
         readers: Vec<AccountId>,
+    },
+    /// Put events onto a bus.
+    PutEvents {
+        /// The name or ARN of the bus.
+        bus: String,
+        /// The events.
+        entries: Vec<EventEntry>,
     },
 }
 
@@ -612,6 +619,10 @@ async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) ->
             repository: repository.to_string(),
             readers: readers.iter().copied().collect(),
         },
+        (JobWork::PutEvents { bus, entries }, _) => OfferedWork::PutEvents {
+            bus: bus.clone(),
+            entries: entries.clone(),
+        },
         (_, None) => return Err(AppError::internal("a stack job without a deployment")),
         (work, Some(deployment)) => {
             let mut deployment = deployments::get(unit.tx, deployment)
@@ -684,7 +695,9 @@ async fn stack_work(
             retain: deployment.retain.clone(),
         },
         JobWork::RevokeStack => OfferedWork::Revoke { stack },
-        JobWork::SetPullPolicy { .. } => return Err(AppError::internal("a policy job with a deployment")),
+        JobWork::SetPullPolicy { .. } | JobWork::PutEvents { .. } => {
+            return Err(AppError::internal("a job without a stack that has a deployment"));
+        }
     })
 }
 
@@ -744,6 +757,6 @@ pub(super) const fn done(outcome: &Outcome) -> Option<Done> {
         Outcome::Applied { .. } => Some(Done::Applied),
         Outcome::Gone => Some(Done::Gone),
         Outcome::Revoked => Some(Done::Revoked),
-        Outcome::PullPolicySet { .. } | Outcome::Failed { .. } => None,
+        Outcome::PullPolicySet { .. } | Outcome::EventsPut { .. } | Outcome::Failed { .. } => None,
     }
 }

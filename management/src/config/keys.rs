@@ -246,6 +246,36 @@ pub const KEYS: &[Key] = &[
         "How many connections one environment account may ask for [default: 100]",
     ),
     key(
+        "events.webhook_url",
+        Kind::Text,
+        "URL",
+        "Who is told about every change of status, by HTTPS",
+    ),
+    key(
+        "events.webhook_secret_file",
+        Kind::Text,
+        "FILE",
+        "The secret that signs what the webhook is told, at least 16 bytes",
+    ),
+    key(
+        "events.put_events",
+        Kind::Switch,
+        "BOOL",
+        "Have the management account's agent put events onto an EventBridge bus",
+    ),
+    key(
+        "events.event_bus",
+        Kind::Text,
+        "NAME",
+        "The name or ARN of that bus [default: default]",
+    ),
+    key(
+        "events.source",
+        Kind::Text,
+        "TEXT",
+        "What events on that bus call their source; not aws.proton, which EventBridge takes from AWS only [default: hadron]",
+    ),
+    key(
         "stacks.prefix",
         Kind::Text,
         "PREFIX",

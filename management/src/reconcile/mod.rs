@@ -1,6 +1,8 @@
 //! Reconcilers: they take no argument, read the whole wanted and the whole found state, and act on the difference. Woken by
 //! commits and by time; a wake-up says nothing but "look". Doubled ones are harmless.
 
+mod events;
+
 use std::time::Duration;
 
 use hadron_proto::vocab::Timestamp;
@@ -11,6 +13,7 @@ use crate::app::effects::topic;
 use crate::app::{App, AppError, ErrorKind, grants};
 use crate::store::outbox::{self, OutboxRow};
 use crate::store::{Topic, access_keys, agents, jobs, requests, services};
+use crate::webhook::Webhook;
 
 /// How often the outbox is looked at although nobody woke us.
 const OUTBOX_EVERY: Duration = Duration::from_secs(2);
@@ -25,8 +28,14 @@ const HISTORY_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Starts all reconcilers; they end when `shutdown` becomes true.
 #[must_use]
-pub fn start(app: &App, shutdown: &watch::Receiver<bool>) -> JoinSet<()> {
+pub fn start(app: &App, webhook: Option<Webhook>, shutdown: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
+    if let Some(webhook) = webhook {
+        tasks.spawn(events::webhook(app.clone(), webhook, shutdown.clone()));
+    }
+    if app.settings().events.put_events.is_some() {
+        tasks.spawn(events::put_events(app.clone(), shutdown.clone()));
+    }
     tasks.spawn(outbox(app.clone(), shutdown.clone()));
     tasks.spawn(periodic(
         "job expiry",
@@ -242,6 +251,7 @@ pub async fn check_grants(app: App) -> Result<(), AppError> {
 /// # Errors
 /// When the database does not answer.
 pub async fn forget(app: App) -> Result<(), AppError> {
+    app.forget_events().await?;
     app.write("retention", |unit| {
         Box::pin(async move {
             requests::forget(unit.tx, unit.now.minus(REQUESTS_KEPT)).await?;

@@ -1,10 +1,11 @@
 //! Rows of connections.
 
-use hadron_domain::connection::Connection;
+use hadron_domain::arn::Resource;
+use hadron_domain::connection::{Approval, Connection};
 use hadron_proto::vocab::{AccountId, ConnectionId, EnvironmentName, Region};
 
 use super::db::{Row, Sequence, Topic, Tx, params};
-use super::{StoreError, json, to_json};
+use super::{StoreError, events, json, tags, to_json};
 
 macro_rules! connection_columns {
     () => {
@@ -82,12 +83,35 @@ pub async fn insert(tx: &mut Tx, row: &ConnectionRow) -> Result<(), StoreError> 
         ],
     )
     .await?;
+    told(tx, row, None).await?;
     tx.after_commit(Topic::Changes);
     Ok(())
 }
 
+/// The hub's own connection is nothing that others are told about.
+async fn told(tx: &mut Tx, row: &ConnectionRow, before: Option<&str>) -> Result<(), StoreError> {
+    let c = &row.connection;
+    if row.kind == ConnectionKind::Management {
+        return Ok(());
+    }
+    let name = Resource::Connection(c.id);
+    // A deleted connection is gone for everybody but the audit.
+    if matches!(c.approval, Approval::Deleted(_)) {
+        tags::forget(tx, &name).await?;
+    }
+    events::told(tx, &name, Some((c.account, &c.region)), before, c.approval.word()).await
+}
+
 /// Writes a connection back where its epoch is still the one read or follows from it in this transaction.
 pub async fn put(tx: &mut Tx, row: &ConnectionRow) -> Result<(), StoreError> {
+    let before = tx
+        .query_opt(
+            "SELECT status FROM connection WHERE id = $1",
+            &params![row.connection.id],
+        )
+        .await?
+        .map(|before| before.get::<String>("status"))
+        .transpose()?;
     let changed = tx.next(Sequence::CHANGE).await?;
     let c = &row.connection;
     tx.execute(
@@ -95,6 +119,7 @@ pub async fn put(tx: &mut Tx, row: &ConnectionRow) -> Result<(), StoreError> {
         &params![c.id, c.approval.word(), c.epoch, to_json(c)?, row.pinned_role_id.clone(), changed],
     )
     .await?;
+    told(tx, row, before.as_deref()).await?;
     tx.after_commit(Topic::Changes);
     Ok(())
 }

@@ -51,6 +51,30 @@ pub enum JobWork {
         /// Who shall be able to pull.
         readers: std::collections::BTreeSet<AccountId>,
     },
+    /// Put events onto a bus.
+    PutEvents {
+        /// The name or ARN of the bus.
+        bus: String,
+        /// The events.
+        entries: Vec<EventEntry>,
+    },
+}
+
+/// An event as `PutEvents` takes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventEntry {
+    /// Its place among all changes.
+    pub sequence: u64,
+    /// When it was.
+    pub at: Timestamp,
+    /// Who says so.
+    pub source: String,
+    /// Which sort of change.
+    pub detail_type: String,
+    /// What it was and is, as JSON text.
+    pub detail: String,
+    /// The ARN of what changed.
+    pub resource: String,
 }
 
 impl JobWork {
@@ -60,6 +84,7 @@ impl JobWork {
             Self::DestroyStack => "destroy_stack",
             Self::RevokeStack => "revoke_stack",
             Self::SetPullPolicy { .. } => "set_pull_policy",
+            Self::PutEvents { .. } => "put_events",
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Rows of services.
 
+use hadron_domain::arn::Resource;
+use hadron_domain::event::DELETED;
 use hadron_domain::service::{Doing, Status};
 use hadron_proto::vocab::{ServiceName, TemplateName, TemplateVersion, Timestamp};
 
 use super::db::{Row, Sequence, Topic, Tx, params};
-use super::{StoreError, corrupt, json, to_json};
+use super::{StoreError, corrupt, events, json, sync, tags, to_json};
 
 macro_rules! service_columns {
     () => {
@@ -103,6 +105,8 @@ pub async fn insert(tx: &mut Tx, row: &ServiceRow) -> Result<(), StoreError> {
         ],
     )
     .await?;
+    let name = Resource::Service(row.name.clone());
+    events::told(tx, &name, None, None, row.status.word()).await?;
     tx.after_commit(Topic::Changes);
     Ok(())
 }
@@ -112,6 +116,11 @@ pub async fn insert(tx: &mut Tx, row: &ServiceRow) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::Conflict`] when somebody else wrote it meanwhile.
 pub async fn put(tx: &mut Tx, row: &mut ServiceRow) -> Result<(), StoreError> {
+    let before = tx
+        .query_opt("SELECT status FROM service WHERE name = $1", &params![&row.name])
+        .await?
+        .map(|before| before.get::<String>("status"))
+        .transpose()?;
     let changed = tx.next(Sequence::CHANGE).await?;
     let written = tx
         .execute(
@@ -138,14 +147,28 @@ pub async fn put(tx: &mut Tx, row: &mut ServiceRow) -> Result<(), StoreError> {
         return Err(super::changed("writing a service"));
     }
     row.generation += 1;
+    let name = Resource::Service(row.name.clone());
+    events::told(tx, &name, None, before.as_deref(), row.status.word()).await?;
     tx.after_commit(Topic::Changes);
     Ok(())
 }
 
-/// Removes a service whose parts are gone.
+/// Removes a service whose parts are gone, its tags, and what was said about its sync.
 pub async fn remove(tx: &mut Tx, name: &ServiceName) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM service WHERE name = $1", &params![name])
+    // Held before the row, as whoever writes one does it.
+    tx.next(Sequence::CHANGE).await?;
+    let gone = tx
+        .query_opt(
+            "DELETE FROM service WHERE name = $1 RETURNING status",
+            &params![name],
+        )
         .await?;
+    if let Some(gone) = gone {
+        sync::forget_service(tx, name).await?;
+        let name = Resource::Service(name.clone());
+        tags::forget(tx, &name).await?;
+        events::told(tx, &name, None, Some(gone.str("status")?), DELETED).await?;
+    }
     tx.after_commit(Topic::Changes);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What people decided for the whole account.
 
+use hadron_domain::repository::{Provider, SourceName};
 use hadron_proto::vocab::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -10,10 +11,10 @@ use super::{StoreError, json, to_json};
 /// A branch of a linked repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepositoryBranch {
-    /// GITHUB, `GITHUB_ENTERPRISE` or BITBUCKET.
-    pub provider: String,
-    /// OWNER/NAME.
-    pub name: String,
+    /// Who hosts it.
+    pub provider: Provider,
+    /// Its name there.
+    pub name: SourceName,
     /// The branch.
     pub branch: String,
 }
@@ -70,15 +71,4 @@ pub async fn put<T: Serialize + Sync>(
     )
     .await?;
     Ok(())
-}
-
-/// Whether a repository is linked.
-pub async fn is_linked(tx: &mut Tx, provider: &str, name: &str) -> Result<bool, StoreError> {
-    let row = tx
-        .query_opt(
-            "SELECT name FROM repository WHERE provider = $1 AND name = $2",
-            &params![provider, name],
-        )
-        .await?;
-    Ok(row.is_some())
 }

@@ -1,5 +1,7 @@
 //! Rows of whatever owns a stack: environments, service instances and pipelines.
 
+use hadron_domain::arn::Resource as Named;
+use hadron_domain::event::DELETED;
 use hadron_domain::service::Part;
 use hadron_domain::target::{Provisioning, Target};
 use hadron_domain::template::CompatibleTemplate;
@@ -11,7 +13,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::db::{Row, Sequence, Topic, Tx, params};
-use super::{StoreError, corrupt, json, to_json};
+use super::{StoreError, corrupt, events, json, tags, to_json};
 
 macro_rules! target_columns {
     () => {
@@ -327,6 +329,7 @@ pub async fn insert(tx: &mut Tx, row: &TargetRow) -> Result<(), StoreError> {
         ],
     )
     .await?;
+    events::told(tx, &Named::from(&row.target), None, None, &row.status).await?;
     tx.after_commit(Topic::Changes);
     Ok(())
 }
@@ -336,6 +339,11 @@ pub async fn insert(tx: &mut Tx, row: &TargetRow) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::Conflict`] when somebody else wrote it meanwhile.
 pub async fn put(tx: &mut Tx, row: &mut TargetRow) -> Result<(), StoreError> {
+    let before = tx
+        .query_opt("SELECT status FROM target WHERE id = $1", &params![row.id])
+        .await?
+        .map(|before| before.get::<String>("status"))
+        .transpose()?;
     let changed = tx.next(Sequence::CHANGE).await?;
     let written = tx
         .execute(
@@ -378,14 +386,34 @@ pub async fn put(tx: &mut Tx, row: &mut TargetRow) -> Result<(), StoreError> {
         return Err(super::changed("writing a target"));
     }
     row.generation += 1;
+    events::told(
+        tx,
+        &Named::from(&row.target),
+        None,
+        before.as_deref(),
+        &row.status,
+    )
+    .await?;
     tx.after_commit(Topic::Changes);
     Ok(())
 }
 
-/// Removes a target that is gone.
+/// Removes a target that is gone, and its tags.
 pub async fn remove(tx: &mut Tx, id: TargetId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM target WHERE id = $1", &params![id])
+    // Held before the row, as whoever writes one does it.
+    tx.next(Sequence::CHANGE).await?;
+    let gone = tx
+        .query_opt(
+            "DELETE FROM target WHERE id = $1 RETURNING kind, environment, service, instance, status",
+            &params![id],
+        )
         .await?;
+    if let Some(gone) = gone {
+        let (target, _) = read(&gone, "target.kind")?;
+        let name = Named::from(&target);
+        tags::forget(tx, &name).await?;
+        events::told(tx, &name, None, Some(gone.str("status")?), DELETED).await?;
+    }
     tx.after_commit(Topic::Changes);
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! Rows of templates and their versions.
 
-use hadron_domain::template::{CompatibleTemplate, TemplateKind, Versions};
+use hadron_domain::arn::Resource;
+use hadron_domain::event::DELETED;
+use hadron_domain::template::{CompatibleTemplate, TemplateKind, VersionState, Versions};
 use hadron_proto::vocab::{Digest, TemplateName, TemplateVersion, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::db::{Row, Sequence, Topic, Tx, params};
-use super::{StoreError, corrupt, json, to_json};
+use super::sync::{self, Follower};
+use super::{StoreError, corrupt, events, json, tags, to_json};
 
 macro_rules! template_version_columns {
     () => {
@@ -175,7 +178,30 @@ pub async fn insert(tx: &mut Tx, row: &TemplateRow) -> Result<(), StoreError> {
         ],
     )
     .await?;
+    told(tx, row, None).await?;
     tx.after_commit(Topic::Changes);
+    Ok(())
+}
+
+/// Tells what has become of a template and its versions, and forgets the tags of those that are gone.
+async fn told(tx: &mut Tx, row: &TemplateRow, before: Option<&Versions>) -> Result<(), StoreError> {
+    let template = Resource::template(row.kind, row.name.clone());
+    let known = before.map(Versions::word);
+    events::told(tx, &template, None, known, row.versions.word()).await?;
+    let (none, now) = (Versions::default(), &row.versions.existing);
+    let before = &before.unwrap_or(&none).existing;
+    for (version, state) in now {
+        let name = Resource::version(row.kind, row.name.clone(), *version);
+        let known = before.get(version).map(VersionState::word);
+        events::told(tx, &name, None, known, state.word()).await?;
+    }
+    for (version, state) in before {
+        if !now.contains_key(version) {
+            let name = Resource::version(row.kind, row.name.clone(), *version);
+            tags::forget(tx, &name).await?;
+            events::told(tx, &name, None, Some(state.word()), DELETED).await?;
+        }
+    }
     Ok(())
 }
 
@@ -184,6 +210,14 @@ pub async fn insert(tx: &mut Tx, row: &TemplateRow) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::Conflict`] when somebody else wrote it meanwhile.
 pub async fn put(tx: &mut Tx, row: &mut TemplateRow) -> Result<(), StoreError> {
+    let before: Option<Versions> = tx
+        .query_opt(
+            "SELECT versions FROM template WHERE kind = $1 AND name = $2",
+            &params![row.kind.word(), &row.name],
+        )
+        .await?
+        .map(|before| json(&before, "versions"))
+        .transpose()?;
     let changed = tx.next(Sequence::CHANGE).await?;
     let written = tx
         .execute(
@@ -206,17 +240,28 @@ pub async fn put(tx: &mut Tx, row: &mut TemplateRow) -> Result<(), StoreError> {
         return Err(super::changed("writing a template"));
     }
     row.generation += 1;
+    told(tx, row, before.as_ref()).await?;
     tx.after_commit(Topic::Changes);
     Ok(())
 }
 
-/// Removes a template without versions.
+/// Removes a template without versions, its tags, and what it follows.
 pub async fn remove(tx: &mut Tx, kind: TemplateKind, name: &TemplateName) -> Result<(), StoreError> {
-    tx.execute(
-        "DELETE FROM template WHERE kind = $1 AND name = $2",
-        &params![kind.word(), name],
-    )
-    .await?;
+    // Held before the row, as whoever writes one does it.
+    tx.next(Sequence::CHANGE).await?;
+    let gone = tx
+        .query_opt(
+            "DELETE FROM template WHERE kind = $1 AND name = $2 RETURNING versions",
+            &params![kind.word(), name],
+        )
+        .await?;
+    if let Some(gone) = gone {
+        let before: Versions = json(&gone, "versions")?;
+        sync::remove(tx, &Follower::Template(kind, name.clone())).await?;
+        let name = Resource::template(kind, name.clone());
+        tags::forget(tx, &name).await?;
+        events::told(tx, &name, None, Some(before.word()), DELETED).await?;
+    }
     tx.after_commit(Topic::Changes);
     Ok(())
 }

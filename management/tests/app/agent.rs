@@ -35,6 +35,7 @@ pub(crate) fn stack(offer: &Offer) -> &OfferedStack {
         | OfferedWork::Destroy { stack, .. }
         | OfferedWork::Revoke { stack } => stack,
         OfferedWork::SetPullPolicy { .. } => panic!("a policy has no stack"),
+        OfferedWork::PutEvents { .. } => panic!("events have no stack"),
     }
 }
 
@@ -111,7 +112,7 @@ pub(crate) fn applied(offer: &Offer) -> Outcome {
 
 pub(crate) fn failed(offer: &Offer, kind: FailureKind, why: &str) -> Outcome {
     let stack = match &offer.work {
-        OfferedWork::SetPullPolicy { .. } => None,
+        OfferedWork::SetPullPolicy { .. } | OfferedWork::PutEvents { .. } => None,
         _ => Some(arn(offer)),
     };
     let stuck = kind == FailureKind::DeleteFailed;
@@ -238,6 +239,7 @@ impl Agent {
                 changed: true,
                 warnings: Vec::new(),
             },
+            OfferedWork::PutEvents { .. } => Outcome::EventsPut { refused: Vec::new() },
         };
         app.report(&self.peer, offer.token, outcome).await
     }

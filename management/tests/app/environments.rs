@@ -1,5 +1,6 @@
 //! Environments: creation through connections, specs, versions, failures, deletion.
 
+use hadron_domain::repository::Provider;
 use hadron_domain::service::Part;
 use hadron_domain::target::Provisioning;
 use hadron_domain::template::{TemplateKind, Wanted};
@@ -360,7 +361,7 @@ scenarios! {
         update.roles.service = Some(format!("arn:aws:iam::{MANAGEMENT}:role/r").parse().unwrap());
         assert_eq!(reason(world.update_environment(update).await), "ROLES_OF_CONNECTION");
         let mut update = environment_update("prd", UpdateMode::Current);
-        update.repository = Some(RepositoryBranch { provider: "GITHUB".to_owned(), name: "acme/env".to_owned(), branch: "main".to_owned() });
+        update.repository = Some(RepositoryBranch { provider: Provider::Github, name: "acme/env".parse().unwrap(), branch: "main".to_owned() });
         assert_eq!(reason(world.update_environment(update).await), "REPOSITORY_NOT_AVAILABLE");
 
         world.create_environment("dev", None).await.unwrap();
@@ -410,7 +411,7 @@ scenarios! {
         let moved = world.update_environment(update).await.unwrap();
         assert_eq!((moved.version, moved.outputs["VpcId"].as_str()), (version("1.1"), "vpc-1"));
         let mut update = environment_update("shared", UpdateMode::Current);
-        update.repository = Some(RepositoryBranch { provider: "GITHUB".to_owned(), name: "acme/env".to_owned(), branch: "main".to_owned() });
+        update.repository = Some(RepositoryBranch { provider: Provider::Github, name: "acme/env".parse().unwrap(), branch: "main".to_owned() });
         assert_eq!(reason(world.update_environment(update).await), "REPOSITORY_NOT_USED");
 
         let gone = world.delete_environment("shared").await.unwrap();

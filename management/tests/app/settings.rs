@@ -1,5 +1,6 @@
 //! Account settings: what pipelines are provisioned with, and that no service with a pipeline begins without a role.
 
+use hadron_domain::repository::Provider;
 use hadron_management::app::settings::{Decision, SettingsUpdate};
 use hadron_management::app::{App, ErrorKind, Settings};
 use hadron_management::store::settings::RepositoryBranch;
@@ -63,7 +64,7 @@ scenarios! {
     }
 
     async fn a_pipeline_repository_has_to_be_linked(world: World) {
-        let repository = RepositoryBranch { provider: "GITHUB".to_owned(), name: "acme/pipelines".to_owned(), branch: "main".to_owned() };
+        let repository = RepositoryBranch { provider: Provider::Github, name: "acme/pipelines".parse().unwrap(), branch: "main".to_owned() };
         let with = |repository: Option<&RepositoryBranch>, remove| {
             let update = SettingsUpdate { pipeline_repository: repository.cloned(), remove_pipeline_repository: remove, ..SettingsUpdate::default() };
             world.app.update_settings(asked(&administrator(), "UpdateSettings"), update)

@@ -120,6 +120,7 @@ pub(crate) fn settings() -> Settings {
         lease: LEASE,
         heartbeat: Duration::from_secs(10),
         grant_check: Duration::from_secs(900),
+        events: hadron_management::app::events::Sinks::default(),
         quotas: hadron_management::app::Quotas::default(),
     }
 }

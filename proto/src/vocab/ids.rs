@@ -154,6 +154,8 @@ kinds! {
     Target, TargetId, "tgt";
     /// One line of a deployment's history.
     Event, EventId, "evt";
+    /// What keeps a service from being synced.
+    SyncBlocker, SyncBlockerId, "blk";
     /// One API request, and the idempotency token of a write.
     Request, RequestId, "req";
 }

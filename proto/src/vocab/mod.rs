@@ -11,7 +11,7 @@ pub use aws::{AccountId, ImageUri, InvalidAws, Partition, Region, RepositoryName
 pub use digest::{Digest, InvalidDigest};
 pub use ids::{
     AgentId, ConnectionId, DeploymentId, EventId, Id, IdKind, InvalidId, JobId, RequestId, SessionId,
-    TargetId, kinds,
+    SyncBlockerId, TargetId, kinds,
 };
 pub use names::{
     ComponentName, EnvironmentName, InstanceName, InvalidName, ServiceName, StackPrefix, TemplateName,

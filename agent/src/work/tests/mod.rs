@@ -1,6 +1,7 @@
 //! What is promised, against the account in memory. Time is paused: waiting costs nothing.
 
 mod crashes;
+mod events;
 mod faults;
 mod policies;
 mod states;

@@ -31,9 +31,13 @@ pub(crate) mod instances;
 #[cfg(test)]
 mod looks;
 pub(crate) mod pipelines;
+pub(crate) mod repositories;
 pub(crate) mod services;
 pub(crate) mod session;
 pub(crate) mod settings;
+pub(crate) mod summary;
+pub(crate) mod sync;
+pub(crate) mod tags;
 pub(crate) mod templates;
 
 /// What every command has at hand.
@@ -58,6 +62,10 @@ pub(crate) async fn run(command: Command, cx: &Context) -> Result<()> {
         Command::Pipeline(verb) => pipelines::run(verb, cx).await,
         Command::Deployment(verb) => deployments::run(verb, cx).await,
         Command::Grant(verb) => grants::run(verb, cx).await,
+        Command::Repository(verb) => repositories::run(verb, cx).await,
+        Command::Sync(verb) => sync::run(verb, cx).await,
+        Command::Tag(verb) => tags::run(verb, cx).await,
+        Command::Summary(summary) => summary::run(summary, cx).await,
         Command::Agent(verb) => agents::run(verb, cx).await,
         Command::Settings(verb) => settings::run(verb, cx).await,
         Command::Login(login) => session::login(login, cx).await,

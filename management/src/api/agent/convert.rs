@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 use crate::app::effects::{FailureKind, Outcome};
 use crate::app::work::{Act, Content, Offer, OfferedStack, OfferedWork, Token, Verdict};
 use crate::store::deployments::{Change, StackEvent};
+use crate::store::jobs::EventEntry;
 use crate::store::targets::Resource;
 
 /// Most outputs of one stack: CloudFormation's own limit.
@@ -202,6 +203,23 @@ fn work(work: OfferedWork) -> wire::offer::Work {
             repository,
             readers: readers.iter().map(ToString::to_string).collect(),
         }),
+        OfferedWork::PutEvents { bus, entries } => Work::PutEvents(wire::PutEvents {
+            bus,
+            entries: entries.into_iter().map(event_entry).collect(),
+        }),
+    }
+}
+
+fn event_entry(entry: EventEntry) -> wire::EventEntry {
+    wire::EventEntry {
+        source: entry.source,
+        detail_type: entry.detail_type,
+        detail: entry.detail,
+        resources: vec![entry.resource],
+        at: Some(prost_types::Timestamp {
+            seconds: entry.at.as_micros().div_euclid(1_000_000),
+            nanos: 0,
+        }),
     }
 }
 
@@ -343,6 +361,15 @@ pub(crate) fn outcome(outcome: Option<wire::report_request::Outcome>) -> Result<
             Ok(Outcome::PullPolicySet {
                 changed: policy.changed,
                 warnings,
+            })
+        }
+        Wire::EventsPut(put) => {
+            count("events_put.refused", put.refused.len(), MAX_WARNINGS)?;
+            let refused = put.refused.iter();
+            Ok(Outcome::EventsPut {
+                refused: refused
+                    .map(|each| (each.entry as usize, text(&each.reason)))
+                    .collect(),
             })
         }
         Wire::Failed(failed) => Ok(Outcome::Failed {

@@ -14,8 +14,12 @@ mod grants;
 mod instances;
 mod page;
 mod pipelines;
+mod repositories;
 mod services;
 mod settings;
+mod summary;
+mod sync;
+mod tags;
 mod templates;
 mod watch;
 
@@ -87,6 +91,16 @@ pub fn routes(app: &App, drain: &CancellationToken) -> Routes {
             operator.clone(),
         ))
         .add_service(wire::grant_service_server::GrantServiceServer::new(
+            operator.clone(),
+        ))
+        .add_service(wire::repository_service_server::RepositoryServiceServer::new(
+            operator.clone(),
+        ))
+        .add_service(wire::sync_service_server::SyncServiceServer::new(
+            operator.clone(),
+        ))
+        .add_service(wire::tag_service_server::TagServiceServer::new(operator.clone()))
+        .add_service(wire::summary_service_server::SummaryServiceServer::new(
             operator.clone(),
         ))
         .add_service(wire::agents_service_server::AgentsServiceServer::new(operator));

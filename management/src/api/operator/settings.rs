@@ -29,8 +29,8 @@ fn settings(settings: AccountSettings) -> wire::AccountSettings {
         pipeline_repository: settings
             .pipeline_repository
             .map(|repository| wire::RepositoryBranch {
-                provider: repository.provider,
-                name: repository.name,
+                provider: repository.provider.word().to_owned(),
+                name: repository.name.to_string(),
                 branch: repository.branch,
             }),
     }
@@ -59,11 +59,14 @@ impl wire::settings_service_server::SettingsService for Operator {
                 "pipeline_codebuild_role_arn",
                 message.pipeline_codebuild_role_arn.as_deref(),
             )?,
-            pipeline_repository: message.pipeline_repository.map(|repository| RepositoryBranch {
-                provider: repository.provider,
-                name: repository.name,
-                branch: repository.branch,
-            }),
+            pipeline_repository: match message.pipeline_repository {
+                Some(repository) => Some(RepositoryBranch {
+                    provider: word("pipeline_repository.provider", &repository.provider)?,
+                    name: word("pipeline_repository.name", &repository.name)?,
+                    branch: repository.branch,
+                }),
+                None => None,
+            },
             remove_pipeline_repository: message.remove_pipeline_repository,
         };
         let made = answer(self.app.update_settings(change, update).await)?;

@@ -134,13 +134,19 @@ pub(super) fn revealed(given: Option<Sensitive>) -> String {
     given.map(Sensitive::into_string).unwrap_or_default()
 }
 
-/// A branch of a repository.
-pub(super) fn branch(given: RepositoryBranchInput) -> RepositoryBranch {
-    RepositoryBranch {
-        provider: given.provider.as_str().to_owned(),
-        name: given.name,
-        branch: given.branch,
-    }
+/// A branch of a repository; `member` is what the request calls it.
+pub(super) fn branch(
+    member: &str,
+    given: Option<RepositoryBranchInput>,
+) -> Result<Option<RepositoryBranch>, Fault> {
+    let branch = |given: RepositoryBranchInput| {
+        Ok(RepositoryBranch {
+            provider: super::repositories::provider(given.provider),
+            name: word(&format!("{member}.name"), &given.name)?,
+            branch: given.branch,
+        })
+    };
+    given.map(branch).transpose()
 }
 
 /// What the API says about the deployments of whatever owns a stack.

@@ -30,7 +30,7 @@ impl Proton {
                 "environmentAccountConnectionId",
                 input.environment_account_connection_id.as_deref(),
             )?,
-            input.provisioning_repository.map(convert::branch),
+            convert::branch("provisioningRepository", input.provisioning_repository)?,
             Path::Unsaid,
         )?;
         let new = NewEnvironment {
@@ -114,7 +114,7 @@ impl Proton {
                 component: convert::word_opt("componentRoleArn", input.component_role_arn.as_deref())?,
                 codebuild: convert::word_opt("codebuildRoleArn", input.codebuild_role_arn.as_deref())?,
             },
-            repository: input.provisioning_repository.map(convert::branch),
+            repository: convert::branch("provisioningRepository", input.provisioning_repository)?,
         };
         let row = self.app.update_environment(call.request(None), update).await?;
         Ok(UpdateEnvironmentOutput {

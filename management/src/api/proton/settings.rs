@@ -2,10 +2,10 @@
 
 use super::arn::Resource;
 use super::shapes::{
-    AccountSettings, GetAccountSettingsInput, GetAccountSettingsOutput, RepositoryBranch, RepositoryProvider,
+    AccountSettings, GetAccountSettingsInput, GetAccountSettingsOutput, RepositoryBranch,
     UpdateAccountSettingsInput, UpdateAccountSettingsOutput,
 };
-use super::{Call, Fault, Proton, convert};
+use super::{Call, Fault, Proton, convert, repositories};
 use crate::app::settings::{self, Decision, SettingsUpdate};
 
 /// Absence keeps, an empty text removes.
@@ -28,7 +28,7 @@ impl Proton {
     ) -> Result<GetAccountSettingsOutput, Fault> {
         let found = self.app.get_settings(&call.caller).await?;
         Ok(GetAccountSettingsOutput {
-            account_settings: Some(self.account_settings(found)?),
+            account_settings: Some(self.account_settings(found)),
         })
     }
 
@@ -46,34 +46,29 @@ impl Proton {
                 "pipelineCodebuildRoleArn",
                 input.pipeline_codebuild_role_arn.as_deref(),
             )?,
-            pipeline_repository: input.pipeline_provisioning_repository.map(convert::branch),
+            pipeline_repository: convert::branch(
+                "pipelineProvisioningRepository",
+                input.pipeline_provisioning_repository,
+            )?,
             remove_pipeline_repository: input.delete_pipeline_provisioning_repository == Some(true),
         };
         let made = self.app.update_settings(call.request(None), update).await?;
         Ok(UpdateAccountSettingsOutput {
-            account_settings: self.account_settings(made)?,
+            account_settings: self.account_settings(made),
         })
     }
 
-    fn account_settings(&self, settings: settings::AccountSettings) -> Result<AccountSettings, Fault> {
-        let repository = settings.pipeline_repository.map(|given| {
-            let provider = RepositoryProvider::named(&given.provider).ok_or_else(|| {
-                Fault::internal(format!(
-                    "the stored provider '{}' is none of Proton's",
-                    given.provider
-                ))
-            })?;
-            Ok::<_, Fault>(RepositoryBranch {
-                arn: self.arn(Resource::Repository(provider, given.name.clone())),
-                branch: given.branch,
-                name: given.name,
-                provider,
-            })
+    fn account_settings(&self, settings: settings::AccountSettings) -> AccountSettings {
+        let repository = settings.pipeline_repository.map(|given| RepositoryBranch {
+            arn: self.arn(Resource::Repository(given.provider, given.name.clone())),
+            branch: given.branch,
+            name: given.name.into(),
+            provider: repositories::shown(given.provider),
         });
-        Ok(AccountSettings {
+        AccountSettings {
             pipeline_codebuild_role_arn: settings.pipeline_codebuild_role.map(String::from),
-            pipeline_provisioning_repository: repository.transpose()?,
+            pipeline_provisioning_repository: repository,
             pipeline_service_role_arn: settings.pipeline_role.map(String::from),
-        })
+        }
     }
 }

@@ -1,33 +1,56 @@
 //! Tags.
 
+use super::arn::ResourceArn;
 use super::shapes::{
-    ListTagsForResourceInput, ListTagsForResourceOutput, TagResourceInput, TagResourceOutput,
+    ListTagsForResourceInput, ListTagsForResourceOutput, Tag, TagResourceInput, TagResourceOutput,
     UntagResourceInput, UntagResourceOutput,
 };
-use super::{Call, Fault, Proton};
+use super::{Call, Fault, Proton, convert};
+
+/// Tags as the use cases take them.
+pub(super) fn given(tags: Option<Vec<Tag>>) -> Vec<(String, String)> {
+    let tags = tags.unwrap_or_default().into_iter();
+    tags.map(|tag| (tag.key, tag.value)).collect()
+}
 
 impl Proton {
     pub(super) async fn tag_resource(
         &self,
-        _call: &Call,
-        _input: TagResourceInput,
+        call: &Call,
+        input: TagResourceInput,
     ) -> Result<TagResourceOutput, Fault> {
-        Err(Fault::internal("not filled yet"))
+        let arn: ResourceArn = convert::word("resourceArn", &input.resource_arn)?;
+        let tags = given(Some(input.tags));
+        self.app.tag_resource(call.request(None), arn, tags).await?;
+        Ok(TagResourceOutput {})
     }
 
     pub(super) async fn untag_resource(
         &self,
-        _call: &Call,
-        _input: UntagResourceInput,
+        call: &Call,
+        input: UntagResourceInput,
     ) -> Result<UntagResourceOutput, Fault> {
-        Err(Fault::internal("not filled yet"))
+        let arn: ResourceArn = convert::word("resourceArn", &input.resource_arn)?;
+        let keys = input.tag_keys;
+        self.app.untag_resource(call.request(None), arn, keys).await?;
+        Ok(UntagResourceOutput {})
     }
 
     pub(super) async fn list_tags_for_resource(
         &self,
-        _call: &Call,
-        _input: ListTagsForResourceInput,
+        call: &Call,
+        input: ListTagsForResourceInput,
     ) -> Result<ListTagsForResourceOutput, Fault> {
-        Err(Fault::internal("not filled yet"))
+        let page = self.page(call, input.max_results, input.next_token.as_deref(), 1)?;
+        let arn: ResourceArn = convert::word("resourceArn", &input.resource_arn)?;
+        let tags = self
+            .app
+            .list_tags(&call.caller, arn, &page.first(), page.fetch())
+            .await?;
+        let (tags, next_token) = page.cut(tags, |(key, _)| vec![key.clone()]);
+        Ok(ListTagsForResourceOutput {
+            next_token,
+            tags: tags.into_iter().map(|(key, value)| Tag { key, value }).collect(),
+        })
     }
 }

@@ -198,8 +198,8 @@ mod tests {
 
     fn repository() -> RepositoryBranch {
         RepositoryBranch {
-            provider: "GITHUB".to_owned(),
-            name: "acme/env".to_owned(),
+            provider: hadron_domain::repository::Provider::Github,
+            name: "acme/env".parse().unwrap(),
             branch: "main".to_owned(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hadron_proto::vocab::Timestamp;
+use hadron_proto::vocab::{Id, IdKind, Timestamp};
 
 use super::value::{Value, params};
 use super::wake::Topic;
@@ -228,6 +228,12 @@ impl Tx {
                 self.query_one(sql, &[]).await?.get("now")
             }
         }
+    }
+
+    /// A fresh id.
+    #[must_use]
+    pub fn fresh_id<K: IdKind>(&self) -> Id<K> {
+        self.clock.fresh_id()
     }
 
     /// Wakes the topic's subscribers once this transaction is committed, and only then.
