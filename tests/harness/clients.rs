@@ -54,23 +54,36 @@ pub fn install_python() -> Result<()> {
 /// When Node or the package is missing; the error says what to install.
 pub fn install_node() -> Result<()> {
     let (home, source) = (node_home(), paths::root().join("tests/proton/node"));
-    let read = |name: &str| std::fs::read_to_string(source.join(name)).with_context(|| format!("tests/proton/node/{name}"));
+    let read = |name: &str| {
+        std::fs::read_to_string(source.join(name)).with_context(|| format!("tests/proton/node/{name}"))
+    };
     let (package, lock) = (read("package.json")?, read("package-lock.json")?);
     let stamp = home.join("package-lock.installed");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
         return Ok(());
     }
-    eprintln!("installing the AWS SDK for JavaScript into {} (once)", home.display());
+    eprintln!(
+        "installing the AWS SDK for JavaScript into {} (once)",
+        home.display()
+    );
     std::fs::create_dir_all(&home).context("a folder for the JavaScript SDK")?;
     std::fs::write(home.join("package.json"), package).context("package.json")?;
     std::fs::write(home.join("package-lock.json"), &lock).context("package-lock.json")?;
     let status = Command::new("npm")
-        .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"])
+        .args([
+            "ci",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "--loglevel=error",
+        ])
         .current_dir(&home)
         .status()
         .context("npm cannot be started: install Node 20 or later (Debian: apt-get install nodejs npm)")?;
     if !status.success() {
-        bail!("npm could not install tests/proton/node/package-lock.json ({status}); is a package registry reachable?");
+        bail!(
+            "npm could not install tests/proton/node/package-lock.json ({status}); is a package registry reachable?"
+        );
     }
     std::fs::write(&stamp, lock).context("remembering what was installed")
 }
@@ -103,7 +116,10 @@ impl Clients {
         let variables = proton_variables(world, &file)
             .into_iter()
             .chain([
-                ("AWS_SHARED_CREDENTIALS_FILE".to_owned(), folder.join("credentials").display().to_string()),
+                (
+                    "AWS_SHARED_CREDENTIALS_FILE".to_owned(),
+                    folder.join("credentials").display().to_string(),
+                ),
                 ("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned()),
                 ("AWS_PROFILE".to_owned(), "management".to_owned()),
                 ("HOME".to_owned(), folder.display().to_string()),
@@ -144,7 +160,8 @@ impl Clients {
     /// The same without any of the variables but the folders: for scripts that set their own.
     #[must_use]
     pub fn alone(mut self) -> Self {
-        self.variables.retain(|name, _| ["HOME", "LANG"].contains(&name.as_str()));
+        self.variables
+            .retain(|name, _| ["HOME", "LANG"].contains(&name.as_str()));
         self
     }
 
@@ -295,7 +312,9 @@ pub fn record(name: &str) -> PathBuf {
 pub fn records() -> PathBuf {
     let built = paths::binary("hadron").ok();
     let folder = built.as_deref().and_then(Path::parent);
-    folder.map_or_else(|| paths::root().join("target"), Path::to_owned).join("proton-coverage")
+    folder
+        .map_or_else(|| paths::root().join("target"), Path::to_owned)
+        .join("proton-coverage")
 }
 
 fn with_path(first: &Path) -> Result<String> {

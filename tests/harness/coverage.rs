@@ -66,8 +66,8 @@ fn declared() -> Result<BTreeMap<String, BTreeSet<String>>> {
 }
 
 fn unseen() -> Result<Unseen> {
-    let text =
-        std::fs::read_to_string(paths::root().join("tests/proton/unseen.toml")).context("tests/proton/unseen.toml")?;
+    let text = std::fs::read_to_string(paths::root().join("tests/proton/unseen.toml"))
+        .context("tests/proton/unseen.toml")?;
     toml::from_str(&text).context("tests/proton/unseen.toml")
 }
 
@@ -81,7 +81,8 @@ fn read(name: &str) -> Result<Record> {
 fn all() -> Result<Record> {
     let mut sum = Record::default();
     let folder = clients::records();
-    let entries = std::fs::read_dir(&folder).with_context(|| format!("no suite has run: {}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(&folder).with_context(|| format!("no suite has run: {}", folder.display()))?;
     for entry in entries.flatten() {
         let path = entry.path();
         let Some(name) = path.file_stem().and_then(|name| name.to_str()) else {
@@ -157,10 +158,16 @@ pub fn compare() -> Result<String> {
         std::fs::write(file(), &table).context("tests/proton/COVERAGE.md")?;
     }
     let gaps = gaps(&record)?;
-    ensure!(gaps.is_empty(), "neither seen nor explained in tests/proton/unseen.toml:\n  {}", gaps.join("\n  "));
+    ensure!(
+        gaps.is_empty(),
+        "neither seen nor explained in tests/proton/unseen.toml:\n  {}",
+        gaps.join("\n  ")
+    );
     let committed = std::fs::read_to_string(file()).context("tests/proton/COVERAGE.md")?;
     if committed != table {
-        bail!("tests/proton/COVERAGE.md is not what the suites saw; run `HADRON_WRITE=1 ./tests/run.sh` and look at the difference");
+        bail!(
+            "tests/proton/COVERAGE.md is not what the suites saw; run `HADRON_WRITE=1 ./tests/run.sh` and look at the difference"
+        );
     }
     Ok(table)
 }
@@ -175,7 +182,10 @@ fn gaps(record: &Record) -> Result<Vec<String>> {
         }
         for error in errors.difference(&seen.errors) {
             let explained = unseen.everywhere.contains_key(error)
-                || unseen.operation.get(operation).is_some_and(|why| why.contains_key(error));
+                || unseen
+                    .operation
+                    .get(operation)
+                    .is_some_and(|why| why.contains_key(error));
             if !explained {
                 gaps.push(format!("{operation}: {error}"));
             }
@@ -185,18 +195,28 @@ fn gaps(record: &Record) -> Result<Vec<String>> {
         }
         let explained = unseen.operation.get(operation).into_iter().flatten();
         for (error, _) in explained.filter(|(error, _)| seen.errors.contains(*error)) {
-            gaps.push(format!("{operation}: {error} was seen: take it out of unseen.toml"));
+            gaps.push(format!(
+                "{operation}: {error} was seen: take it out of unseen.toml"
+            ));
         }
     }
     for waiter in WAITERS {
         for outcome in ["success", "failure"] {
-            if !record.waiters.get(waiter).is_some_and(|seen| seen.contains(outcome)) {
+            if !record
+                .waiters
+                .get(waiter)
+                .is_some_and(|seen| seen.contains(outcome))
+            {
                 gaps.push(format!("waiter {waiter}: {outcome}"));
             }
         }
     }
     for list in declared.keys().filter(|name| name.starts_with("List")) {
-        let pages = if unseen.one_page.contains(list) { "one" } else { "many" };
+        let pages = if unseen.one_page.contains(list) {
+            "one"
+        } else {
+            "many"
+        };
         if !record.paginators.contains(&format!("{list}:{pages}")) {
             gaps.push(format!("paginator {list}: {pages} page(s)"));
         }
@@ -238,7 +258,11 @@ fn render(record: &Record) -> Result<String> {
         .collect();
     let _ = writeln!(text, "{}.\n", legend.join(", "));
     for (error, why) in &unseen.everywhere {
-        let _ = writeln!(text, "{} is declared by all and seen of none: {why}.", letter(error));
+        let _ = writeln!(
+            text,
+            "{} is declared by all and seen of none: {why}.",
+            letter(error)
+        );
     }
     let done = declared.len() - unseen.waits_for_git.len();
     let _ = writeln!(
@@ -260,7 +284,9 @@ fn render(record: &Record) -> Result<String> {
         let missing: Vec<String> = LETTERS
             .iter()
             .filter(|(_, name)| {
-                errors.contains(*name) && !seen.errors.contains(*name) && !unseen.everywhere.contains_key(*name)
+                errors.contains(*name)
+                    && !seen.errors.contains(*name)
+                    && !unseen.everywhere.contains_key(*name)
             })
             .map(|(letter, name)| {
                 let why = unseen.operation.get(operation).and_then(|why| why.get(*name));

@@ -43,6 +43,19 @@ impl Hub {
     /// # Errors
     /// When it does not come up.
     pub async fn start(folder: &Path, emulator: &str, more: &str) -> Result<Self> {
+        // A port that was free may be somebody else's a moment later: other worlds start at the same time.
+        let mut tries = 0;
+        loop {
+            match Self::start_once(folder, emulator, more).await {
+                Err(error) if tries < 3 && format!("{error:#}").contains("Address already in use") => {
+                    tries += 1
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn start_once(folder: &Path, emulator: &str, more: &str) -> Result<Self> {
         let folder = folder.join("hub");
         std::fs::create_dir_all(&folder).context("a folder for the hub")?;
         let (enrol, jobs, api, admin) = (free_port()?, free_port()?, free_port()?, free_port()?);
@@ -127,7 +140,11 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
     ///
     /// # Errors
     /// When that fails, or it does not come up.
-    pub async fn restart_with(&mut self, log: Option<&str>, between: impl FnOnce() -> Result<()>) -> Result<()> {
+    pub async fn restart_with(
+        &mut self,
+        log: Option<&str>,
+        between: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
         self.process.kill()?;
         let _ = std::fs::remove_file(self.folder.join("ready.json"));
         between()?;
@@ -141,7 +158,17 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
     /// When the command fails.
     pub fn access_key(&self, name: &str, role: &str) -> Result<(String, String)> {
         let output = Command::new(paths::binary("hadron-hub")?)
-            .args(["admin", "access-key", "create", name, "--role", role, "--output", "json", "--config"])
+            .args([
+                "admin",
+                "access-key",
+                "create",
+                name,
+                "--role",
+                role,
+                "--output",
+                "json",
+                "--config",
+            ])
             .arg(self.folder.join("hub.toml"))
             .output()
             .context("hadron-hub admin access-key create")?;

@@ -45,7 +45,9 @@ impl Cast {
 /// When a file cannot be written.
 pub fn write_env(world: &World, cast: &Cast, folder: &Path) -> Result<PathBuf> {
     let config = folder.join("aws-config");
-    let mut profiles = String::from("# Made by the demo: keys for the hub, by the IAM identities in the profiles with -iam.\n");
+    let mut profiles = String::from(
+        "# Made by the demo: keys for the hub, by the IAM identities in the profiles with -iam.\n",
+    );
     for (profile, who) in [
         ("management", &cast.admin),
         ("developer", &cast.developer),

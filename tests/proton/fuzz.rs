@@ -15,7 +15,15 @@ const SEED: u32 = 20_200_720;
 #[tokio::test]
 async fn fuzz() -> Result<()> {
     let (world, clients) = world("").await?;
-    let clients = clients.told("calls", json!(CALLS)).told("seed", json!(SEED)).unrecorded();
-    println!("{}", clients.python("fuzz", &["fuzz"], Duration::from_secs(250)).await?);
+    let clients = clients
+        .told("calls", json!(CALLS))
+        .told("seed", json!(SEED))
+        .unrecorded();
+    println!(
+        "{}",
+        clients
+            .python("fuzz", &["fuzz"], Duration::from_secs(250))
+            .await?
+    );
     invariants::hold(&world, &[]).await
 }

@@ -18,7 +18,9 @@ async fn no_request_reads_a_whole_table() -> Result<()> {
     let filter = "info,hadron_management::store::db=trace";
     world.hub.restart_with(Some(filter), || Ok(())).await?;
     let clients = clients.unrecorded();
-    clients.python("plans", &["reads"], Duration::from_secs(170)).await?;
+    clients
+        .python("plans", &["reads"], Duration::from_secs(170))
+        .await?;
 
     let mut statements = BTreeSet::new();
     for line in world.log_lines("hub/hub.log")? {
@@ -33,14 +35,22 @@ async fn no_request_reads_a_whole_table() -> Result<()> {
             start.starts_with("SELECT") || start.starts_with("WITH")
         })
         .collect();
-    ensure!(selects.len() >= 60, "the log has only {} statements that read", selects.len());
+    ensure!(
+        selects.len() >= 60,
+        "the log has only {} statements that read",
+        selects.len()
+    );
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let database = Connection::open_with_flags(world.hub.folder().join("hub.db"), flags).context("the hub's database")?;
+    let database = Connection::open_with_flags(world.hub.folder().join("hub.db"), flags)
+        .context("the hub's database")?;
     let mut bad = Vec::new();
     for select in &selects {
         for step in plan(&database, select)? {
             if reads_all(&step, select) {
-                bad.push(format!("{step}\n    {}", select.split_whitespace().collect::<Vec<_>>().join(" ")));
+                bad.push(format!(
+                    "{step}\n    {}",
+                    select.split_whitespace().collect::<Vec<_>>().join(" ")
+                ));
             }
         }
     }

@@ -72,7 +72,7 @@ is "$(proton list-service-pipeline-outputs --service-name shop --query "outputs[
   front-dev@222222222222,front-prod@333333333333
 
 say "An update of one instance"
-proton get-service --name shop --query service.spec --output text | sed 's/port: 80}/port: 443}/' > shop.yaml
+proton get-service --name shop --query service.spec --output text | sed 's/port: 80$/port: 443/' > shop.yaml
 proton update-service-instance --profile developer --service-name shop --name front-prod --deployment-type CURRENT_VERSION \
   --spec file://shop.yaml > instance.json
 proton wait service-instance-deployed --service-name shop --name front-prod

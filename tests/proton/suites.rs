@@ -23,10 +23,11 @@ pub(crate) async fn world(hub: &str) -> Result<(World, Clients)> {
 /// Runs suites in a world of their own, and looks at it afterwards.
 async fn run(name: &str, suites: &[&str]) -> Result<()> {
     let (world, clients) = world("").await?;
-    let printed = clients.python(name, suites, PATIENCE).await?;
-    println!("{printed}");
+    println!("{}", clients.python(name, suites, PATIENCE).await?);
     coverage::contains(name)?;
-    invariants::hold(&world, &[]).await.context("the world afterwards")
+    invariants::hold(&world, &[])
+        .await
+        .context("the world afterwards")
 }
 
 #[tokio::test]
@@ -86,7 +87,10 @@ async fn quotas() -> Result<()> {
         hub.push_str(&format!("{name} = {limit}\n"));
     }
     let (world, clients) = world(&hub).await?;
-    let limits: serde_json::Map<_, _> = limits.iter().map(|(name, limit)| ((*name).to_owned(), json!(limit))).collect();
+    let limits: serde_json::Map<_, _> = limits
+        .iter()
+        .map(|(name, limit)| ((*name).to_owned(), json!(limit)))
+        .collect();
     let clients = clients.told("quotas", limits.into());
     println!("{}", clients.python("quotas", &["quotas"], PATIENCE).await?);
     coverage::contains("quotas")?;
@@ -103,9 +107,15 @@ async fn signatures() -> Result<()> {
     run("signatures", &["signatures"]).await
 }
 
+/// Who wins is chance, so that nothing of it gets into the table.
 #[tokio::test]
 async fn races() -> Result<()> {
-    run("races", &["races"]).await
+    let (world, clients) = world("").await?;
+    println!(
+        "{}",
+        clients.unrecorded().python("races", &["races"], PATIENCE).await?
+    );
+    invariants::hold(&world, &[]).await
 }
 
 /// The steps of the reference pipeline.

@@ -85,14 +85,26 @@ impl Bench {
         let mut rows = Vec::new();
         for (what, operation, body) in [
             ("GetService", "GetService", None),
-            ("ListServices, 20 a page", "ListServices", Some(json!({ "maxResults": 20 }))),
-            ("ListServices, 100 a page", "ListServices", Some(json!({ "maxResults": 100 }))),
+            (
+                "ListServices, 20 a page",
+                "ListServices",
+                Some(json!({ "maxResults": 20 })),
+            ),
+            (
+                "ListServices, 100 a page",
+                "ListServices",
+                Some(json!({ "maxResults": 100 })),
+            ),
             (
                 "ListServiceInstances of a service",
                 "ListServiceInstances",
                 Some(json!({ "serviceName": "bench-500" })),
             ),
-            ("ListDeployments, 20 a page", "ListDeployments", Some(json!({ "maxResults": 20 }))),
+            (
+                "ListDeployments, 20 a page",
+                "ListDeployments",
+                Some(json!({ "maxResults": 20 })),
+            ),
         ] {
             let mut times = Vec::new();
             for at in 0..self.calls + 50 {
@@ -138,8 +150,14 @@ fn machine() -> String {
         .map_or("an unknown processor", str::trim)
         .to_owned();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let build = if cfg!(debug_assertions) { "debug build" } else { "release build" };
-    format!("{model}, {cores} cores, {build}, SQLite, one client, TLS on loopback, each request signed and verified")
+    let build = if cfg!(debug_assertions) {
+        "debug build"
+    } else {
+        "release build"
+    };
+    format!(
+        "{model}, {cores} cores, {build}, SQLite, one client, TLS on loopback, each request signed and verified"
+    )
 }
 
 /// Who calls the hub as an SDK would, over one connection that is kept.
@@ -191,8 +209,13 @@ impl Caller {
             .build()
             .context("signing")?
             .into();
-        let signable = SignableRequest::new("POST", &self.api, headers.into_iter(), SignableBody::Bytes(body.as_bytes()))
-            .context("signing")?;
+        let signable = SignableRequest::new(
+            "POST",
+            &self.api,
+            headers.into_iter(),
+            SignableBody::Bytes(body.as_bytes()),
+        )
+        .context("signing")?;
         let (instructions, _) = sign(signable, &params).context("signing")?.into_parts();
         let mut request = self.http.post(&self.api).body(body.to_owned());
         for (name, value) in &headers[1..] {
@@ -290,7 +313,11 @@ impl Rows {
     }
 
     fn ids(&self) -> Result<Vec<String>> {
-        let at = self.columns.iter().position(|column| column == "id").context("no column id")?;
+        let at = self
+            .columns
+            .iter()
+            .position(|column| column == "id")
+            .context("no column id")?;
         let ids = self.rows.iter().filter_map(|row| match &row[at] {
             Value::Text(id) => Some(id.clone()),
             _ => None,

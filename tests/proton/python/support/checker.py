@@ -7,18 +7,13 @@ from datetime import datetime, timezone
 
 from botocore.model import OperationModel, Shape
 
-# Members that the model requires and Proton itself never had at that moment: nothing has succeeded when something was only
-# just created. The hub answers the time of creation there, and so it is not excepted; listed to say why it looks odd.
-ODD = {
-    "lastDeploymentSucceededAt": "required although nothing has succeeded yet: the hub gives the time of creation",
-    "roleArn": "required in a connection that may be requested without one: absent then",
-}
-
-# (structure, member) that may be absent although the model requires them.
-MAY_BE_ABSENT = {
+# (structure, member) that are required by the model although the request may leave them out. The hub gives an empty text then.
+MAY_BE_EMPTY = {
     ("EnvironmentAccountConnection", "roleArn"),
     ("EnvironmentAccountConnectionSummary", "roleArn"),
 }
+# Another oddity of the model: `lastDeploymentSucceededAt` is required although nothing may have succeeded yet. The hub gives
+# the time of creation, so that nothing is excepted here.
 
 # What every service of AWS may answer to a request that is not rightly signed, and no model names.
 OF_SIGNATURES = {
@@ -110,11 +105,13 @@ def _structure(shape: Shape, value, path: str, found: list[str]) -> None:
         if name not in shape.members:
             found.append(f"{path}.{name} is not in the model")
     for name in shape.metadata.get("required", ()):
-        if name not in value and (shape.name, name) not in MAY_BE_ABSENT:
+        if name not in value:
             found.append(f"{path}.{name} is required and absent")
     if getattr(shape, "is_tagged_union", False) and len(value) != 1:
         found.append(f"{path} is a union and has {len(value)} members: {sorted(value)}")
     for name, member in shape.members.items():
+        if value.get(name) == "" and (shape.name, name) in MAY_BE_EMPTY:
+            continue
         if name in value:
             _walk(member, value[name], f"{path}.{name}", found)
 
