@@ -101,6 +101,8 @@ impl Session {
         params: &[Value],
     ) -> Result<Vec<Row>, StoreError> {
         tx::check(self.label, params)?;
+        // The tests that look at query plans read statements here. Values are parameters and no part of them.
+        tracing::trace!(label = self.label, statement = sql, "Asked the database");
         self.try_query(sql, params).map_err(|error| self.failed(error))
     }
 
@@ -271,8 +273,6 @@ fn prepare<'c>(
         Entry::Vacant(place) => {
             let rewritten = sql::for_sqlite(text);
             let statement = conn.prepare_cached(&rewritten)?;
-            // The tests that look at query plans read the statements here. Values are parameters and no part of them.
-            tracing::trace!(statement = rewritten, "Statement prepared");
             let names = statement.column_names().map(Into::into).collect();
             let columns = Arc::new(Columns {
                 table: sql::table(text),
