@@ -28,7 +28,10 @@ async fn no_request_reads_a_whole_table() -> Result<()> {
     let mut asked = BTreeMap::<String, BTreeSet<String>>::new();
     for line in world.log_lines("hub/hub.log")? {
         if let (Some(statement), Some(label)) = (line["statement"].as_str(), line["label"].as_str()) {
-            asked.entry(statement.to_owned()).or_default().insert(label.to_owned());
+            asked
+                .entry(statement.to_owned())
+                .or_default()
+                .insert(label.to_owned());
         }
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -296,7 +296,7 @@ impl Rows {
         let mut statement = database
             .prepare(&format!("SELECT * FROM {table} WHERE {which}"))
             .with_context(|| table.to_owned())?;
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let count = columns.len();
         let rows = statement
             .query_map([], |row| (0..count).map(|at| row.get::<_, Value>(at)).collect())
