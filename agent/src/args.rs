@@ -8,6 +8,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, V
 use hadron_proto::vocab::{AccountId, Region, RoleArn, StackPrefix};
 
 use crate::config::{KEYS, Origin, Override};
+use crate::limits::BucketName;
 use crate::telemetry::LogFormat;
 
 const HEADING: &str = "Configuration";
@@ -102,7 +103,9 @@ Examples:
   hadron-agent role --account 333333333333 --format cloudformation > roles.json
           The same as one CloudFormation template.
   hadron-agent role --account 111111111111 --management
-          For the management account: also leave to set the pull policies of ECR repositories.
+          For the management account: also leave to set the pull policies of ECR repositories and to read bundles.
+  hadron-agent role --account 111111111111 --management --bundle-bucket platform-bundles
+          The same, but bundles are read from this bucket only.
   hadron-agent role --account 111111111111 --management --registry-policy
           The same for an agent whose configuration says write_registry_policy = true.
   hadron-agent role --account 111111111111 --management --put-events
@@ -165,7 +168,7 @@ pub struct Role {
         value_name = "WHERE,..."
     )]
     pub runs_on: Vec<RunsOn>,
-    /// This is the management account: add leave to set the pull policies of ECR repositories
+    /// This is the management account: add leave to set the pull policies of ECR repositories and to read template bundles
     #[arg(long)]
     pub management: bool,
     /// For `write_registry_policy = true`: add leave to write the registry-wide ECR policy; needs --management
@@ -174,6 +177,15 @@ pub struct Role {
     /// The hub puts events onto a bus (`events.put_events`): add leave for that; needs --management
     #[arg(long, requires = "management")]
     pub put_events: bool,
+    /// Leave to read template bundles is for these S3 buckets only, of any account [default: all buckets of the management
+    /// account]; needs --management
+    #[arg(
+        long,
+        requires = "management",
+        value_delimiter = ',',
+        value_name = "BUCKET,..."
+    )]
+    pub bundle_bucket: Vec<BucketName>,
     /// What the documents are printed as
     #[arg(long, value_enum, default_value_t)]
     pub format: RoleFormat,

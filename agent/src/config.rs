@@ -18,7 +18,7 @@ use hadron_proto::vocab::{AccountId, ConnectionId, Digest, Region, RoleArn, Stac
 pub use keys::{KEYS, Key, Kind};
 pub use source::{Fault, Origin, Override, Source};
 
-use crate::limits::{Limits, RoleLists, TypePattern};
+use crate::limits::{BucketName, Limits, RoleLists, TypePattern};
 
 /// The exit code for a configuration that is wrong (`EX_USAGE` of sysexits).
 pub const EXIT: u8 = 64;
@@ -210,6 +210,7 @@ fn build(source: &mut Source) -> Option<Config> {
     let denied = source
         .list::<TypePattern>("limits.denied_resource_types")
         .unwrap_or_default();
+    let bundle_buckets = source.list::<BucketName>("limits.bundle_buckets");
     let roles = RoleLists {
         provisioning: roles(source, "roles.provisioning", account),
         pipeline: roles(source, "roles.pipeline", account),
@@ -280,6 +281,7 @@ fn build(source: &mut Source) -> Option<Config> {
             regions: regions.unwrap_or_else(|| vec![region.clone()]),
             denied_resource_types: denied,
             max_template_bytes,
+            bundle_buckets,
         },
         job_deadline,
         polling,

@@ -7,8 +7,8 @@ use hadron_proto::vocab::{StackArn, Timestamp};
 use hadron_proto::wire;
 
 use crate::job::{
-    Act, ApplyStack, DestroyStack, EventEntry, Failure, FailureKind, Job, Outcome, PutEvents, ResourceChange,
-    RevokeStack, RoleKind, SetPullPolicy, StackEvent, StackResource, Token, Work,
+    Act, ApplyStack, DestroyStack, EventEntry, Failure, FailureKind, FetchBundle, Job, Outcome, PutEvents,
+    ResourceChange, RevokeStack, RoleKind, SetPullPolicy, StackEvent, StackResource, Token, Work,
 };
 
 /// A message of the hub that this agent cannot make sense of.
@@ -67,12 +67,13 @@ pub(crate) fn wire_token(token: Token) -> wire::JobToken {
 }
 
 /// The kinds of work that this agent can do, as announced to the hub.
-pub(crate) const CAPABILITIES: [&str; 5] = [
+pub(crate) const CAPABILITIES: [&str; 6] = [
     "apply_stack",
     "destroy_stack",
     "revoke_stack",
     "set_pull_policy",
     "put_events",
+    "fetch_bundle",
 ];
 
 /// The capability that a piece of work asks for.
@@ -84,6 +85,7 @@ pub(crate) const fn capability(work: &Work) -> &'static str {
         Work::RevokeStack(_) => CAPABILITIES[2],
         Work::SetPullPolicy(_) => CAPABILITIES[3],
         Work::PutEvents(_) => CAPABILITIES[4],
+        Work::FetchBundle(_) => CAPABILITIES[5],
     }
 }
 
@@ -135,6 +137,7 @@ pub(crate) fn job(offer: &wire::Offer) -> Result<Job, Unreadable> {
                 bus: put.bus.clone(),
                 entries: put.entries.iter().map(event_entry).collect::<Result<_, _>>()?,
             }),
+            wire::offer::Work::FetchBundle(fetch) => Work::FetchBundle(fetch_bundle(fetch)?),
         },
     })
 }
@@ -166,6 +169,20 @@ fn apply_stack(apply: &wire::ApplyStack) -> Result<ApplyStack, Unreadable> {
         capabilities: apply.capabilities.clone(),
         resource_types: apply.resource_types.clone(),
         never_succeeded: apply.never_succeeded,
+    })
+}
+
+fn fetch_bundle(fetch: &wire::FetchBundle) -> Result<FetchBundle, Unreadable> {
+    if fetch.bucket.is_empty() {
+        return Err(Unreadable::Missing("bucket"));
+    }
+    if fetch.key.is_empty() {
+        return Err(Unreadable::Missing("key"));
+    }
+    Ok(FetchBundle {
+        bucket: fetch.bucket.clone(),
+        key: fetch.key.clone(),
+        max_bytes: fetch.max_bytes,
     })
 }
 
@@ -217,6 +234,10 @@ pub(crate) fn report(token: Token, outcome: Outcome) -> wire::ReportRequest {
                 })
                 .collect(),
         }),
+        Outcome::BundleFetched { digest, bytes } => Wire::BundleFetched(wire::BundleFetched {
+            digest: digest.to_string(),
+            bytes,
+        }),
         Outcome::Failed(Failure {
             kind,
             message,
@@ -251,6 +272,8 @@ const fn failure_kind(kind: FailureKind) -> wire::FailureKind {
         FailureKind::RepositoryMissing => wire::FailureKind::RepositoryMissing,
         FailureKind::PolicyTooLong => wire::FailureKind::PolicyTooLong,
         FailureKind::PolicyConflict => wire::FailureKind::PolicyConflict,
+        FailureKind::ObjectMissing => wire::FailureKind::ObjectMissing,
+        FailureKind::ObjectTooLarge => wire::FailureKind::ObjectTooLarge,
         FailureKind::Other => wire::FailureKind::Other,
     }
 }
@@ -406,6 +429,32 @@ mod tests {
         };
         assert!(job(&apply).unwrap_err().to_string().contains("template digest"));
         assert_eq!(role_kind(9).unwrap_err(), Unreadable::Unknown("kind of role"));
+    }
+
+    #[test]
+    fn a_bundle_has_a_bucket_and_a_key() {
+        let fetch = |bucket: &str, key: &str| {
+            let fetch = wire::FetchBundle {
+                bucket: bucket.to_owned(),
+                key: key.to_owned(),
+                max_bytes: 7,
+            };
+            job(&wire::Offer {
+                work: Some(wire::offer::Work::FetchBundle(fetch)),
+                ..offer()
+            })
+        };
+        let job = fetch("bundles", "vpc/v1.tar.gz").unwrap();
+        assert_eq!(capability(&job.work), "fetch_bundle");
+        let Work::FetchBundle(work) = job.work else {
+            panic!("{:?}", job.work);
+        };
+        assert_eq!(
+            (work.to_string().as_str(), work.max_bytes),
+            ("s3://bundles/vpc/v1.tar.gz", 7)
+        );
+        assert_eq!(fetch("", "k").unwrap_err(), Unreadable::Missing("bucket"));
+        assert_eq!(fetch("b", "").unwrap_err(), Unreadable::Missing("key"));
     }
 
     #[test]

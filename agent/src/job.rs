@@ -48,6 +48,8 @@ pub enum Work {
     SetPullPolicy(SetPullPolicy),
     /// Put events onto a bus of `EventBridge`.
     PutEvents(PutEvents),
+    /// Read a template bundle from S3 and hand it over.
+    FetchBundle(FetchBundle),
 }
 
 /// The provisioning role that a stack is deployed with, by what it deploys.
@@ -149,6 +151,23 @@ pub struct EventEntry {
     pub at: Timestamp,
 }
 
+/// See [`Work::FetchBundle`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchBundle {
+    /// The bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+    /// Larger ones are not read.
+    pub max_bytes: u64,
+}
+
+impl std::fmt::Display for FetchBundle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -184,6 +203,13 @@ pub enum Outcome {
     EventsPut {
         /// Those that it did not take, by their place in the job, and why.
         refused: Vec<(usize, String)>,
+    },
+    /// The bundle is what was handed over.
+    BundleFetched {
+        /// Digest of its bytes.
+        digest: Digest,
+        /// How many they are.
+        bytes: u64,
     },
     /// It did not work, and trying the same again would not help.
     Failed(Failure),
@@ -231,6 +257,10 @@ pub enum FailureKind {
     PolicyTooLong,
     /// The policy holds something that must not be overwritten.
     PolicyConflict,
+    /// The S3 object, or its bucket, does not exist.
+    ObjectMissing,
+    /// The S3 object is larger than what was asked for may be.
+    ObjectTooLarge,
     /// Anything else.
     Other,
 }
@@ -329,6 +359,12 @@ pub trait Hub: Send + Sync {
     fn template(&self, token: Token) -> impl Future<Output = Result<String, HubError>> + Send;
     /// Leave to make the one irrevocable call.
     fn authorise(&self, token: Token, act: Act) -> impl Future<Output = Result<Verdict, HubError>> + Send;
+    /// Hands over what the job was to fetch. Handing over again replaces it.
+    fn put_content(
+        &self,
+        token: Token,
+        content: bytes::Bytes,
+    ) -> impl Future<Output = Result<(), HubError>> + Send;
     /// Passes on stack events. Never blocks the work: bounded, retried in the background, repeatable.
     fn events(&self, token: Token, events: Vec<StackEvent>) -> impl Future<Output = ()> + Send;
 }

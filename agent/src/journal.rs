@@ -59,6 +59,9 @@ struct Accepted {
     template: Option<Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     repository: Option<String>,
+    /// Where a bundle is; what is in it is nobody's business here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bundle: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -275,6 +278,7 @@ fn accepted(job: &Job) -> Accepted {
         role: None,
         template: None,
         repository: None,
+        bundle: None,
     };
     match &job.work {
         Work::ApplyStack(apply) => {
@@ -296,6 +300,7 @@ fn accepted(job: &Job) -> Accepted {
         Work::SetPullPolicy(policy) => accepted.repository = Some(policy.repository.to_string()),
         // Events are the hub's to keep; what was done about them the step tells.
         Work::PutEvents(_) => {}
+        Work::FetchBundle(fetch) => accepted.bundle = Some(fetch.to_string()),
     }
     accepted
 }
@@ -308,6 +313,7 @@ const fn outcome_name(outcome: &wire::report_request::Outcome) -> &'static str {
         Outcome::Revoked(_) => "revoked",
         Outcome::PullPolicy(_) => "pull_policy_set",
         Outcome::EventsPut(_) => "events_put",
+        Outcome::BundleFetched(_) => "bundle_fetched",
         Outcome::Failed(_) => "failed",
     }
 }

@@ -121,6 +121,38 @@ pub struct Limits {
     pub denied_resource_types: Vec<TypePattern>,
     /// Largest template.
     pub max_template_bytes: u64,
+    /// Buckets that bundles may be read from; `None` leaves that to IAM.
+    pub bundle_buckets: Option<Vec<BucketName>>,
+}
+
+/// The name of an S3 bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketName(String);
+
+impl FromStr for BucketName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let bytes = text.as_bytes();
+        let fine = (3..=63).contains(&bytes.len())
+            && bytes.iter().all(|b| inner(*b) || matches!(b, b'.' | b'-'))
+            && bytes.first().is_some_and(|b| inner(*b))
+            && bytes.last().is_some_and(|b| inner(*b));
+        if fine {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!(
+                "'{text}' is no name of an S3 bucket; give the name alone, without s3://"
+            ))
+        }
+    }
+}
+
+impl fmt::Display for BucketName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// The policy, and whose agent this is.
@@ -156,7 +188,7 @@ impl Policy {
             Work::ApplyStack(apply) => (apply.role_kind, &mut apply.role),
             Work::DestroyStack(destroy) => (destroy.role_kind, &mut destroy.role),
             Work::RevokeStack(revoke) => (revoke.role_kind, &mut revoke.role),
-            Work::SetPullPolicy(_) | Work::PutEvents(_) => return Ok(job),
+            Work::SetPullPolicy(_) | Work::PutEvents(_) | Work::FetchBundle(_) => return Ok(job),
         };
         *role = self.roles.choose(kind, role.as_ref()).cloned();
         Ok(job)
@@ -231,6 +263,7 @@ impl Policy {
             Work::SetPullPolicy(_) => Ok(()),
             // Where events go is the hub's decision; whether they may, the role's.
             Work::PutEvents(_) => Ok(()),
+            Work::FetchBundle(fetch) => self.bundle(&fetch.bucket),
         }
     }
 
@@ -315,6 +348,20 @@ impl Policy {
             remedy: format!(
                 "raise limits.max_template_bytes to {bytes} or more in the agent's configuration"
             ),
+        })
+    }
+
+    fn bundle(&self, bucket: &str) -> Result<(), Broken> {
+        let Some(allowed) = &self.limits.bundle_buckets else {
+            return Ok(());
+        };
+        if allowed.iter().any(|one| one.0 == bucket) {
+            return Ok(());
+        }
+        Err(Broken {
+            rule: "limits.bundle_buckets",
+            asked: format!("bucket '{bucket}' is not among those that bundles may be read from"),
+            remedy: format!("add {bucket} to limits.bundle_buckets in the agent's configuration"),
         })
     }
 

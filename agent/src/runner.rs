@@ -320,9 +320,11 @@ impl<W: Worker> Shared<W> {
                 digest: apply.template_digest,
                 bytes: apply.template_bytes,
             }),
-            Work::DestroyStack(_) | Work::RevokeStack(_) | Work::SetPullPolicy(_) | Work::PutEvents(_) => {
-                None
-            }
+            Work::DestroyStack(_)
+            | Work::RevokeStack(_)
+            | Work::SetPullPolicy(_)
+            | Work::PutEvents(_)
+            | Work::FetchBundle(_) => None,
         };
         let (hub, post) = JobHub::new(
             self.link.clone(),
@@ -458,6 +460,7 @@ const fn name(outcome: &Outcome) -> &'static str {
         Outcome::Revoked { .. } => "revoked",
         Outcome::PullPolicySet { .. } => "pull_policy_set",
         Outcome::EventsPut { .. } => "events_put",
+        Outcome::BundleFetched { .. } => "bundle_fetched",
         Outcome::Failed(_) => "failed",
     }
 }

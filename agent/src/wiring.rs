@@ -252,6 +252,10 @@ fn summary(config: &Config) -> String {
             .map(ToString::to_string)
             .collect(),
     );
+    let bundles = config.limits.bundle_buckets.as_ref().map_or_else(
+        || "every bucket that the role may read".to_owned(),
+        |buckets| list(buckets.iter().map(ToString::to_string).collect()),
+    );
     let regions = list(config.limits.regions.iter().map(ToString::to_string).collect());
     let Config {
         hub,
@@ -265,6 +269,7 @@ fn summary(config: &Config) -> String {
          for the hub        {} (enrolment {})\n\
          keeps its state in {}\n\
          stacks             {}*, in {regions}; templates up to {} bytes; denied types: {denied}\n\
+         bundles            from {bundles}\n\
          provisioning roles {}\n\
          pipeline roles     {}\n\
          component roles    {}",

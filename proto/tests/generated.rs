@@ -19,6 +19,7 @@ fn generated_code_is_current() {
     tonic_prost_build::configure()
         .out_dir(&fresh)
         .bytes(".hadron.v1.ContentChunk")
+        .bytes(".hadron.v1.PutContentRequest")
         .compile_fds(descriptors)
         .expect("code is generated");
 

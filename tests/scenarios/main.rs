@@ -10,6 +10,7 @@ mod access_keys;
 mod bad_input;
 mod cancel;
 mod connections;
+mod environments;
 mod failures;
 mod grants;
 mod logs;

@@ -307,6 +307,33 @@ pub trait TemplateBucket: Send + Sync {
     ) -> impl Future<Output = Answer<String>> + Send;
 }
 
+/// An object of S3, as far as it is wanted.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Object {
+    /// All of it.
+    Whole(bytes::Bytes),
+    /// It is larger than what was asked for may be; how large, where S3 said so.
+    TooLarge(Option<u64>),
+}
+
+impl std::fmt::Debug for Object {
+    /// What is in somebody's bucket has no place in a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole(content) => write!(f, "Whole({} bytes)", content.len()),
+            Self::TooLarge(size) => f.debug_tuple("TooLarge").field(size).finish(),
+        }
+    }
+}
+
+/// Buckets in which people keep template bundles. Whose they are is for IAM to say: a bundle may well be in a bucket of
+/// another account that lets this one read.
+pub trait Bundles: Send + Sync {
+    /// `GetObject`, but no more than `most` bytes are ever kept. [`Kind::NotFound`] when there is no such object or bucket,
+    /// as far as the credentials let one know.
+    fn object(&self, bucket: &str, key: &str, most: u64) -> impl Future<Output = Answer<Object>> + Send;
+}
+
 /// A role of IAM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
@@ -408,6 +435,8 @@ pub trait Account: Send + Sync {
     type Bucket: TemplateBucket;
     /// Its `EventBridge`.
     type Events: EventBus;
+    /// Its S3, as a place of bundles.
+    type Bundles: Bundles;
     /// Its `CloudFormation`.
     fn stacks(&self) -> &Self::Stacks;
     /// Its ECR.
@@ -416,6 +445,8 @@ pub trait Account: Send + Sync {
     fn bucket(&self) -> &Self::Bucket;
     /// Its `EventBridge`.
     fn events(&self) -> &Self::Events;
+    /// Its S3, as a place of bundles.
+    fn bundles(&self) -> &Self::Bundles;
 }
 
 /// The account that the SDK's configuration has credentials of, in the configuration's Region.
@@ -450,6 +481,7 @@ impl Account for AwsAccount {
     type PullPolicies = Ecr;
     type Bucket = S3;
     type Events = EventBridge;
+    type Bundles = S3;
     fn stacks(&self) -> &CloudFormation {
         &self.stacks
     }
@@ -461,5 +493,9 @@ impl Account for AwsAccount {
     }
     fn events(&self) -> &EventBridge {
         &self.events
+    }
+
+    fn bundles(&self) -> &S3 {
+        &self.bucket
     }
 }

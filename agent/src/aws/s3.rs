@@ -1,6 +1,6 @@
-//! S3 behind [`TemplateBucket`].
+//! S3 behind [`TemplateBucket`] and [`Bundles`].
 //!
-//! Bucket names are guessable and global, so every call says whose bucket it must be: a bucket that somebody else made
+//! Bucket names are guessable and global, so every call about our own bucket says whose it must be: a bucket that somebody else made
 //! under our name is refused by S3 instead of being written to or deployed from.
 
 use aws_config::SdkConfig;
@@ -10,9 +10,10 @@ use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
     PublicAccessBlockConfiguration, VersioningConfiguration,
 };
+use bytes::BytesMut;
 use hadron_proto::vocab::{AccountId, Region};
 
-use super::{Answer, AwsError, Kind, TemplateBucket};
+use super::{Answer, AwsError, Bundles, Kind, Object, TemplateBucket};
 
 /// S3 of one account and Region.
 #[derive(Clone, Debug)]
@@ -128,5 +129,43 @@ impl TemplateBucket for S3 {
             url.push_str(version);
         }
         Ok(url)
+    }
+}
+
+impl Bundles for S3 {
+    async fn object(&self, bucket: &str, key: &str, most: u64) -> Answer<Object> {
+        let answer = self
+            .client
+            .get_object()
+            .bucket(bucket)
+            .key(key)
+            .send()
+            .await
+            .map_err(AwsError::of)?;
+        let announced = answer
+            .content_length()
+            .and_then(|length| u64::try_from(length).ok());
+        if let Some(size) = announced.filter(|size| *size > most) {
+            return Ok(Object::TooLarge(Some(size)));
+        }
+        let mut content = BytesMut::new();
+        let mut body = answer.body;
+        loop {
+            match body.try_next().await {
+                Ok(None) => return Ok(Object::Whole(content.freeze())),
+                // Whatever was announced: what arrives is what counts.
+                Ok(Some(part)) if (content.len() + part.len()) as u64 > most => {
+                    return Ok(Object::TooLarge(None));
+                }
+                Ok(Some(part)) => content.extend_from_slice(&part),
+                Err(error) => {
+                    return Err(AwsError {
+                        kind: Kind::Transport,
+                        code: None,
+                        message: format!("the object's content broke off: {error}"),
+                    });
+                }
+            }
+        }
     }
 }

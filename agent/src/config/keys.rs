@@ -173,6 +173,12 @@ pub const KEYS: &[Key] = &[
         "Refuse larger templates; CloudFormation takes at most 1048576 [default: 1048576]",
     ),
     key(
+        "limits.bundle_buckets",
+        Kind::List,
+        "BUCKET,...",
+        "Read template bundles from these S3 buckets only [default: from all that the role may read]",
+    ),
+    key(
         "limits.job_deadline",
         Kind::Span,
         "TIME",

@@ -55,10 +55,17 @@ fn flags_win_over_the_file() {
         ("region", "eu-west-1"),
         ("capacity", "9"),
         ("limits.denied_resource_types", "AWS::IAM::User, AWS::S3::*"),
+        ("limits.bundle_buckets", "bundles, other.bundles"),
     ];
     let config = with(GOOD, &flags).unwrap();
     assert_eq!((config.region.as_str(), config.capacity.get()), ("eu-west-1", 9));
     assert_eq!(config.limits.denied_resource_types.len(), 2);
+    assert_eq!(config.limits.bundle_buckets.unwrap().len(), 2);
+    let none = read(&format!("{GOOD}[limits]\nbundle_buckets = []\n")).unwrap();
+    assert_eq!(none.limits.bundle_buckets, Some(Vec::new()));
+    assert_eq!(read(GOOD).unwrap().limits.bundle_buckets, None);
+    let wrong = with(GOOD, &[("limits.bundle_buckets", "s3://bundles")]).unwrap_err();
+    assert!(wrong.to_string().contains("without s3://"), "{wrong}");
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! ECR's policies and S3's templates in memory.
+//! ECR's policies, S3's templates and S3's bundles in memory.
 
 use hadron_proto::vocab::{AccountId, Region, RepositoryName};
 
 use super::{Call, FakeAws};
-use crate::aws::{Answer, AwsError, PullPolicies, TemplateBucket};
+use crate::aws::{Answer, AwsError, Bundles, Object, PullPolicies, TemplateBucket};
 
 fn no_repository(name: &RepositoryName) -> AwsError {
     let message = format!("The repository with name '{name}' does not exist in the registry");
@@ -140,6 +140,30 @@ impl TemplateBucket for FakeAws {
                     "NoSuchBucket",
                     "The specified bucket does not exist",
                 ))
+            }
+        };
+        ticket.leave(answer).await
+    }
+}
+
+impl Bundles for FakeAws {
+    async fn object(&self, bucket: &str, key: &str, most: u64) -> Answer<Object> {
+        let ticket = self.line.enter(Call::GetObject).await?;
+        let answer = {
+            let state = self.state();
+            let place = (bucket.to_owned(), key.to_owned());
+            match state.bundles.get(&place) {
+                Some(content) if content.len() as u64 > most => {
+                    Ok(Object::TooLarge(Some(content.len() as u64)))
+                }
+                Some(content) => Ok(Object::Whole(content.clone())),
+                None if state.buckets.iter().any(|name| name == bucket) => {
+                    Err(AwsError::coded("NoSuchKey", "The specified key does not exist."))
+                }
+                None => Err(AwsError::coded(
+                    "NoSuchBucket",
+                    "The specified bucket does not exist",
+                )),
             }
         };
         ticket.leave(answer).await

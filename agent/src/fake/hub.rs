@@ -15,6 +15,7 @@ struct State {
     leases: HashMap<JobId, u64>,
     refused: HashSet<JobId>,
     templates: HashMap<JobId, String>,
+    contents: HashMap<JobId, bytes::Bytes>,
     granted: Vec<(Token, Act)>,
     events: BTreeMap<String, StackEvent>,
     unreachable: bool,
@@ -71,6 +72,12 @@ impl FakeHub {
         self.state().templates.insert(job, text.to_owned());
     }
 
+    /// What was handed over for a job.
+    #[must_use]
+    pub fn content_of(&self, job: JobId) -> Option<bytes::Bytes> {
+        self.state().contents.get(&job).cloned()
+    }
+
     /// Nobody can reach the hub.
     pub fn unreachable(&self, is: bool) {
         self.state().unreachable = is;
@@ -118,6 +125,27 @@ impl Hub for FakeHub {
             } else {
                 state.granted.push((token, act));
                 Ok(Verdict::Granted)
+            }
+        };
+        match ticket.leave(Ok(answer)).await {
+            Ok(answer) => answer,
+            Err(error) => Err(lost(error)),
+        }
+    }
+
+    async fn put_content(&self, token: Token, content: bytes::Bytes) -> Result<(), HubError> {
+        let lost = |_| HubError::Unavailable("no answer".to_owned());
+        let ticket = self.line.enter(Call::PutContent).await.map_err(lost)?;
+        let answer = {
+            let mut state = self.state();
+            if state.unreachable {
+                return Err(HubError::Unavailable("no connection".to_owned()));
+            }
+            if state.leases.get(&token.job) == Some(&token.fence) {
+                state.contents.insert(token.job, content);
+                Ok(())
+            } else {
+                Err(HubError::Fenced("another lease is current".to_owned()))
             }
         };
         match ticket.leave(Ok(answer)).await {

@@ -33,7 +33,9 @@ pub enum Call {
     CreateBucket,
     PutTemplate,
     PutEvents,
+    GetObject,
     Template,
+    PutContent,
     Authorise,
     PostEvents,
 }

@@ -41,6 +41,8 @@ struct State {
     stacks: stacks::Stacks,
     buckets: Vec<String>,
     objects: BTreeMap<String, String>,
+    /// Bundles by bucket and key.
+    bundles: BTreeMap<(String, String), bytes::Bytes>,
     repositories: BTreeMap<String, Option<String>>,
     registry: Option<String>,
     /// Policies that others write just after one was read.
@@ -60,6 +62,7 @@ impl FakeAws {
             stacks: stacks::Stacks::default(),
             buckets: Vec::new(),
             objects: BTreeMap::new(),
+            bundles: BTreeMap::new(),
             repositories: BTreeMap::new(),
             registry: None,
             interlopers: Vec::new(),
@@ -207,6 +210,18 @@ impl FakeAws {
         self.state().objects.keys().cloned().collect()
     }
 
+    /// Puts a bundle into a bucket, which is there from then on.
+    pub fn bundle(&self, bucket: &str, key: &str, content: &[u8]) {
+        let mut state = self.state();
+        if !state.buckets.iter().any(|name| name == bucket) {
+            state.buckets.push(bucket.to_owned());
+        }
+        let place = (bucket.to_owned(), key.to_owned());
+        state
+            .bundles
+            .insert(place, bytes::Bytes::copy_from_slice(content));
+    }
+
     /// Adds a repository.
     pub fn repository(&self, name: &RepositoryName, policy: Option<&str>) {
         self.state()
@@ -243,6 +258,7 @@ impl Account for FakeAws {
     type PullPolicies = Self;
     type Bucket = Self;
     type Events = Self;
+    type Bundles = Self;
     fn stacks(&self) -> &Self {
         self
     }
@@ -253,6 +269,10 @@ impl Account for FakeAws {
         self
     }
     fn events(&self) -> &Self {
+        self
+    }
+
+    fn bundles(&self) -> &Self {
         self
     }
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::job::{ApplyStack, DestroyStack, RevokeStack, SetPullPolicy, Token};
+use crate::job::{ApplyStack, DestroyStack, FetchBundle, RevokeStack, SetPullPolicy, Token};
 use hadron_proto::vocab::{Digest, JobId};
 
 const ROLE: &str = "arn:aws:iam::333333333333:role/hadron-provisioning";
@@ -18,6 +18,7 @@ fn policy() -> Policy {
                 "AWS::Organizations::*".parse().unwrap(),
             ],
             max_template_bytes: 1000,
+            bundle_buckets: Some(vec!["bundles".parse().unwrap()]),
         },
         roles: RoleLists {
             provisioning: vec![ROLE.parse().unwrap()],
@@ -56,6 +57,14 @@ fn job(work: Work) -> Job {
     }
 }
 
+fn fetch(bucket: &str) -> Work {
+    Work::FetchBundle(FetchBundle {
+        bucket: bucket.to_owned(),
+        key: "vpc/v1.tar.gz".to_owned(),
+        max_bytes: 1,
+    })
+}
+
 fn refusal(job: Job) -> String {
     let failure = policy().admit(job).unwrap_err();
     assert_eq!(failure.kind, FailureKind::LocalPolicy);
@@ -74,6 +83,10 @@ fn what_is_allowed_gets_the_first_role_of_the_list() {
         readers: Vec::new(),
     };
     assert!(policy().admit(job(Work::SetPullPolicy(pulls))).is_ok());
+    assert!(policy().admit(job(fetch("bundles"))).is_ok());
+    let mut open = policy();
+    open.limits.bundle_buckets = None;
+    assert!(open.admit(job(fetch("any-other"))).is_ok());
 }
 
 #[test]
@@ -112,7 +125,12 @@ fn every_refusal_names_the_rule_and_the_way_out() {
         ..apply()
     };
     let work = [named, powerful, pipeline, large, user, account].map(|apply| job(Work::ApplyStack(apply)));
-    let messages: Vec<String> = [other, elsewhere].into_iter().chain(work).map(refusal).collect();
+    let payroll = job(fetch("payroll"));
+    let messages: Vec<String> = [other, elsewhere, payroll]
+        .into_iter()
+        .chain(work)
+        .map(refusal)
+        .collect();
     insta::assert_snapshot!(messages.join("\n"));
 }
 

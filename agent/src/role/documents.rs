@@ -33,6 +33,8 @@ pub(super) struct Subject {
     pub(super) registry_policy: bool,
     /// Does the agent put events onto a bus?
     pub(super) put_events: bool,
+    /// Where bundles are; empty: in any bucket of the account.
+    pub(super) bundle_buckets: Vec<String>,
 }
 
 impl Subject {
@@ -50,6 +52,7 @@ impl Subject {
             management: args.management,
             registry_policy: args.registry_policy,
             put_events: args.put_events,
+            bundle_buckets: args.bundle_bucket.iter().map(ToString::to_string).collect(),
         }
     }
 
@@ -183,6 +186,7 @@ pub(super) fn agent_policy(subject: &Subject) -> Value {
             "Resource": repositories,
             "Condition": { "StringEquals": { "aws:ResourceTag/hadron:managed": "true" } },
         }));
+        statements.push(read_bundles(subject));
         if subject.registry_policy {
             // There is one registry per account and Region, and IAM knows no resource for it.
             statements.push(json!({
@@ -214,6 +218,21 @@ pub(super) fn agent_policy(subject: &Subject) -> Value {
         "Resource": "*",
     }));
     policy(&statements)
+}
+
+/// Template bundles are read from the buckets that were named, whosever they are, or else from any of the account's own.
+fn read_bundles(subject: &Subject) -> Value {
+    let partition = subject.region.partition().as_str();
+    let objects = |bucket: &str| format!("arn:{partition}:s3:::{bucket}/*");
+    let mut statement = json!({ "Sid": "ReadBundles", "Effect": "Allow", "Action": "s3:GetObject" });
+    if subject.bundle_buckets.is_empty() {
+        statement["Resource"] = objects("*").into();
+        statement["Condition"] = json!({ "StringEquals": { "aws:ResourceAccount": subject.account } });
+    } else {
+        let named: Vec<String> = subject.bundle_buckets.iter().map(|name| objects(name)).collect();
+        statement["Resource"] = named.into();
+    }
+    statement
 }
 
 /// Who may assume the provisioning role: CloudFormation, for stacks with the prefix in this account.

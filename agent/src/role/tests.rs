@@ -280,6 +280,31 @@ async fn leave_to_put_events_is_one_statement_more_and_only_when_asked_for() {
     assert_eq!(with, without);
 }
 
+async fn bundles_are_read_from_the_accounts_own_buckets_or_from_those_that_are_named() {
+    async fn statement(line: &[&str]) -> Option<Value> {
+        let all: Value = serde_json::from_str(&printed(line).await).unwrap();
+        let statements = all["agentRole"]["policy"]["Statement"].as_array().unwrap();
+        statements
+            .iter()
+            .find(|statement| statement["Sid"] == "ReadBundles")
+            .cloned()
+    }
+    assert_eq!(
+        statement(&[]).await,
+        None,
+        "only the management account reads bundles"
+    );
+    let own = statement(&["--management"]).await.unwrap();
+    insta::assert_snapshot!("read-bundles", pretty(&own));
+    let named = statement(&["--management", "--bundle-bucket", "bundles,other.bundles"]).await;
+    let named = named.unwrap();
+    assert_eq!(
+        named["Resource"],
+        json!(["arn:aws:s3:::bundles/*", "arn:aws:s3:::other.bundles/*"])
+    );
+    assert_eq!(named.get("Condition"), None);
+}
+
 /// The template for any account is kept by hand.
 #[test]
 fn the_template_for_any_account_has_the_same_statements() {

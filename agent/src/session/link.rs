@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hadron_proto::vocab::Digest;
 use hadron_proto::wire;
 use tokio::sync::{mpsc, watch};
@@ -280,6 +281,19 @@ impl Hub for JobHub {
         })
     }
 
+    async fn put_content(&self, token: Token, content: Bytes) -> Result<(), HubError> {
+        let digest = Digest::of(&content).to_string();
+        let call = |client| put(client, token, content.clone());
+        let answer = self.ask(token, "PutContent", call).await?;
+        if answer.digest == digest {
+            Ok(())
+        } else {
+            Err(HubError::Unavailable(
+                "the hub got something else than what was sent".to_owned(),
+            ))
+        }
+    }
+
     async fn events(&self, _token: Token, events: Vec<StackEvent>) {
         let count = events.len();
         if count > 0 && self.events.try_send(events).is_err() {
@@ -289,6 +303,26 @@ impl Hub for JobHub {
             );
         }
     }
+}
+
+/// What one chunk holds.
+const PUT_CHUNK: usize = 64 * 1024;
+
+/// Sends content. The parts share one buffer.
+async fn put(mut client: Client, token: Token, content: Bytes) -> Result<wire::PutContentResponse, Status> {
+    let first = wire::PutContentRequest {
+        token: Some(convert::wire_token(token)),
+        data: Bytes::new(),
+    };
+    let rest = (0..content.len())
+        .step_by(PUT_CHUNK)
+        .map(move |from| wire::PutContentRequest {
+            token: None,
+            data: content.slice(from..content.len().min(from + PUT_CHUNK)),
+        });
+    let messages: Vec<_> = std::iter::once(first).chain(rest).collect();
+    let answer = client.put_content(futures::stream::iter(messages)).await?;
+    Ok(answer.into_inner())
 }
 
 /// Reads the whole content. Too much, or no text, is the hub's fault and will be the same next time.

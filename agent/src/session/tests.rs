@@ -64,6 +64,8 @@ enum Script {
     Act,
     /// Tell of two events and succeed.
     Tell,
+    /// Hand content over and succeed.
+    Put,
 }
 
 #[derive(Clone)]
@@ -91,6 +93,12 @@ impl Worker for Scripted {
             }
             Script::Tell => {
                 desk.hub.events(job.token, vec![event("1"), event("2")]).await;
+                Ok(done())
+            }
+            Script::Put => {
+                let content = vec![b'x'; 200_000].into();
+                let put = desk.hub.put_content(job.token, content).await;
+                let _ = self.ends.send((fence, format!("{put:?}")));
                 Ok(done())
             }
             Script::Fetch => Err(Some(false)),
@@ -242,6 +250,7 @@ fn start(at: SocketAddr, state: &std::path::Path, script: Script, dials: &Arc<At
             regions: vec!["us-east-1".parse().unwrap()],
             denied_resource_types: Vec::new(),
             max_template_bytes: 1000,
+            bundle_buckets: None,
         },
         roles: RoleLists {
             provisioning: vec![
@@ -661,4 +670,31 @@ async fn an_act_that_the_local_policy_forbids_fails_the_job_without_asking_the_h
     );
     let seen = world.hub.until(|seen| seen.contains(&Seen::Report(90))).await;
     assert!(!seen.contains(&Seen::Authorise(90)), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_is_handed_over_in_chunks_until_the_hub_has_it() {
+    let mut world = World::new(Script::Put).await;
+    world.hub.sees(Seen::Demand(2)).await;
+    world
+        .hub
+        .with(|state| state.contents = vec![Status::unavailable("not now")]);
+    world.hub.offer(10);
+    let (fence, put) = world.ends.recv().await.unwrap();
+    assert_eq!((fence, put.as_str()), (10, "Ok(())"));
+    let seen = world.hub.until(|seen| seen.contains(&Seen::Report(10))).await;
+    let content = Seen::Content(10, 200_000, 64 * 1024);
+    assert_eq!(seen.iter().filter(|one| **one == content).count(), 2, "{seen:?}");
+    // Not the job's holder: the job is dropped.
+    world
+        .hub
+        .with(|state| state.contents = vec![Status::aborted("another lease is current")]);
+    world.hub.offer(20);
+    let put = loop {
+        match world.ends.recv().await.unwrap() {
+            (20, put) => break put,
+            _ => {}
+        }
+    };
+    assert!(put.contains("Fenced"), "{put}");
 }

@@ -30,6 +30,9 @@
 //! Policies of ECR have neither change sets nor versions to compare. They are merged, written and read back until what is
 //! read is what is wanted; doing that twice is doing it once.
 //!
+//! A bundle that is fetched changes nothing in AWS; the hub keeps what was handed over last, and believes only the report
+//! under the latest fence.
+//!
 //! Calls of AWS for one deployment that nothing goes wrong with, apart from looking while something runs: at most 9
 //! (list change sets, describe, first events, create and describe the change set, execute, list resources; with a long
 //! template two calls of S3). Looking: one call per look at a change set, two per look at a stack, and looks are
@@ -44,6 +47,7 @@ mod change_set;
 pub mod decide;
 mod destroy_stack;
 mod events;
+mod fetch_bundle;
 pub mod names;
 mod observe;
 pub mod policy;
@@ -94,6 +98,7 @@ pub async fn perform<A: Account, H: Hub, J: StepLog>(
             Work::RevokeStack(work) => revoke_stack::run(&attempt, work).await,
             Work::SetPullPolicy(work) => set_pull_policy::run(&attempt, work).await,
             Work::PutEvents(work) => put_events::run(&attempt, work).await,
+            Work::FetchBundle(work) => fetch_bundle::run(&attempt, work).await,
         };
         match end {
             Ok(outcome) => {

@@ -235,8 +235,11 @@ impl Versions {
                 TemplateVersion { major, minor: 0 }
             }
             Some(major) => {
-                let alive = self.existing.keys().any(|version| version.major == major);
-                let minor = self.next_minor.get(&major).copied().filter(|_| alive);
+                let minor = self
+                    .next_minor
+                    .get(&major)
+                    .copied()
+                    .filter(|_| self.has_major(major));
                 TemplateVersion {
                     major,
                     minor: minor.ok_or(VersionFault::NoSuchMajor(major))?,
@@ -299,6 +302,40 @@ impl Versions {
         }
     }
 
+    /// Whether a version of this major exists.
+    #[must_use]
+    pub fn has_major(&self, major: u32) -> bool {
+        self.of_major(major).next().is_some()
+    }
+
+    fn of_major(&self, major: u32) -> impl DoubleEndedIterator<Item = TemplateVersion> + '_ {
+        self.existing
+            .keys()
+            .copied()
+            .filter(move |version| version.major == major)
+    }
+
+    /// The highest version of a major that can be deployed: what a new minor version of it is compared with.
+    #[must_use]
+    pub fn latest_of(&self, major: u32) -> Option<TemplateVersion> {
+        self.of_major(major)
+            .rfind(|version| self.existing[version].deployable())
+    }
+
+    /// One version for each major, in order: the recommended one, or the highest where none is.
+    #[must_use]
+    pub fn by_major(&self) -> Vec<TemplateVersion> {
+        let mut majors: Vec<u32> = self.existing.keys().map(|version| version.major).collect();
+        majors.dedup();
+        majors
+            .into_iter()
+            .filter_map(|major| {
+                self.recommended_of(major)
+                    .or_else(|| self.of_major(major).next_back())
+            })
+            .collect()
+    }
+
     /// The version that a request means.
     ///
     /// # Errors
@@ -307,7 +344,7 @@ impl Versions {
         match wanted {
             Wanted::Recommended => self.recommended().ok_or(VersionFault::NothingPublished),
             Wanted::Major(major) => {
-                if !self.existing.keys().any(|version| version.major == major) {
+                if !self.has_major(major) {
                     return Err(VersionFault::NoSuchMajor(major));
                 }
                 self.recommended_of(major)

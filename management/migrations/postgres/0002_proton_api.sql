@@ -9,6 +9,16 @@ ALTER TABLE template_version ALTER COLUMN archive DROP NOT NULL;
 ALTER TABLE template_version ADD COLUMN schema TEXT COLLATE "C" NOT NULL DEFAULT ''; -- the schema file
 ALTER TABLE template_version ADD COLUMN components BIGINT NOT NULL DEFAULT 0; -- 1: directly defined components may be attached to its instances
 ALTER TABLE template_version ADD COLUMN source TEXT COLLATE "C" NOT NULL DEFAULT ''; -- JSON: where the bundle is to be fetched; empty when it came with the request
+ALTER TABLE template_version ADD COLUMN job TEXT COLLATE "C"; -- that fetches the bundle, until it is registered or refused
+CREATE INDEX template_version_job ON template_version (job);
+
+-- What an agent fetched for a job and nobody has checked yet.
+CREATE TABLE upload (
+    job        TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    digest     TEXT COLLATE "C" NOT NULL,
+    bytes      BYTEA  NOT NULL,
+    created_at BIGINT NOT NULL
+);
 
 ALTER TABLE target ADD COLUMN provisioning TEXT COLLATE "C" NOT NULL DEFAULT 'stack'; -- stack, customer_managed
 ALTER TABLE target ADD COLUMN roles TEXT COLLATE "C" NOT NULL DEFAULT '{}'; -- store::targets::EnvironmentRoles

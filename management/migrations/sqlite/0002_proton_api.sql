@@ -19,13 +19,23 @@ CREATE TABLE template_version_next (
     schema      TEXT   NOT NULL DEFAULT '', -- the schema file
     components  INTEGER NOT NULL DEFAULT 0, -- 1: directly defined components may be attached to its instances
     source      TEXT   NOT NULL DEFAULT '', -- JSON: where the bundle is to be fetched; empty when it came with the request
+    job         TEXT, -- that fetches the bundle, until it is registered or refused
     PRIMARY KEY (kind, name, major, minor)
 ) STRICT;
 INSERT INTO template_version_next
-    SELECT kind, name, major, minor, description, compatible, digest, archive, warnings, created_at, modified_at, '', 0, ''
+    SELECT kind, name, major, minor, description, compatible, digest, archive, warnings, created_at, modified_at, '', 0, '', NULL
     FROM template_version;
 DROP TABLE template_version;
 ALTER TABLE template_version_next RENAME TO template_version;
+CREATE INDEX template_version_job ON template_version (job);
+
+-- What an agent fetched for a job and nobody has checked yet.
+CREATE TABLE upload (
+    job        TEXT   NOT NULL PRIMARY KEY,
+    digest     TEXT   NOT NULL,
+    bytes      BLOB   NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
 
 ALTER TABLE target ADD COLUMN provisioning TEXT NOT NULL DEFAULT 'stack'; -- stack, customer_managed
 ALTER TABLE target ADD COLUMN roles TEXT NOT NULL DEFAULT '{}'; -- store::targets::EnvironmentRoles

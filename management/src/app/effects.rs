@@ -7,7 +7,7 @@ use hadron_domain::service::Part;
 use hadron_domain::step::{Machine, Step};
 use hadron_domain::target::Target;
 use hadron_domain::template::VersionFault;
-use hadron_proto::vocab::{JobId, StackArn, TargetId};
+use hadron_proto::vocab::{Digest, JobId, StackArn, TargetId};
 use indexmap::IndexMap;
 
 use super::{AppError, Notice, Unit, environments, grants, inputs, work};
@@ -22,6 +22,8 @@ pub(crate) mod topic {
 
     /// Look at a service and start what comes next; the key is its name.
     pub(crate) const SERVICE: &str = "service";
+    /// Check a bundle that an agent fetched; the key is the job that fetched it.
+    pub(crate) const REGISTER: &str = "register";
     /// Compute all grants anew; the key is [`ALL`] or one of [`of_pipeline`].
     pub(crate) const GRANTS: &str = "grants";
     /// The key of [`GRANTS`] for what follows from the database alone.
@@ -72,6 +74,13 @@ pub enum Outcome {
         /// Those that were not taken, by their place in the job, and why.
         refused: Vec<(usize, String)>,
     },
+    /// The bundle is what the agent handed over.
+    BundleFetched {
+        /// Digest of its bytes.
+        digest: Digest,
+        /// How many they are.
+        bytes: u64,
+    },
     /// It did not work.
     Failed {
         /// What sort of failure.
@@ -103,6 +112,8 @@ pub enum FailureKind {
     RepositoryMissing,
     PolicyTooLong,
     PolicyConflict,
+    ObjectMissing,
+    ObjectTooLarge,
     Other,
 }
 
@@ -255,7 +266,11 @@ impl Unit<'_> {
         Ok(jobs::insert(self.tx, &job).await?)
     }
 
-    async fn void(&mut self, job: JobId) -> Result<(), AppError> {
+    /// Takes a job back that nobody needs any more.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub(super) async fn void(&mut self, job: JobId) -> Result<(), AppError> {
         let Some(mut row) = jobs::get(self.tx, job).await? else {
             return Ok(());
         };
@@ -333,7 +348,11 @@ impl Unit<'_> {
                 }
             }
             Some(
-                Outcome::Gone | Outcome::Revoked | Outcome::PullPolicySet { .. } | Outcome::EventsPut { .. },
+                Outcome::Gone
+                | Outcome::Revoked
+                | Outcome::PullPolicySet { .. }
+                | Outcome::EventsPut { .. }
+                | Outcome::BundleFetched { .. },
             )
             | None => {}
         }
@@ -431,7 +450,8 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// A job has ended with this outcome: the deployment or the policy lane that it worked for moves on.
+    /// A job has ended with this outcome: the deployment, the policy lane or the template version that it worked for moves
+    /// on.
     ///
     /// # Errors
     /// When the database does not take it.
@@ -482,6 +502,9 @@ impl Unit<'_> {
                 Ok(())
             }
             None if matches!(job.work, JobWork::PutEvents { .. }) => self.events_put(job, outcome).await,
+            None if matches!(job.work, JobWork::FetchBundle { .. }) => {
+                self.fetch_ended(job.job.id, outcome).await
+            }
             None => self.policy_ended(job.job.id, outcome).await,
         }
     }
@@ -509,7 +532,11 @@ impl Unit<'_> {
                     then,
                 }
             }
-            Outcome::Applied { .. } | Outcome::Gone | Outcome::Revoked | Outcome::EventsPut { .. } => {
+            Outcome::Applied { .. }
+            | Outcome::Gone
+            | Outcome::Revoked
+            | Outcome::EventsPut { .. }
+            | Outcome::BundleFetched { .. } => {
                 let why = "the agent reported the outcome of another sort of job".to_owned();
                 LaneInput::Failed {
                     job,

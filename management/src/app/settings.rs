@@ -33,23 +33,6 @@ pub enum Decision<T> {
     Remove,
 }
 
-impl<T> Decision<T> {
-    /// From a text of which absence means to keep and emptiness to remove.
-    ///
-    /// # Errors
-    /// When the text means nothing.
-    pub fn of(text: Option<&str>) -> Result<Self, T::Err>
-    where
-        T: std::str::FromStr,
-    {
-        match text {
-            None => Ok(Self::Keep),
-            Some("") => Ok(Self::Remove),
-            Some(text) => text.parse().map(Self::Set),
-        }
-    }
-}
-
 /// What shall change about the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SettingsUpdate {

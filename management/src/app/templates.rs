@@ -1,19 +1,18 @@
-//! Registering, publishing and deleting templates and their versions.
+//! Templates: what environments and services are made from. Their versions are in [`versions`], and how a bundle gets from
+//! S3 into one is in [`registration`].
 
-use std::sync::Arc;
+mod registration;
+mod versions;
 
 use hadron_domain::authority::{Action, Caller};
-use hadron_domain::step::Machine;
-use hadron_domain::template::{
-    CompatibleTemplate, TemplateKind, VersionFault, VersionInput, VersionState, Versions, Wanted,
-};
-use hadron_proto::vocab::{TemplateName, TemplateVersion};
-use hadron_templates::{Bundle, BundleKind, Limits, TemplateBundle};
+use hadron_domain::template::{TemplateKind, VersionFault, Versions, Wanted};
+use hadron_proto::vocab::TemplateName;
 
-use super::bundles::expected;
-use super::{App, AppError, ErrorKind, Request};
-use crate::store::templates::{Content, TemplateRow, VersionRow};
-use crate::store::{requests, targets, templates};
+use super::{App, AppError, ErrorKind, Quota, Request, Unit};
+use crate::store::templates;
+use crate::store::templates::{TemplateRow, VersionRow};
+
+pub use versions::{BundleSource, NewVersion, VersionUpdate, VersionView};
 
 impl From<VersionFault> for AppError {
     fn from(fault: VersionFault) -> Self {
@@ -49,30 +48,60 @@ impl From<VersionFault> for AppError {
     }
 }
 
-/// A version with where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VersionView {
-    /// Its content and texts.
-    pub row: VersionRow,
-    /// Where it stands.
-    pub state: VersionState,
-}
-
-/// What a new version shall be.
+/// What a new template shall be.
 #[derive(Clone, Debug)]
-pub struct NewVersion {
+pub struct NewTemplate {
     /// For environments or for services.
     pub kind: TemplateKind,
-    /// The template.
+    /// Its name.
     pub name: TemplateName,
-    /// A minor of this major; a new major when `None`.
-    pub major: Option<u32>,
-    /// The archive.
-    pub bundle: Vec<u8>,
-    /// For people.
+    /// For people; may be empty.
+    pub display_name: String,
+    /// For people; may be empty.
     pub description: String,
-    /// Environment templates that a service version runs in.
-    pub compatible: Vec<CompatibleTemplate>,
+    /// Service templates: its services have no pipeline.
+    pub no_pipeline: bool,
+    /// Environment templates: somebody else provisions the environments, and bundles hold only a schema.
+    pub customer_managed: bool,
+    /// ARN of a KMS key; empty for none.
+    pub encryption_key: String,
+}
+
+impl NewTemplate {
+    /// One of this kind and name, and nothing else said about it.
+    #[must_use]
+    pub const fn named(kind: TemplateKind, name: TemplateName) -> Self {
+        Self {
+            kind,
+            name,
+            display_name: String::new(),
+            description: String::new(),
+            no_pipeline: false,
+            customer_managed: false,
+            encryption_key: String::new(),
+        }
+    }
+}
+
+/// What shall be different about a template; `None` leaves it as it is.
+#[derive(Clone, Debug)]
+pub struct TemplateUpdate {
+    /// For environments or for services.
+    pub kind: TemplateKind,
+    /// Which one.
+    pub name: TemplateName,
+    /// For people.
+    pub display_name: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+}
+
+/// The kind under which creations of templates are remembered.
+const fn creation(kind: TemplateKind) -> &'static str {
+    match kind {
+        TemplateKind::Environment => "environment_template",
+        TemplateKind::Service => "service_template",
+    }
 }
 
 fn template_not_found(kind: TemplateKind, name: &TemplateName) -> AppError {
@@ -84,50 +113,110 @@ fn template_not_found(kind: TemplateKind, name: &TemplateName) -> AppError {
     .help("see what exists with `hadron template list`")
 }
 
+impl Unit<'_> {
+    /// A template, locked until the transaction ends.
+    async fn template(&mut self, kind: TemplateKind, name: &TemplateName) -> Result<TemplateRow, AppError> {
+        templates::get(self.tx, kind, name)
+            .await?
+            .ok_or_else(|| template_not_found(kind, name))
+    }
+}
+
 impl App {
     /// Makes a template without versions.
     ///
     /// # Errors
-    /// When one of the same kind and name exists.
-    pub async fn create_template(
-        &self,
-        request: Request,
-        kind: TemplateKind,
-        name: TemplateName,
-        display_name: String,
-        description: String,
-        no_pipeline: bool,
-    ) -> Result<TemplateRow, AppError> {
+    /// When one of the same kind and name exists, or there are as many as are allowed.
+    pub async fn create_template(&self, request: Request, new: NewTemplate) -> Result<TemplateRow, AppError> {
         self.may(&request.caller, Action::WriteTemplate).await?;
-        if self.seen(&request).await?.is_some() {
-            return self.get_template(&request.caller, kind, &name).await;
+        let kind = new.kind;
+        if self.seen(&request).await?.is_some()
+            || self.repeated(&request, creation(kind), new.name.as_str()).await?
+        {
+            return self.get_template(&request.caller, kind, &new.name).await;
+        }
+        if new.customer_managed && kind == TemplateKind::Service {
+            return Err(AppError::invalid(
+                "CUSTOMER_MANAGED_NOT_ALLOWED",
+                "only environments can be provisioned by somebody else; services of a template can be without a pipeline",
+            )
+            .help("for services without a pipeline: --no-pipeline"));
+        }
+        if new.no_pipeline && kind == TemplateKind::Environment {
+            return Err(AppError::invalid(
+                "NO_PIPELINE_NOT_ALLOWED",
+                "only service templates have something to say about pipelines",
+            ));
         }
         self.write("create template", move |unit| {
             Box::pin(async move {
                 let row = TemplateRow {
                     kind,
-                    name,
-                    display_name,
-                    description,
-                    no_pipeline,
-                    customer_managed: false,
-                    encryption_key: String::new(),
+                    name: new.name,
+                    display_name: new.display_name,
+                    description: new.description,
+                    no_pipeline: new.no_pipeline,
+                    customer_managed: new.customer_managed,
+                    encryption_key: new.encryption_key,
                     versions: Versions::default(),
                     created_at: unit.now,
                     modified_at: unit.now,
                     generation: 0,
                 };
+                let exists = || {
+                    AppError::new(
+                        ErrorKind::AlreadyExists,
+                        "TEMPLATE_EXISTS",
+                        format!("{} template '{}' already exists", kind.word(), row.name),
+                    )
+                    .help("add a version to it: hadron template create NAME BUNDLE")
+                };
+                // The better answer comes first, should both be true.
+                if templates::get(unit.tx, kind, &row.name).await?.is_some() {
+                    return Err(exists());
+                }
+                let used = templates::count(unit.tx).await?;
+                unit.settings().quotas.room(Quota::Templates, used)?;
                 templates::insert(unit.tx, &row)
                     .await
                     .map_err(|error| match error.unique() {
-                        Some(_) => AppError::new(
-                            ErrorKind::AlreadyExists,
-                            "TEMPLATE_EXISTS",
-                            format!("{} template '{}' already exists", kind.word(), row.name),
-                        )
-                        .help("add a version to it: hadron template create NAME BUNDLE"),
+                        Some(_) => exists(),
                         None => error.into(),
                     })?;
+                unit.created(&request, creation(kind), row.name.as_str()).await?;
+                unit.answered(&request, row.name.as_str()).await?;
+                Ok(row)
+            })
+        })
+        .await
+    }
+
+    /// Changes what people read about a template.
+    ///
+    /// # Errors
+    /// When it does not exist.
+    pub async fn update_template(
+        &self,
+        request: Request,
+        update: TemplateUpdate,
+    ) -> Result<TemplateRow, AppError> {
+        self.may(&request.caller, Action::WriteTemplate).await?;
+        if self.seen(&request).await?.is_some() {
+            return self
+                .get_template(&request.caller, update.kind, &update.name)
+                .await;
+        }
+        self.write("update template", move |unit| {
+            Box::pin(async move {
+                let mut row = unit.template(update.kind, &update.name).await?;
+                if let Some(text) = update.display_name {
+                    row.display_name = text;
+                }
+                if let Some(text) = update.description {
+                    row.description = text;
+                }
+                row.modified_at = unit.now;
+                templates::put(unit.tx, &mut row).await?;
                 unit.answered(&request, row.name.as_str()).await?;
                 Ok(row)
             })
@@ -212,9 +301,7 @@ impl App {
         }
         self.write("delete template", move |unit| {
             Box::pin(async move {
-                let row = templates::get(unit.tx, kind, &name)
-                    .await?
-                    .ok_or_else(|| template_not_found(kind, &name))?;
+                let row = unit.template(kind, &name).await?;
                 if let Some(version) = row.versions.existing.keys().next_back() {
                     return Err(AppError::new(
                         ErrorKind::Conflict,
@@ -226,299 +313,12 @@ impl App {
                     )));
                 }
                 templates::remove(unit.tx, kind, &name).await?;
+                unit.uncreated(creation(kind), name.as_str()).await?;
                 unit.answered(&request, name.as_str()).await?;
                 Ok(row)
             })
         })
         .await
-    }
-
-    /// Checks a bundle and registers it as a draft.
-    ///
-    /// # Errors
-    /// All faults of the bundle at once; or when template or major version do not exist.
-    pub async fn create_version(&self, request: Request, new: NewVersion) -> Result<VersionView, AppError> {
-        self.may(&request.caller, Action::WriteTemplate).await?;
-        let (kind, name) = (new.kind, new.name.clone());
-        if let Some(version) = self.seen(&request).await? {
-            return self
-                .get_version(&request.caller, kind, &name, version.parse()?)
-                .await;
-        }
-        let template = self.template(kind, &name).await?;
-        if kind == TemplateKind::Service && new.compatible.is_empty() {
-            return Err(AppError::invalid(
-                "NO_COMPATIBLE_ENVIRONMENT",
-                "a service template version must say which environment templates it runs in",
-            )
-            .help("name at least one: --compatible-with ENVIRONMENT-TEMPLATE:MAJOR"));
-        }
-        if kind == TemplateKind::Environment && !new.compatible.is_empty() {
-            return Err(AppError::invalid(
-                "COMPATIBLE_NOT_ALLOWED",
-                "compatible environment templates are for service templates only",
-            ));
-        }
-        for compatible in &new.compatible {
-            self.template(TemplateKind::Environment, &compatible.template)
-                .await?;
-        }
-        let archive = Arc::new(new.bundle);
-        let bytes = Arc::clone(&archive);
-        let (digest, schema, warnings, bundle_kind) = tokio::task::spawn_blocking(move || {
-            let bundle = Bundle::from_archive(&bytes, &Limits::default())?;
-            let digest = bundle.digest();
-            let schema = bundle.get("schema/schema.yaml").unwrap_or_default();
-            let schema = String::from_utf8_lossy(schema).into_owned();
-            let (checked, faults) = TemplateBundle::check(bundle, Some(expected(kind)));
-            match checked {
-                Some(checked) if !faults.is_error() => {
-                    let warnings: Vec<String> =
-                        faults.warnings().map(|fault| fault.message.clone()).collect();
-                    Ok((digest, schema, warnings, checked.kind))
-                }
-                _ => Err(AppError::from(faults)),
-            }
-        })
-        .await
-        .map_err(AppError::internal)??;
-        if let BundleKind::Service { pipeline } = bundle_kind
-            && pipeline == template.no_pipeline
-        {
-            let (has, wants) = if pipeline {
-                ("has", "without")
-            } else {
-                ("has no", "with")
-            };
-            return Err(AppError::invalid(
-                "PIPELINE_MISMATCH",
-                format!("the bundle {has} pipeline_infrastructure, but template '{name}' is for services {wants} a pipeline"),
-            )
-            .help("use another template, or change the bundle"));
-        }
-        let (description, compatible) = (new.description, new.compatible);
-        let major = new.major;
-        self.write("register template version", move |unit| {
-            Box::pin(async move {
-                let mut row =
-                    templates::get(unit.tx, kind, &name).await?.ok_or_else(|| template_not_found(kind, &name))?;
-                let version = row.versions.take_number(major)?;
-                let state = VersionState::Registering.step(VersionInput::Registered).map_err(AppError::internal)?.next;
-                row.versions.existing.insert(version, state.clone());
-                row.modified_at = unit.now;
-                templates::put(unit.tx, &mut row).await?;
-                let archive = requests::put_blob(unit.tx, &archive, unit.now).await?;
-                let version_row = VersionRow {
-                    kind,
-                    name,
-                    version,
-                    description,
-                    compatible,
-                    content: Some(Content { digest, archive, schema }),
-                    source: None,
-                    components: false,
-                    warnings,
-                    created_at: unit.now,
-                    modified_at: unit.now,
-                };
-                templates::insert_version(unit.tx, &version_row).await?;
-                unit.answered(&request, &version.to_string()).await?;
-                tracing::info!(template = %version_row.name, version = %version, digest = %digest, "template version registered");
-                Ok(VersionView { row: version_row, state })
-            })
-        })
-        .await
-    }
-
-    /// One version.
-    ///
-    /// # Errors
-    /// When it does not exist.
-    pub async fn get_version(
-        &self,
-        caller: &Caller,
-        kind: TemplateKind,
-        name: &TemplateName,
-        version: TemplateVersion,
-    ) -> Result<VersionView, AppError> {
-        let template = self.get_template(caller, kind, name).await?;
-        let state = template.versions.existing.get(&version).cloned();
-        let owned = name.clone();
-        let row = self
-            .read("template version", move |tx| {
-                Box::pin(async move { Ok(templates::get_version(tx, kind, &owned, version).await?) })
-            })
-            .await?;
-        match (row, state) {
-            (Some(row), Some(state)) => Ok(VersionView { row, state }),
-            _ => Err(VersionFault::NoSuchVersion(version).into()),
-        }
-    }
-
-    /// The schema file of a version, as text.
-    ///
-    /// # Errors
-    /// When the version does not exist.
-    pub async fn version_schema(&self, view: &VersionView) -> Result<String, AppError> {
-        let Some(content) = &view.row.content else {
-            return Ok(String::new());
-        };
-        if !content.schema.is_empty() {
-            return Ok(content.schema.clone());
-        }
-        // Registered by a hub that did not keep the schema beside the bundle.
-        let archive = content.archive;
-        let bytes = self
-            .read("bundle", move |tx| {
-                Box::pin(async move { Ok(requests::blob(tx, archive).await?) })
-            })
-            .await?
-            .ok_or_else(|| AppError::internal(format!("bundle {archive} is not stored")))?;
-        let bundle = Bundle::from_archive(&bytes, &Limits::default())?;
-        let schema = bundle.get("schema/schema.yaml").unwrap_or_default();
-        Ok(String::from_utf8_lossy(schema).into_owned())
-    }
-
-    /// Versions of a template in order, after `after`.
-    ///
-    /// # Errors
-    /// When the template does not exist.
-    pub async fn list_versions(
-        &self,
-        caller: &Caller,
-        kind: TemplateKind,
-        name: TemplateName,
-        after: Option<TemplateVersion>,
-        limit: u32,
-    ) -> Result<Vec<VersionView>, AppError> {
-        let template = self.get_template(caller, kind, &name).await?;
-        let rows = self
-            .read("template versions", move |tx| {
-                Box::pin(async move { Ok(templates::list_versions(tx, kind, &name, after, limit).await?) })
-            })
-            .await?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| {
-                let state = template.versions.existing.get(&row.version)?.clone();
-                Some(VersionView { row, state })
-            })
-            .collect())
-    }
-
-    /// Publishes a version.
-    ///
-    /// # Errors
-    /// When it is not registered.
-    pub async fn publish_version(
-        &self,
-        request: Request,
-        kind: TemplateKind,
-        name: TemplateName,
-        version: TemplateVersion,
-    ) -> Result<VersionView, AppError> {
-        self.may(&request.caller, Action::WriteTemplate).await?;
-        if self.seen(&request).await?.is_some() {
-            return self.get_version(&request.caller, kind, &name, version).await;
-        }
-        let caller = request.caller.clone();
-        let published = name.clone();
-        self.write("publish template version", move |unit| {
-            Box::pin(async move {
-                let mut row = templates::get(unit.tx, kind, &name)
-                    .await?
-                    .ok_or_else(|| template_not_found(kind, &name))?;
-                let state = row
-                    .versions
-                    .existing
-                    .get(&version)
-                    .ok_or(VersionFault::NoSuchVersion(version))?;
-                let step = state.step(VersionInput::Publish).map_err(|refusal| {
-                    AppError::new(
-                        ErrorKind::Conflict,
-                        "VERSION_STATE",
-                        format!("{name}:{version}: {refusal}"),
-                    )
-                })?;
-                if step.next != *state {
-                    row.versions.existing.insert(version, step.next);
-                    row.modified_at = unit.now;
-                    templates::put(unit.tx, &mut row).await?;
-                    templates::touch_version(unit.tx, kind, &name, version, unit.now).await?;
-                }
-                Ok(unit.answered(&request, &version.to_string()).await?)
-            })
-        })
-        .await?;
-        self.get_version(&caller, kind, &published, version).await
-    }
-
-    /// Deletes a version that nothing is deployed from.
-    ///
-    /// # Errors
-    /// When it is in use, or recommended while others exist.
-    pub async fn delete_version(
-        &self,
-        request: Request,
-        kind: TemplateKind,
-        name: TemplateName,
-        version: TemplateVersion,
-    ) -> Result<VersionView, AppError> {
-        self.may(&request.caller, Action::WriteTemplate).await?;
-        let seen = self.seen(&request).await?.is_some();
-        let before = match self.get_version(&request.caller, kind, &name, version).await {
-            // It is gone, as was asked: its number is all that is left to tell.
-            Err(error) if seen && error.kind == ErrorKind::NotFound => {
-                return self.gone_version(kind, name, version).await;
-            }
-            found => found?,
-        };
-        if seen {
-            return Ok(before);
-        }
-        self.write("delete template version", move |unit| {
-            Box::pin(async move {
-                let mut row = templates::get(unit.tx, kind, &name)
-                    .await?
-                    .ok_or_else(|| template_not_found(kind, &name))?;
-                let environment = kind == TemplateKind::Environment;
-                let user = targets::using_version(unit.tx, environment, &name, version).await?;
-                row.versions
-                    .delete(version, user.map(|user| user.target.to_string()))?;
-                row.modified_at = unit.now;
-                templates::put(unit.tx, &mut row).await?;
-                templates::remove_version(unit.tx, kind, &name, version).await?;
-                Ok(unit.answered(&request, &version.to_string()).await?)
-            })
-        })
-        .await?;
-        Ok(before)
-    }
-
-    async fn gone_version(
-        &self,
-        kind: TemplateKind,
-        name: TemplateName,
-        version: TemplateVersion,
-    ) -> Result<VersionView, AppError> {
-        let at = self.db().now().await?;
-        let row = VersionRow {
-            kind,
-            name,
-            version,
-            description: String::new(),
-            compatible: Vec::new(),
-            content: None,
-            source: None,
-            components: false,
-            warnings: Vec::new(),
-            created_at: at,
-            modified_at: at,
-        };
-        Ok(VersionView {
-            row,
-            state: VersionState::Draft,
-        })
     }
 
     /// The version that a request means, with what it says about itself.

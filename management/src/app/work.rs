@@ -17,7 +17,8 @@ use super::effects::Outcome;
 use super::{App, AppError, ErrorKind, Notice, Unit, environments, settings};
 use crate::store::connections::ConnectionRow;
 use crate::store::deployments::{Change, DeploymentRow, Source, StackEvent};
-use crate::store::jobs::{EventEntry, JobRow, JobWork};
+use crate::store::jobs::{Abilities, EventEntry, JobRow, JobWork};
+use crate::store::templates::S3Object;
 use crate::store::{Sequence, agents, connections, deployments, jobs, requests, targets, templates};
 
 /// An agent, as its certificate says.
@@ -40,6 +41,8 @@ pub struct Session {
     pub peer: Peer,
     /// The agent's Region.
     pub region: Region,
+    /// What the agent said that it can do.
+    pub abilities: Abilities,
 }
 
 /// Names a job and proves that the speaker holds it.
@@ -111,6 +114,13 @@ pub enum OfferedWork {
         bus: String,
         /// The events.
         entries: Vec<EventEntry>,
+    },
+    /// Read a template bundle and hand it over.
+    FetchBundle {
+        /// Where it is.
+        source: S3Object,
+        /// Larger ones are not read.
+        max_bytes: u64,
     },
 }
 
@@ -208,7 +218,7 @@ async fn trusted(unit: &mut Unit<'_>, peer: &Peer) -> Result<(agents::AgentRow, 
 /// The job of a token, if it is one of the peer's account, and if the job's own connection is connected and for the same
 /// agent role. Where that has changed since the agent took the job, it is not the agent's any more; the agent itself, whose
 /// own connection is fine, goes on.
-async fn job_of(unit: &mut Unit<'_>, peer: &Peer, job: JobId) -> Result<JobRow, AppError> {
+pub(super) async fn job_of(unit: &mut Unit<'_>, peer: &Peer, job: JobId) -> Result<JobRow, AppError> {
     let (agent, own) = trusted(unit, peer).await?;
     let row = jobs::get(unit.tx, job).await?.ok_or_else(unknown_job)?;
     if row.account != agent.account || row.region != agent.region {
@@ -236,6 +246,7 @@ impl App {
         &self,
         peer: &Peer,
         version: &str,
+        abilities: Abilities,
         held: Vec<Token>,
     ) -> Result<(Session, Vec<Token>), AppError> {
         let (peer, version) = (peer.clone(), version.to_owned());
@@ -248,6 +259,7 @@ impl App {
                 let session = Session {
                     id: unit.fresh_id(),
                     region: agent.region.clone(),
+                    abilities,
                     peer,
                 };
                 agents::open_session(unit.tx, agent.id, session.id, &version, unit.now).await?;
@@ -322,8 +334,8 @@ impl App {
                         continue;
                     }
                     let id = connection.connection.id;
-                    let jobs =
-                        jobs::ready(unit.tx, id, agent.account, &agent.region, unit.now, limit).await?;
+                    let (region, can) = (&agent.region, &session.abilities);
+                    let jobs = jobs::ready(unit.tx, id, agent.account, region, can, unit.now, limit).await?;
                     ready.extend(jobs.into_iter().map(|job| (job, connection.clone())));
                 }
                 ready.sort_by_key(|(row, _)| (since(&row.job), row.job.id));
@@ -623,6 +635,10 @@ async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) ->
             bus: bus.clone(),
             entries: entries.clone(),
         },
+        (JobWork::FetchBundle { source, max_bytes }, _) => OfferedWork::FetchBundle {
+            source: source.clone(),
+            max_bytes: *max_bytes,
+        },
         (_, None) => return Err(AppError::internal("a stack job without a deployment")),
         (work, Some(deployment)) => {
             let mut deployment = deployments::get(unit.tx, deployment)
@@ -695,7 +711,7 @@ async fn stack_work(
             retain: deployment.retain.clone(),
         },
         JobWork::RevokeStack => OfferedWork::Revoke { stack },
-        JobWork::SetPullPolicy { .. } | JobWork::PutEvents { .. } => {
+        JobWork::SetPullPolicy { .. } | JobWork::PutEvents { .. } | JobWork::FetchBundle { .. } => {
             return Err(AppError::internal("a job without a stack that has a deployment"));
         }
     })
@@ -757,6 +773,9 @@ pub(super) const fn done(outcome: &Outcome) -> Option<Done> {
         Outcome::Applied { .. } => Some(Done::Applied),
         Outcome::Gone => Some(Done::Gone),
         Outcome::Revoked => Some(Done::Revoked),
-        Outcome::PullPolicySet { .. } | Outcome::EventsPut { .. } | Outcome::Failed { .. } => None,
+        Outcome::PullPolicySet { .. }
+        | Outcome::EventsPut { .. }
+        | Outcome::BundleFetched { .. }
+        | Outcome::Failed { .. } => None,
     }
 }

@@ -181,6 +181,7 @@ pub async fn drain(app: &App) -> Result<Duration, AppError> {
 async fn carry_out(app: &App, row: &OutboxRow) -> Result<(), AppError> {
     match row.topic.as_str() {
         topic::SERVICE => app.advance_service(&row.key.parse()?).await,
+        topic::REGISTER => app.register_fetched(row.key.parse()?).await,
         topic::GRANTS => {
             let check = match topic::pipeline_of(&row.key) {
                 Some(service) => grants::Check::Of(service.parse()?),

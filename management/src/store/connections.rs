@@ -230,7 +230,7 @@ pub async fn list(
     statuses.sort();
     statuses.dedup();
     let asked = |place: usize| {
-        let status = statuses.get(place).or(statuses.first());
+        let status = statuses.get(place).or_else(|| statuses.first());
         status.cloned().unwrap_or_default()
     };
     tx.query(

@@ -58,6 +58,13 @@ pub enum JobWork {
         /// The events.
         entries: Vec<EventEntry>,
     },
+    /// Read a template bundle from S3 and hand it over.
+    FetchBundle {
+        /// Where it is.
+        source: super::templates::S3Object,
+        /// Larger ones are not read.
+        max_bytes: u64,
+    },
 }
 
 /// An event as `PutEvents` takes it.
@@ -78,14 +85,43 @@ pub struct EventEntry {
 }
 
 impl JobWork {
-    const fn kind(&self) -> &'static str {
+    /// What every agent can do.
+    pub const ALWAYS: [&str; 4] = ["apply_stack", "destroy_stack", "revoke_stack", "set_pull_policy"];
+    /// What only agents can do that say so.
+    pub const WHEN_ANNOUNCED: [&str; 2] = ["fetch_bundle", "put_events"];
+
+    /// The word for this sort of work, as stored and as agents announce it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
         match self {
             Self::ApplyStack => "apply_stack",
             Self::DestroyStack => "destroy_stack",
             Self::RevokeStack => "revoke_stack",
             Self::SetPullPolicy { .. } => "set_pull_policy",
             Self::PutEvents { .. } => "put_events",
+            Self::FetchBundle { .. } => "fetch_bundle",
         }
+    }
+}
+
+/// The sorts of work that one agent can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Abilities(String);
+
+impl Abilities {
+    /// From the words that an agent announces; words that this hub does not know mean nothing to it.
+    #[must_use]
+    pub fn of<W: AsRef<str>>(announced: &[W]) -> Self {
+        let said = |word: &&str| announced.iter().any(|one| one.as_ref() == *word);
+        let more = JobWork::WHEN_ANNOUNCED.into_iter().filter(said);
+        let words: Vec<&str> = JobWork::ALWAYS.into_iter().chain(more).collect();
+        Self(format!(",{},", words.join(",")))
+    }
+
+    /// Whether this sort of work is among them.
+    #[must_use]
+    pub fn include(&self, work: &JobWork) -> bool {
+        self.0.contains(&format!(",{},", work.kind()))
     }
 }
 
@@ -203,13 +239,14 @@ pub async fn get(tx: &mut Tx, id: JobId) -> Result<Option<JobRow>, StoreError> {
     row.as_ref().map(from_row).transpose()
 }
 
-/// Jobs of a connection that an agent of this account and Region may take now, oldest first. Whether the connection is
+/// Jobs of a connection that an agent of this account, Region and abilities may take now, oldest first. Whether the connection is
 /// connected is for the caller to know.
 pub async fn ready(
     tx: &mut Tx,
     connection: ConnectionId,
     account: AccountId,
     region: &Region,
+    abilities: &Abilities,
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<JobRow>, StoreError> {
@@ -219,9 +256,10 @@ pub async fn ready(
             job_columns!(),
             " FROM job
          WHERE account = $1 AND region = $2 AND status = 'READY' AND at <= $3 AND connection_id = $4
+           AND CAST($6 AS TEXT) LIKE '%,' || kind || ',%'
          ORDER BY at, id LIMIT $5 /*skip-locked*/"
         ),
-        &params![account, region, now, connection, limit],
+        &params![account, region, now, connection, limit, &abilities.0],
     )
     .await?
     .iter()
@@ -229,17 +267,18 @@ pub async fn ready(
     .collect()
 }
 
-/// When the next job of this account and Region may be taken, for sessions that found nothing.
+/// When the next job of this account, Region and abilities may be taken, for sessions that found nothing.
 pub async fn next_ready_at(
     tx: &mut Tx,
     account: AccountId,
     region: &Region,
+    abilities: &Abilities,
 ) -> Result<Option<Timestamp>, StoreError> {
     let row = tx
         .query_opt(
             "SELECT MIN(at) AS at FROM job WHERE account = $1 AND region = $2 AND status = 'READY'
-               AND connection_id IN (SELECT id FROM connection WHERE status = 'CONNECTED')",
-            &params![account, region],
+               AND CAST($3 AS TEXT) LIKE '%,' || kind || ',%' AND connection_id IN (SELECT id FROM connection WHERE status = 'CONNECTED')",
+            &params![account, region, &abilities.0],
         )
         .await?;
     row.map_or(Ok(None), |row| row.get("at"))

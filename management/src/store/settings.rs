@@ -41,7 +41,6 @@ impl Setting {
 }
 
 /// What was decided: `None` when nothing ever was, `Some(None)` when it was taken away.
-#[expect(clippy::option_option, reason = "taken away is not the same as never set")]
 pub async fn get<T: DeserializeOwned>(
     tx: &mut Tx,
     setting: Setting,

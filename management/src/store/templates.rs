@@ -3,7 +3,7 @@
 use hadron_domain::arn::Resource;
 use hadron_domain::event::DELETED;
 use hadron_domain::template::{CompatibleTemplate, TemplateKind, VersionState, Versions};
-use hadron_proto::vocab::{Digest, TemplateName, TemplateVersion, Timestamp};
+use hadron_proto::vocab::{Digest, JobId, TemplateName, TemplateVersion, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::db::{Row, Sequence, Topic, Tx, params};
@@ -12,7 +12,7 @@ use super::{StoreError, corrupt, events, json, tags, to_json};
 
 macro_rules! template_version_columns {
     () => {
-        "kind, name, major, minor, description, compatible, digest, archive, warnings, created_at, modified_at, schema, components, source"
+        "kind, name, major, minor, description, compatible, digest, archive, warnings, created_at, modified_at, schema, components, source, job"
     };
 }
 
@@ -66,6 +66,8 @@ pub struct VersionRow {
     pub content: Option<Content>,
     /// Where the bundle is fetched from; `None` when it came with the request.
     pub source: Option<S3Object>,
+    /// The job that fetches the bundle, until that is registered or refused.
+    pub job: Option<JobId>,
     /// Directly defined components may be attached to its instances.
     pub components: bool,
     /// What the check found and did not refuse.
@@ -94,6 +96,12 @@ pub struct S3Object {
     pub bucket: String,
     /// The object's key.
     pub key: String,
+}
+
+impl std::fmt::Display for S3Object {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
 }
 
 fn kind(row: &Row) -> Result<TemplateKind, StoreError> {
@@ -145,6 +153,7 @@ fn version_from_row(row: &Row) -> Result<VersionRow, StoreError> {
         } else {
             Some(json(row, "source")?)
         },
+        job: row.text_as_opt("job")?,
         components: row.get("components")?,
         warnings: json(row, "warnings")?,
         created_at: row.get("created_at")?,
@@ -308,12 +317,19 @@ pub async fn list(
     .collect()
 }
 
+/// How many templates there are, of both kinds.
+pub async fn count(tx: &mut Tx) -> Result<u64, StoreError> {
+    tx.query_one("SELECT COUNT(*) AS n FROM template", &[])
+        .await?
+        .get("n")
+}
+
 /// Inserts a version.
 pub async fn insert_version(tx: &mut Tx, row: &VersionRow) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO template_version (kind, name, major, minor, description, compatible, digest, archive, warnings,
-             created_at, modified_at, schema, components, source)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             created_at, modified_at, schema, components, source, job)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         &params![
             row.kind.word(),
             &row.name,
@@ -328,7 +344,8 @@ pub async fn insert_version(tx: &mut Tx, row: &VersionRow) -> Result<(), StoreEr
             row.modified_at,
             row.content.as_ref().map_or("", |content| content.schema.as_str()),
             row.components,
-            row.source.as_ref().map(to_json).transpose()?.unwrap_or_default()
+            row.source.as_ref().map(to_json).transpose()?.unwrap_or_default(),
+            row.job
         ],
     )
     .await?;
@@ -339,7 +356,7 @@ pub async fn insert_version(tx: &mut Tx, row: &VersionRow) -> Result<(), StoreEr
 pub async fn put_version(tx: &mut Tx, row: &VersionRow) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE template_version SET description = $5, compatible = $6, digest = $7, archive = $8, schema = $9,
-             components = $10, warnings = $11, modified_at = $12
+             components = $10, warnings = $11, modified_at = $12, job = $13
          WHERE kind = $1 AND name = $2 AND major = $3 AND minor = $4",
         &params![
             row.kind.word(),
@@ -353,7 +370,8 @@ pub async fn put_version(tx: &mut Tx, row: &VersionRow) -> Result<(), StoreError
             row.content.as_ref().map_or("", |content| content.schema.as_str()),
             row.components,
             to_json(&row.warnings)?,
-            row.modified_at
+            row.modified_at,
+            row.job
         ],
     )
     .await?;
@@ -412,11 +430,56 @@ pub async fn get_version(
     row.as_ref().map(version_from_row).transpose()
 }
 
-/// Versions of a template in order, after `after`.
+/// The version whose bundle this job fetches.
+pub async fn by_job(tx: &mut Tx, job: JobId) -> Result<Option<VersionRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                template_version_columns!(),
+                " FROM template_version WHERE job = $1"
+            ),
+            &params![job],
+        )
+        .await?;
+    row.as_ref().map(version_from_row).transpose()
+}
+
+/// Keeps what was fetched for a job, until it is checked. A later fetch takes its place.
+pub async fn put_upload(tx: &mut Tx, job: JobId, bytes: &[u8], now: Timestamp) -> Result<Digest, StoreError> {
+    let digest = Digest::of(bytes);
+    tx.execute(
+        "INSERT INTO upload (job, digest, bytes, created_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (job) DO UPDATE
+             SET digest = excluded.digest, bytes = excluded.bytes, created_at = excluded.created_at",
+        &params![job, digest, bytes.to_vec(), now],
+    )
+    .await?;
+    Ok(digest)
+}
+
+/// What was fetched for a job: its digest and its bytes.
+pub async fn upload(tx: &mut Tx, job: JobId) -> Result<Option<(Digest, Vec<u8>)>, StoreError> {
+    let row = tx
+        .query_opt("SELECT digest, bytes FROM upload WHERE job = $1", &params![job])
+        .await?;
+    row.map(|row| Ok((row.text_as("digest")?, row.get("bytes")?)))
+        .transpose()
+}
+
+/// What was fetched for a job is stored elsewhere, or nobody wants it any more.
+pub async fn drop_upload(tx: &mut Tx, job: JobId) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM upload WHERE job = $1", &params![job])
+        .await?;
+    Ok(())
+}
+
+/// Versions of a template, or of one major version of it, in order, after `after`.
 pub async fn list_versions(
     tx: &mut Tx,
     kind: TemplateKind,
     name: &TemplateName,
+    of_major: Option<u32>,
     after: Option<TemplateVersion>,
     limit: u32,
 ) -> Result<Vec<VersionRow>, StoreError> {
@@ -427,9 +490,10 @@ pub async fn list_versions(
             template_version_columns!(),
             " FROM template_version
          WHERE kind = $1 AND name = $2 AND (major > $3 OR (major = $3 AND minor > $4))
+           AND (CAST($6 AS BIGINT) = 0 OR major = CAST($6 AS BIGINT))
          ORDER BY major, minor LIMIT $5"
         ),
-        &params![kind.word(), name, major, minor, limit],
+        &params![kind.word(), name, major, minor, limit, of_major.unwrap_or(0)],
     )
     .await?
     .iter()

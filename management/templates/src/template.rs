@@ -39,6 +39,8 @@ pub enum BundleKind {
 pub enum Expect {
     /// An environment template, provisioned here or by the customer; [`TemplateBundle::kind`] tells which.
     Environment,
+    /// An environment template that is provisioned here.
+    Provisioned,
     /// An environment template that holds only a schema.
     CustomerManaged,
     /// A service template, with or without a pipeline.
@@ -320,7 +322,7 @@ fn kind(
             );
             return None;
         }
-        (Some(Expect::Environment | Expect::CustomerManaged), true) => {
+        (Some(Expect::Environment | Expect::Provisioned | Expect::CustomerManaged), true) => {
             wrong(
                 "bundle/kind",
                 "this is a service template, but an environment template is needed".to_owned(),
@@ -376,6 +378,10 @@ fn kind(
             None
         }
         (true, _) => Some(BundleKind::Environment),
+        (false, Some(Expect::Provisioned)) => {
+            wrong("bundle/missing-directory", "infrastructure/ is missing: the bundle holds only a schema, but environments of this template are provisioned here".to_owned(), "add it with a manifest.yaml and the template of the environment, or register the bundle under a template whose environments are customer-managed");
+            None
+        }
         (false, Some(Expect::CustomerManaged)) => Some(BundleKind::EnvironmentCustomerManaged),
         (false, _) => {
             let message =

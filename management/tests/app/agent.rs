@@ -6,6 +6,7 @@ use hadron_management::app::work::{Act, Offer, OfferedStack, OfferedWork, Peer, 
 use hadron_management::store::agents::{self, AgentRow};
 use hadron_management::store::connections;
 use hadron_management::store::deployments::{Change, StackEvent};
+use hadron_management::store::jobs::{Abilities, JobWork};
 use hadron_management::store::targets::Resource;
 use hadron_proto::vocab::{ConnectionId, Digest, StackArn, Timestamp};
 use indexmap::IndexMap;
@@ -36,6 +37,7 @@ pub(crate) fn stack(offer: &Offer) -> &OfferedStack {
         | OfferedWork::Revoke { stack } => stack,
         OfferedWork::SetPullPolicy { .. } => panic!("a policy has no stack"),
         OfferedWork::PutEvents { .. } => panic!("events have no stack"),
+        OfferedWork::FetchBundle { .. } => panic!("a bundle has no stack"),
     }
 }
 
@@ -112,7 +114,9 @@ pub(crate) fn applied(offer: &Offer) -> Outcome {
 
 pub(crate) fn failed(offer: &Offer, kind: FailureKind, why: &str) -> Outcome {
     let stack = match &offer.work {
-        OfferedWork::SetPullPolicy { .. } | OfferedWork::PutEvents { .. } => None,
+        OfferedWork::SetPullPolicy { .. }
+        | OfferedWork::PutEvents { .. }
+        | OfferedWork::FetchBundle { .. } => None,
         _ => Some(arn(offer)),
     };
     let stuck = kind == FailureKind::DeleteFailed;
@@ -130,7 +134,20 @@ pub(crate) fn failed(offer: &Offer, kind: FailureKind, why: &str) -> Outcome {
     }
 }
 
+/// What an agent of this release can do.
+pub(crate) fn abilities() -> Abilities {
+    Abilities::of(&JobWork::WHEN_ANNOUNCED)
+}
+
 impl Agent {
+    /// Hands over what a job was to fetch, and reports it.
+    pub(crate) async fn fetched(&self, world: &World, offer: &Offer, bytes: &[u8]) {
+        let put = world.app.put_content(&self.peer, offer.token, bytes.to_vec());
+        let (digest, bytes) = (put.await.unwrap(), bytes.len() as u64);
+        self.report(world, offer, Outcome::BundleFetched { digest, bytes })
+            .await;
+    }
+
     /// An agent that has enrolled through this connection, with an open session.
     pub(crate) async fn enrol(world: &World, connection: ConnectionId) -> Self {
         let written = world.app.write("enrol", move |unit| {
@@ -160,14 +177,22 @@ impl Agent {
             })
         });
         let peer = written.await.unwrap();
-        let (session, resumed) = world.app.open_session(&peer, "0.1.0", Vec::new()).await.unwrap();
+        let (session, resumed) = world
+            .app
+            .open_session(&peer, "0.1.0", abilities(), Vec::new())
+            .await
+            .unwrap();
         assert_eq!(resumed, []);
         Self { peer, session }
     }
 
     /// Loses its session and opens another, holding these jobs; gives those that are still its own.
     pub(crate) async fn reconnect(&mut self, world: &World, held: Vec<Token>) -> Vec<Token> {
-        let (session, resumed) = world.app.open_session(&self.peer, "0.1.0", held).await.unwrap();
+        let (session, resumed) = world
+            .app
+            .open_session(&self.peer, "0.1.0", abilities(), held)
+            .await
+            .unwrap();
         self.session = session;
         resumed
     }
@@ -235,6 +260,7 @@ impl Agent {
                 Outcome::Gone
             }
             OfferedWork::Revoke { .. } => Outcome::Revoked,
+            OfferedWork::FetchBundle { .. } => panic!("what is fetched is for the test to say"),
             OfferedWork::SetPullPolicy { .. } => Outcome::PullPolicySet {
                 changed: true,
                 warnings: Vec::new(),

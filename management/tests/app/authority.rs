@@ -11,14 +11,14 @@ use hadron_management::app::deployments::Named;
 use hadron_management::app::environments::UpdateMode;
 use hadron_management::app::instances::list::InstanceList;
 use hadron_management::app::settings::SettingsUpdate;
-use hadron_management::app::templates::NewVersion;
+use hadron_management::app::templates::{BundleSource, NewTemplate, TemplateUpdate, VersionUpdate};
 use hadron_management::app::{AppError, ErrorKind};
 use hadron_management::store::{connections, deployments, targets};
 
 use crate::scenarios;
 use crate::world::{
     PRODUCTION, STAGING, World, account, asked, caller, current, environment_update, new_connection,
-    new_environment, new_service, service_spec,
+    new_environment, new_service, new_version, service_spec,
 };
 
 type Call<'a> = Pin<Box<dyn Future<Output = Result<(), AppError>> + Send + 'a>>;
@@ -89,11 +89,20 @@ fn calls<'a>(
             WriteTemplate,
             app.create_template(
                 request("CreateTemplate"),
-                kind,
-                format!("t-{}", who.role.word()).parse().unwrap(),
-                String::new(),
-                String::new(),
-                false
+                NewTemplate::named(kind, format!("t-{}", who.role.word()).parse().unwrap())
+            )
+        ),
+        call!(
+            "update_template",
+            WriteTemplate,
+            app.update_template(
+                request("UpdateTemplate"),
+                TemplateUpdate {
+                    kind,
+                    name: template(),
+                    display_name: None,
+                    description: None
+                }
             )
         ),
         read!(
@@ -116,14 +125,7 @@ fn calls<'a>(
             WriteTemplate,
             app.create_version(
                 request("CreateTemplateVersion"),
-                NewVersion {
-                    kind,
-                    name: template(),
-                    major: None,
-                    bundle: Vec::new(),
-                    description: String::new(),
-                    compatible: Vec::new()
-                }
+                new_version(kind, template().as_str(), BundleSource::Archive(Vec::new()))
             )
         ),
         read!(
@@ -134,7 +136,28 @@ fn calls<'a>(
         read!(
             "list_versions",
             ReadTemplate,
-            app.list_versions(who, kind, template(), None, 9)
+            app.list_versions(who, kind, template(), None, None, 9)
+        ),
+        read!(
+            "list_majors",
+            ReadTemplate,
+            app.list_majors(who, kind, template(), 0, 9)
+        ),
+        call!(
+            "update_version",
+            WriteTemplate,
+            app.update_version(
+                request("UpdateTemplateVersion"),
+                VersionUpdate {
+                    kind,
+                    name: template(),
+                    version: version(),
+                    description: None,
+                    publish: false,
+                    compatible: None,
+                    components: None
+                }
+            )
         ),
         call!(
             "publish_version",

@@ -11,7 +11,7 @@ use hadron_management::reconcile;
 use hadron_management::store::jobs;
 use hadron_proto::vocab::JobId;
 
-use crate::agent::{Agent, applied, event, execute, failed};
+use crate::agent::{Agent, abilities, applied, event, execute, failed};
 use crate::scenarios;
 use crate::world::{
     LEASE, PRODUCTION, STAGING, World, administrator, asked, caller, environment, environment_update, owner,
@@ -173,7 +173,7 @@ scenarios! {
         for outcome in [
             world.app.take(&agent.session, 1).await.map(drop),
             world.app.heartbeat(&agent.session, vec![offer.token]).await.map(drop),
-            world.app.open_session(&agent.peer, "0.1.0", vec![offer.token]).await.map(drop),
+            world.app.open_session(&agent.peer, "0.1.0", abilities(), vec![offer.token]).await.map(drop),
             world.app.check_session(&agent.session).await,
         ] {
             assert_eq!(reason(outcome), "CONNECTION_CLOSED");

@@ -19,6 +19,7 @@ mod instances;
 mod jobs;
 mod pages;
 mod proton_services;
+mod registration;
 mod requests;
 mod services;
 mod settings;

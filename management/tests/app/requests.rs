@@ -5,12 +5,14 @@ use std::time::Duration;
 use hadron_domain::template::TemplateKind;
 use hadron_management::app::ErrorKind;
 use hadron_management::app::environments::UpdateMode;
+use hadron_management::app::templates::{BundleSource, NewTemplate};
 use hadron_management::store::Topic;
 
 use crate::scenarios;
 use crate::world::{
     PRODUCTION, account, administrator, archive, current, developer, environment, environment_update,
-    example, identified, instance, new_connection, new_environment, new_service, owner, reason, service_spec,
+    example, identified, instance, new_connection, new_environment, new_service, new_version, owner, reason,
+    service_spec,
 };
 
 const PLAIN: &str = "minimal-svc-no-pipeline";
@@ -40,18 +42,10 @@ scenarios! {
         const KIND: TemplateKind = TemplateKind::Environment;
         let name = || "minimal-env".parse().unwrap();
         let admin = administrator();
-        let text = String::new;
-        let create = || world.app.create_template(identified(&admin, "CreateTemplate", "t1", ""), KIND, name(), text(), text(), false);
+        let create = || world.app.create_template(identified(&admin, "CreateTemplate", "t1", ""), NewTemplate::named(KIND, name()));
         create().await.unwrap();
         assert_eq!(create().await.unwrap().name, name());
-        let new = || hadron_management::app::templates::NewVersion {
-            kind: KIND,
-            name: name(),
-            major: None,
-            bundle: archive(&example("minimal-env")),
-            description: text(),
-            compatible: Vec::new(),
-        };
+        let new = || new_version(KIND, "minimal-env", BundleSource::Archive(archive(&example("minimal-env"))));
         let register = || world.app.create_version(identified(&admin, "CreateTemplateVersion", "t2", ""), new());
         let first = register().await.unwrap();
         assert_eq!(register().await.unwrap(), first);

@@ -17,7 +17,7 @@ use hadron_management::store::agents::AgentRow;
 use hadron_management::store::connections::{ConnectionKind, ConnectionRow};
 use hadron_management::store::deployments::{Change, ComponentState, DeploymentRow, State};
 use hadron_management::store::grants::LaneRow;
-use hadron_management::store::jobs::{JobRow, JobWork};
+use hadron_management::store::jobs::{Abilities, JobRow, JobWork};
 use hadron_management::store::requests::{Seen, TokenRow};
 use hadron_management::store::services::ServiceRow;
 use hadron_management::store::targets::{EnvironmentRoles, Resource, TargetRow};
@@ -318,10 +318,11 @@ scenarios! {
             }
             let ready = |limit| (of.connection.id, account(PRODUCTION), region(), limit);
             let (id, whose, place, limit) = ready(9);
-            assert_eq!(jobs::ready(unit.tx, id, whose, &place, at(1), limit).await?.len(), 1);
-            assert_eq!(jobs::ready(unit.tx, id, whose, &place, at(0), limit).await?.len(), 0);
-            assert_eq!(jobs::ready(unit.tx, id, account(STAGING), &place, at(1), limit).await?.len(), 0);
-            assert_eq!(jobs::next_ready_at(unit.tx, whose, &place).await?, None, "its connection is not connected");
+            let can = Abilities::of::<&str>(&[]);
+            assert_eq!(jobs::ready(unit.tx, id, whose, &place, &can, at(1), limit).await?.len(), 1);
+            assert_eq!(jobs::ready(unit.tx, id, whose, &place, &can, at(0), limit).await?.len(), 0);
+            assert_eq!(jobs::ready(unit.tx, id, account(STAGING), &place, &can, at(1), limit).await?.len(), 0);
+            assert_eq!(jobs::next_ready_at(unit.tx, whose, &place, &can).await?, None, "its connection is not connected");
             assert_eq!(jobs::expired(unit.tx, at(1), 9).await?, []);
             let expired = jobs::expired(unit.tx, at(2), 9).await?;
             assert_eq!(jobs::leased_of_connection(unit.tx, id).await?.iter().map(|row| row.job.id).collect::<Vec<_>>(), expired);
@@ -351,18 +352,32 @@ scenarios! {
             let mut version_row = VersionRow {
                 kind: TemplateKind::Service, name: name(), version: number, description: "v".to_owned(),
                 compatible: vec!["env:1".parse().unwrap(), "env:2".parse().unwrap()], content: None, source: Some(S3Object { bucket: "b".to_owned(), key: "k/é".to_owned() }),
-                components: true, warnings: words("w w"), created_at: at(4), modified_at: at(4),
+                components: true, warnings: words("w w"), created_at: at(4), modified_at: at(4), job: Some(unit.fresh_id()),
             };
             templates::insert_version(unit.tx, &version_row).await?;
             templates::touch_version(unit.tx, TemplateKind::Service, &name(), number, at(5)).await?;
             version_row.modified_at = at(5);
             assert_eq!(templates::get_version(unit.tx, TemplateKind::Service, &name(), number).await?, Some(version_row.clone()));
+            assert_eq!(templates::by_job(unit.tx, version_row.job.unwrap()).await?, Some(version_row.clone()));
+            let job = version_row.job.take().unwrap();
+            assert_eq!(templates::upload(unit.tx, job).await?, None);
+            let old = templates::put_upload(unit.tx, job, b"old", at(5)).await?;
+            let new = templates::put_upload(unit.tx, job, b"\0new\xff", at(6)).await?;
+            assert_eq!((templates::upload(unit.tx, job).await?, new == old), (Some((new, b"\0new\xff".to_vec())), false));
+            templates::drop_upload(unit.tx, job).await?;
+            assert_eq!(templates::upload(unit.tx, job).await?, None);
+            assert_eq!(templates::count(unit.tx).await?, 1);
             version_row.content = Some(Content { digest: Digest::of(b"d"), archive, schema: "schema: {}".to_owned() });
             (version_row.components, version_row.modified_at) = (false, at(6));
             (version_row.description, version_row.compatible) = ("w".to_owned(), vec!["env:3".parse().unwrap()]);
             templates::put_version(unit.tx, &version_row).await?;
             assert_eq!(templates::get_version(unit.tx, TemplateKind::Service, &name(), number).await?, Some(version_row.clone()));
-            assert_eq!(templates::list_versions(unit.tx, TemplateKind::Service, &name(), None, 9).await?, [version_row]);
+            assert_eq!(templates::by_job(unit.tx, job).await?, None);
+            assert_eq!(templates::list_versions(unit.tx, TemplateKind::Service, &name(), Some(2), None, 9).await?, []);
+            for major in [None, Some(1)] {
+                let listed = templates::list_versions(unit.tx, TemplateKind::Service, &name(), major, None, 9).await?;
+                assert_eq!(listed, [version_row.clone()]);
+            }
             templates::remove_version(unit.tx, TemplateKind::Service, &name(), number).await?;
             assert_eq!(templates::get_version(unit.tx, TemplateKind::Service, &name(), number).await?, None);
             templates::remove(unit.tx, TemplateKind::Service, &name()).await?;

@@ -12,7 +12,7 @@ use hadron_management::app::connections::NewConnection;
 use hadron_management::app::environments::{EnvironmentUpdate, NewEnvironment, Path, UpdateMode};
 use hadron_management::app::instances::PartUpdate;
 use hadron_management::app::services::{NewService, ServiceView};
-use hadron_management::app::templates::{NewVersion, VersionView};
+use hadron_management::app::templates::{BundleSource, NewTemplate, NewVersion, VersionView};
 use hadron_management::app::{App, AppError, Request, Settings};
 use hadron_management::reconcile;
 use hadron_management::store::db::testing::{self, TestDb};
@@ -171,6 +171,19 @@ pub(crate) fn identified(caller: &Caller, operation: &'static str, id: &str, con
     }
 }
 
+/// A first version of a template, and nothing else said about it.
+pub(crate) fn new_version(kind: TemplateKind, name: &str, source: BundleSource) -> NewVersion {
+    NewVersion {
+        kind,
+        name: name.parse().unwrap(),
+        major: None,
+        source,
+        description: String::new(),
+        compatible: Vec::new(),
+        components: false,
+    }
+}
+
 /// The reason of an error that had to come.
 pub(crate) fn reason<T: std::fmt::Debug>(outcome: Result<T, AppError>) -> &'static str {
     outcome.expect_err("this had to be refused").reason
@@ -310,12 +323,11 @@ impl World {
 
     pub(crate) async fn template(&self, kind: TemplateKind, name: &str, no_pipeline: bool) {
         let request = asked(&administrator(), "CreateTemplate");
-        let (display, text) = (String::new(), String::new());
-        let made = self
-            .app
-            .create_template(request, kind, name.parse().unwrap(), display, text, no_pipeline)
-            .await;
-        made.unwrap();
+        let new = NewTemplate {
+            no_pipeline,
+            ..NewTemplate::named(kind, name.parse().unwrap())
+        };
+        self.app.create_template(request, new).await.unwrap();
     }
 
     pub(crate) async fn register(
@@ -326,14 +338,9 @@ impl World {
         bundle: Vec<u8>,
         compatible: &[&str],
     ) -> Result<VersionView, AppError> {
-        let new = NewVersion {
-            kind,
-            name: name.parse().unwrap(),
-            major,
-            bundle,
-            description: String::new(),
-            compatible: compatible.iter().map(|text| text.parse().unwrap()).collect(),
-        };
+        let mut new = new_version(kind, name, BundleSource::Archive(bundle));
+        new.major = major;
+        new.compatible = compatible.iter().map(|text| text.parse().unwrap()).collect();
         self.app
             .create_version(asked(&administrator(), "CreateTemplateVersion"), new)
             .await

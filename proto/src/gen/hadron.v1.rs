@@ -209,7 +209,8 @@ pub struct Hello {
     pub protocol_min: u32,
     #[prost(uint32, tag = "3")]
     pub protocol_max: u32,
-    /// Kinds of work that this agent can do: apply_stack, destroy_stack, revoke_stack, set_pull_policy, put_events.
+    /// Kinds of work that this agent can do: apply_stack, destroy_stack, revoke_stack, set_pull_policy, which every agent
+    /// of this protocol can; fetch_bundle and put_events, which are offered to those only that say so.
     #[prost(string, repeated, tag = "4")]
     pub capabilities: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Jobs that the agent still works on from an earlier session.
@@ -327,7 +328,7 @@ pub struct Offer {
     pub account_id: ::prost::alloc::string::String,
     #[prost(string, tag = "7")]
     pub region: ::prost::alloc::string::String,
-    #[prost(oneof = "offer::Work", tags = "8, 9, 10, 11, 13")]
+    #[prost(oneof = "offer::Work", tags = "8, 9, 10, 11, 13, 12")]
     pub work: ::core::option::Option<offer::Work>,
 }
 /// Nested message and enum types in `Offer`.
@@ -344,6 +345,8 @@ pub mod offer {
         SetPullPolicy(super::SetPullPolicy),
         #[prost(message, tag = "13")]
         PutEvents(super::PutEvents),
+        #[prost(message, tag = "12")]
+        FetchBundle(super::FetchBundle),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -440,6 +443,17 @@ pub struct EventEntry {
     #[prost(message, optional, tag = "5")]
     pub at: ::core::option::Option<::prost_types::Timestamp>,
 }
+/// Read a template bundle from S3 and hand it over with PutContent. Only the management account's agent gets such work.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FetchBundle {
+    #[prost(string, tag = "1")]
+    pub bucket: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    /// Larger ones are not read.
+    #[prost(uint64, tag = "3")]
+    pub max_bytes: u64,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FetchContentRequest {
     #[prost(message, optional, tag = "1")]
@@ -494,6 +508,21 @@ pub struct ContentChunk {
     /// At most 64 KiB.
     #[prost(bytes = "bytes", tag = "1")]
     pub data: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PutContentRequest {
+    /// Only in the first message.
+    #[prost(message, optional, tag = "1")]
+    pub token: ::core::option::Option<JobToken>,
+    /// At most 64 KiB.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub data: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PutContentResponse {
+    /// sha256:<hex> of what arrived.
+    #[prost(string, tag = "1")]
+    pub digest: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AuthoriseRequest {
@@ -550,7 +579,7 @@ pub struct PostEventsResponse {}
 pub struct ReportRequest {
     #[prost(message, optional, tag = "1")]
     pub token: ::core::option::Option<JobToken>,
-    #[prost(oneof = "report_request::Outcome", tags = "2, 3, 4, 5, 6, 8")]
+    #[prost(oneof = "report_request::Outcome", tags = "2, 3, 4, 5, 6, 8, 7")]
     pub outcome: ::core::option::Option<report_request::Outcome>,
 }
 /// Nested message and enum types in `ReportRequest`.
@@ -569,6 +598,8 @@ pub mod report_request {
         Failed(super::JobFailed),
         #[prost(message, tag = "8")]
         EventsPut(super::EventsPut),
+        #[prost(message, tag = "7")]
+        BundleFetched(super::BundleFetched),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -618,6 +649,15 @@ pub struct RefusedEvent {
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
 }
+/// The bundle is what was handed over with PutContent under the same token.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BundleFetched {
+    /// sha256:<hex> of the archive's bytes.
+    #[prost(string, tag = "1")]
+    pub digest: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub bytes: u64,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct JobFailed {
     #[prost(enumeration = "FailureKind", tag = "1")]
@@ -664,6 +704,10 @@ pub enum FailureKind {
     PolicyConflict = 12,
     /// Anything else.
     Other = 13,
+    /// The S3 object, or its bucket, does not exist.
+    ObjectMissing = 14,
+    /// The S3 object is larger than what was asked for may be.
+    ObjectTooLarge = 15,
 }
 impl FailureKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -686,6 +730,8 @@ impl FailureKind {
             Self::PolicyTooLong => "POLICY_TOO_LONG",
             Self::PolicyConflict => "POLICY_CONFLICT",
             Self::Other => "OTHER",
+            Self::ObjectMissing => "OBJECT_MISSING",
+            Self::ObjectTooLarge => "OBJECT_TOO_LARGE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -705,6 +751,8 @@ impl FailureKind {
             "POLICY_TOO_LONG" => Some(Self::PolicyTooLong),
             "POLICY_CONFLICT" => Some(Self::PolicyConflict),
             "OTHER" => Some(Self::Other),
+            "OBJECT_MISSING" => Some(Self::ObjectMissing),
+            "OBJECT_TOO_LARGE" => Some(Self::ObjectTooLarge),
             _ => None,
         }
     }
@@ -1231,6 +1279,32 @@ pub mod agent_service_client {
                 .insert(GrpcMethod::new("hadron.v1.AgentService", "FetchContent"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// What a job was to fetch, in chunks. The first message carries the token and nothing else counts without it; the hub
+        /// keeps the content until the job's report says that this is it. Handing over again replaces what was handed over.
+        pub async fn put_content(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::PutContentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PutContentResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.AgentService/PutContent",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hadron.v1.AgentService", "PutContent"));
+            self.inner.client_streaming(req, path, codec).await
+        }
         /// Leave to make the one irrevocable call of a job. Without it the agent must not make that call.
         pub async fn authorise(
             &mut self,
@@ -1340,6 +1414,15 @@ pub mod agent_service_server {
             request: tonic::Request<super::FetchContentRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::FetchContentStream>,
+            tonic::Status,
+        >;
+        /// What a job was to fetch, in chunks. The first message carries the token and nothing else counts without it; the hub
+        /// keeps the content until the job's report says that this is it. Handing over again replaces what was handed over.
+        async fn put_content(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::PutContentRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<super::PutContentResponse>,
             tonic::Status,
         >;
         /// Leave to make the one irrevocable call of a job. Without it the agent must not make that call.
@@ -1531,6 +1614,53 @@ pub mod agent_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.AgentService/PutContent" => {
+                    #[allow(non_camel_case_types)]
+                    struct PutContentSvc<T: AgentService>(pub Arc<T>);
+                    impl<
+                        T: AgentService,
+                    > tonic::server::ClientStreamingService<super::PutContentRequest>
+                    for PutContentSvc<T> {
+                        type Response = super::PutContentResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::PutContentRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AgentService>::put_content(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PutContentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
@@ -1954,6 +2084,12 @@ pub struct Template {
     pub created_at: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(message, optional, tag = "8")]
     pub last_modified_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Environment templates whose environments somebody else provisions say CUSTOMER_MANAGED.
+    #[prost(string, tag = "9")]
+    pub provisioning: ::prost::alloc::string::String,
+    /// The KMS key that its author named; empty for none.
+    #[prost(string, tag = "10")]
+    pub encryption_key: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TemplateVersion {
@@ -1988,6 +2124,24 @@ pub struct TemplateVersion {
     /// The schema file as text; only in Get.
     #[prost(string, tag = "12")]
     pub schema: ::prost::alloc::string::String,
+    /// Where the bundle was fetched from; absent when it came with the request.
+    #[prost(message, optional, tag = "13")]
+    pub source: ::core::option::Option<S3Object>,
+    /// Service templates: DIRECTLY_DEFINED when components may be attached to its instances.
+    #[prost(string, repeated, tag = "14")]
+    pub supported_component_sources: ::prost::alloc::vec::Vec<
+        ::prost::alloc::string::String,
+    >,
+    /// MAJOR.MINOR that is recommended of this major version; empty when none is published.
+    #[prost(string, tag = "15")]
+    pub recommended_version: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct S3Object {
+    #[prost(string, tag = "1")]
+    pub bucket: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateTemplateRequest {
@@ -2004,6 +2158,26 @@ pub struct CreateTemplateRequest {
     /// Service templates without a pipeline.
     #[prost(bool, tag = "6")]
     pub no_pipeline: bool,
+    /// Environment templates: somebody else provisions the environments, and bundles hold only a schema.
+    #[prost(bool, tag = "7")]
+    pub customer_managed: bool,
+    /// ARN of a KMS key; kept and shown.
+    #[prost(string, tag = "8")]
+    pub encryption_key: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateTemplateRequest {
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    #[prost(enumeration = "TemplateKind", tag = "2")]
+    pub kind: i32,
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    /// Absent: as it is.
+    #[prost(string, optional, tag = "4")]
+    pub display_name: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "5")]
+    pub description: ::core::option::Option<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetTemplateRequest {
@@ -2049,7 +2223,7 @@ pub struct CreateTemplateVersionRequest {
     /// 0: a new major version; otherwise a new minor version of this one.
     #[prost(uint32, tag = "4")]
     pub major_version: u32,
-    /// .tar.gz or .zip, at most 5 MB.
+    /// .tar.gz or .zip, at most 5 MB. Either this or `source`.
     #[prost(bytes = "vec", tag = "5")]
     pub bundle: ::prost::alloc::vec::Vec<u8>,
     #[prost(string, tag = "6")]
@@ -2059,6 +2233,50 @@ pub struct CreateTemplateVersionRequest {
     pub compatible_environment_templates: ::prost::alloc::vec::Vec<
         ::prost::alloc::string::String,
     >,
+    /// Where the management account's agent finds the bundle.
+    #[prost(message, optional, tag = "8")]
+    pub source: ::core::option::Option<S3Object>,
+    /// Service templates: DIRECTLY_DEFINED lets components be attached.
+    #[prost(string, repeated, tag = "9")]
+    pub supported_component_sources: ::prost::alloc::vec::Vec<
+        ::prost::alloc::string::String,
+    >,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateTemplateVersionRequest {
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    #[prost(enumeration = "TemplateKind", tag = "2")]
+    pub kind: i32,
+    #[prost(string, tag = "3")]
+    pub template_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub version: ::prost::alloc::string::String,
+    /// Absent: as it is.
+    #[prost(string, optional, tag = "5")]
+    pub description: ::core::option::Option<::prost::alloc::string::String>,
+    /// PUBLISHED, or empty: as it is.
+    #[prost(string, tag = "6")]
+    pub status: ::prost::alloc::string::String,
+    /// Absent: as they are.
+    #[prost(message, optional, tag = "7")]
+    pub compatible_environment_templates: ::core::option::Option<
+        CompatibleEnvironmentTemplates,
+    >,
+    #[prost(message, optional, tag = "8")]
+    pub supported_component_sources: ::core::option::Option<ComponentSources>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompatibleEnvironmentTemplates {
+    /// NAME:MAJOR, at least one.
+    #[prost(string, repeated, tag = "1")]
+    pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ComponentSources {
+    /// DIRECTLY_DEFINED, or none: no components may be attached any more.
+    #[prost(string, repeated, tag = "1")]
+    pub sources: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetTemplateVersionRequest {
@@ -2079,6 +2297,9 @@ pub struct ListTemplateVersionsRequest {
     pub kind: i32,
     #[prost(string, tag = "4")]
     pub template_name: ::prost::alloc::string::String,
+    /// 0: of all major versions.
+    #[prost(uint32, tag = "5")]
+    pub major_version: u32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListTemplateVersionsResponse {
@@ -4823,7 +5044,30 @@ pub mod template_service_client {
                 .insert(GrpcMethod::new("hadron.v1.TemplateService", "DeleteTemplate"));
             self.inner.unary(req, path, codec).await
         }
-        /// Checks the bundle and stores it as a draft. A bundle with faults is refused with all of them.
+        /// Changes what people read about a template. Its name and what it is for never change.
+        pub async fn update_template(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateTemplateRequest>,
+        ) -> std::result::Result<tonic::Response<super::Template>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.TemplateService/UpdateTemplate",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hadron.v1.TemplateService", "UpdateTemplate"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Checks the bundle and stores it as a draft. A bundle with faults is refused with all of them. One in S3 is fetched by
+        /// the management account's agent: the version is REGISTRATION_IN_PROGRESS until it was fetched and checked.
         pub async fn create_template_version(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateTemplateVersionRequest>,
@@ -4899,6 +5143,33 @@ pub mod template_service_client {
             req.extensions_mut()
                 .insert(
                     GrpcMethod::new("hadron.v1.TemplateService", "ListTemplateVersions"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Changes what is said about a version, and may publish it. The bundle never changes.
+        pub async fn update_template_version(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateTemplateVersionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TemplateVersion>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.TemplateService/UpdateTemplateVersion",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hadron.v1.TemplateService", "UpdateTemplateVersion"),
                 );
             self.inner.unary(req, path, codec).await
         }
@@ -5015,7 +5286,13 @@ pub mod template_service_server {
             &self,
             request: tonic::Request<super::DeleteTemplateRequest>,
         ) -> std::result::Result<tonic::Response<super::Template>, tonic::Status>;
-        /// Checks the bundle and stores it as a draft. A bundle with faults is refused with all of them.
+        /// Changes what people read about a template. Its name and what it is for never change.
+        async fn update_template(
+            &self,
+            request: tonic::Request<super::UpdateTemplateRequest>,
+        ) -> std::result::Result<tonic::Response<super::Template>, tonic::Status>;
+        /// Checks the bundle and stores it as a draft. A bundle with faults is refused with all of them. One in S3 is fetched by
+        /// the management account's agent: the version is REGISTRATION_IN_PROGRESS until it was fetched and checked.
         async fn create_template_version(
             &self,
             request: tonic::Request<super::CreateTemplateVersionRequest>,
@@ -5031,6 +5308,11 @@ pub mod template_service_server {
             tonic::Response<super::ListTemplateVersionsResponse>,
             tonic::Status,
         >;
+        /// Changes what is said about a version, and may publish it. The bundle never changes.
+        async fn update_template_version(
+            &self,
+            request: tonic::Request<super::UpdateTemplateVersionRequest>,
+        ) -> std::result::Result<tonic::Response<super::TemplateVersion>, tonic::Status>;
         async fn publish_template_version(
             &self,
             request: tonic::Request<super::PublishTemplateVersionRequest>,
@@ -5312,6 +5594,52 @@ pub mod template_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/hadron.v1.TemplateService/UpdateTemplate" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateTemplateSvc<T: TemplateService>(pub Arc<T>);
+                    impl<
+                        T: TemplateService,
+                    > tonic::server::UnaryService<super::UpdateTemplateRequest>
+                    for UpdateTemplateSvc<T> {
+                        type Response = super::Template;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateTemplateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TemplateService>::update_template(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateTemplateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/hadron.v1.TemplateService/CreateTemplateVersion" => {
                     #[allow(non_camel_case_types)]
                     struct CreateTemplateVersionSvc<T: TemplateService>(pub Arc<T>);
@@ -5444,6 +5772,55 @@ pub mod template_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListTemplateVersionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.TemplateService/UpdateTemplateVersion" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateTemplateVersionSvc<T: TemplateService>(pub Arc<T>);
+                    impl<
+                        T: TemplateService,
+                    > tonic::server::UnaryService<super::UpdateTemplateVersionRequest>
+                    for UpdateTemplateVersionSvc<T> {
+                        type Response = super::TemplateVersion;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateTemplateVersionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TemplateService>::update_template_version(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateTemplateVersionSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

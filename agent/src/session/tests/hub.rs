@@ -27,12 +27,15 @@ pub(super) enum Seen {
     Report(u64),
     Authorise(u64),
     Events(usize),
+    Content(u64, usize, usize),
 }
 
 #[derive(Default)]
 pub(super) struct State {
     pub(super) seen: Vec<Seen>,
     pub(super) line: Option<Line>,
+    /// What the next contents are answered with instead.
+    pub(super) contents: Vec<Status>,
     /// Fences that the next Welcome resumes; `None` resumes all.
     pub(super) resume: Option<Vec<u64>>,
     /// Heartbeats are not answered.
@@ -210,6 +213,28 @@ impl AgentService for Hub {
             })
             .collect();
         Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
+    }
+
+    async fn put_content(
+        &self,
+        request: Request<Streaming<wire::PutContentRequest>>,
+    ) -> Result<Response<wire::PutContentResponse>, Status> {
+        let mut messages = request.into_inner();
+        let (mut token, mut content, mut largest) = (None, Vec::new(), 0);
+        while let Some(message) = messages.message().await? {
+            token = token.or(message.token);
+            largest = largest.max(message.data.len());
+            content.extend_from_slice(&message.data);
+        }
+        self.saw(Seen::Content(fence(token.as_ref()), content.len(), largest));
+        if let Some(status) =
+            self.with(|state| (!state.contents.is_empty()).then(|| state.contents.remove(0)))
+        {
+            return Err(status);
+        }
+        Ok(Response::new(wire::PutContentResponse {
+            digest: Digest::of(&content).to_string(),
+        }))
     }
 
     async fn authorise(

@@ -1,5 +1,6 @@
 //! What is promised, against the account in memory. Time is paused: waiting costs nothing.
 
+mod bundles;
 mod crashes;
 mod events;
 mod faults;

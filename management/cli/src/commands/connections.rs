@@ -15,7 +15,6 @@ use crate::prompt;
 
 /// What can be done with connections.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "one per process")]
 pub(crate) enum Verb {
     /// Ask to serve an environment from your account
     ///

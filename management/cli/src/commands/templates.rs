@@ -9,7 +9,7 @@ use hadron_proto::wire;
 use hadron_templates::{BundleKind, Expect};
 
 use super::{Context, did_you_mean, warn};
-use crate::args::{Confirm, Limit, Write};
+use crate::args::{Confirm, Limit, Wait, Write};
 use crate::error::{Exit, Failure, Result};
 use crate::output::{Format, say};
 
@@ -21,14 +21,24 @@ mod show;
 pub(crate) enum Verb {
     /// Register a bundle as a new draft version, and the template with it when it is new
     ///
-    /// A bundle is a directory, a .tar.gz or a .zip in the form of AWS Proton. It is checked here before it is sent.
+    /// A bundle is a directory, a .tar.gz or a .zip in the form of AWS Proton. It is checked here before it is sent. One that
+    /// is named s3://BUCKET/KEY is fetched by the agent of the management account and checked by the hub.
     #[command(after_help = "Examples:
   hadron template create vpc --kind environment ./vpc
+  hadron template create vpc --kind environment s3://bundles/vpc/v1.tar.gz --wait
   hadron template create http --kind service ./http --compatible-with vpc:1 --publish
   hadron template create http ./http --major 1 --compatible-with vpc:1     a new minor version of major 1
 
 Next: hadron template publish NAME VERSION")]
     Create(Create),
+    /// Change what a template, or one of its versions, says about itself
+    #[command(after_help = "Examples:
+  hadron template update vpc --display-name 'Network' --description 'One VPC for each environment'
+  hadron template update http --version 1.2 --compatible-with vpc:1 --compatible-with vpc:2
+  hadron template update http --version 1.2 --supports-components true --publish
+
+A bundle never changes: register a changed one as a new version.")]
+    Update(Update),
     /// Publish a draft, so that it is recommended and can be deployed by everybody
     #[command(after_help = "Examples:
   hadron template publish vpc 1.0
@@ -127,9 +137,9 @@ impl Kind {
 pub(crate) struct Create {
     /// Name of the template
     name: TemplateName,
-    /// Directory, .tar.gz or .zip
+    /// Directory, .tar.gz or .zip, or s3://BUCKET/KEY
     #[arg(value_name = "BUNDLE")]
-    bundle: PathBuf,
+    bundle: Place,
     /// What it is for [default: what the template is already, or what the bundle looks like]
     #[arg(short, long, value_enum, value_name = "KIND")]
     kind: Option<Kind>,
@@ -145,12 +155,74 @@ pub(crate) struct Create {
     /// Service templates: services of it have no pipeline
     #[arg(long)]
     no_pipeline: bool,
+    /// Environment templates: somebody else provisions the environments; bundles hold only a schema
+    #[arg(long)]
+    customer_managed: bool,
+    /// Service templates: directly defined components may be attached to instances of the version
+    #[arg(long)]
+    supports_components: bool,
     /// Name for people
     #[arg(long, value_name = "TEXT")]
     display_name: Option<String>,
     /// Description of the version, and of the template when it is new
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
+    /// ARN of a KMS key, kept and shown with a new template
+    #[arg(long, value_name = "ARN")]
+    encryption_key: Option<String>,
+    #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
+    write: Write,
+}
+
+/// Where a bundle is.
+#[derive(Clone, Debug)]
+enum Place {
+    Here(PathBuf),
+    S3(wire::S3Object),
+}
+
+impl std::str::FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let Some(rest) = text.strip_prefix("s3://") else {
+            return Ok(Self::Here(text.into()));
+        };
+        match rest.split_once('/') {
+            Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => Ok(Self::S3(wire::S3Object {
+                bucket: bucket.to_owned(),
+                key: key.to_owned(),
+            })),
+            _ => Err("name the object as s3://BUCKET/KEY".to_owned()),
+        }
+    }
+}
+
+/// Flags of `update`.
+#[derive(Debug, Args)]
+pub(crate) struct Update {
+    #[command(flatten)]
+    one: One,
+    /// Change this version, MAJOR.MINOR [default: the template itself]
+    #[arg(long, value_name = "VERSION")]
+    version: Option<TemplateVersion>,
+    /// Name of the template for people
+    #[arg(long, value_name = "TEXT", conflicts_with = "version")]
+    display_name: Option<String>,
+    /// Description; an empty one takes it away
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Service template versions: environment template that it runs in, NAME:MAJOR (repeatable; replaces the ones before)
+    #[arg(short, long, value_name = "NAME:MAJOR", requires = "version")]
+    compatible_with: Vec<String>,
+    /// Service template versions: whether components may be attached from now on
+    #[arg(long, value_name = "BOOL", requires = "version")]
+    supports_components: Option<bool>,
+    /// Publish the version as well
+    #[arg(short, long, requires = "version")]
+    publish: bool,
     #[command(flatten)]
     write: Write,
 }
@@ -201,6 +273,9 @@ pub(crate) struct Get {
 pub(crate) struct Versions {
     #[command(flatten)]
     one: One,
+    /// Only of this major version
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    major: Option<u32>,
     #[command(flatten)]
     limit: Limit,
 }
@@ -222,6 +297,7 @@ pub(crate) struct Delete {
 pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
     match verb {
         Verb::Create(args) => Box::pin(create(args, cx)).await,
+        Verb::Update(args) => update(args, cx).await,
         Verb::Publish(args) => publish(args, cx).await,
         Verb::List(args) => {
             let all = list(cx, args.kind, args.limit.limit).await?;
@@ -242,17 +318,24 @@ async fn create(args: Create, cx: &Context) -> Result<()> {
     let hub = cx.hub()?;
     let name = args.name.to_string();
     let known = named(cx, &name, args.kind).await?;
-    let (bundle, looks_like) = offline::check(
-        &args.bundle,
-        args.kind.or_else(|| known.as_ref().and_then(kind_of)),
-    )?;
-    let kind = args
-        .kind
-        .or_else(|| known.as_ref().and_then(kind_of))
-        .unwrap_or(match looks_like {
-            BundleKind::Environment | BundleKind::EnvironmentCustomerManaged => Kind::Environment,
-            BundleKind::Service { .. } => Kind::Service,
-        });
+    let said = args.kind.or_else(|| known.as_ref().and_then(kind_of));
+    let (archive, source, looks_like) = match args.bundle {
+        Place::Here(path) => {
+            let (bundle, looks_like) = offline::check(&path, said)?;
+            (bundle.to_archive(), None, Some(looks_like))
+        }
+        Place::S3(object) => (Vec::new(), Some(object), None),
+    };
+    let seen = looks_like.map(|looks_like| match looks_like {
+        BundleKind::Environment | BundleKind::EnvironmentCustomerManaged => Kind::Environment,
+        BundleKind::Service { .. } => Kind::Service,
+    });
+    let Some(kind) = said.or(seen) else {
+        return Err(Failure::usage(format!(
+            "template '{name}' is new, and what it is for is not said"
+        ))
+        .why("a bundle in S3 is not looked at here; add --kind environment or --kind service"));
+    };
     if kind == Kind::Service && args.compatible_with.is_empty() {
         return Err(Failure::usage("a service template needs to know where it runs")
             .why("give --compatible-with NAME:MAJOR at least once")
@@ -261,6 +344,14 @@ async fn create(args: Create, cx: &Context) -> Result<()> {
     if kind == Kind::Environment && (!args.compatible_with.is_empty() || args.no_pipeline) {
         return Err(Failure::usage(
             "--compatible-with and --no-pipeline are for service templates",
+        ));
+    }
+    if kind == Kind::Environment && args.supports_components {
+        return Err(Failure::usage("--supports-components is for service templates"));
+    }
+    if kind == Kind::Service && args.customer_managed {
+        return Err(Failure::usage(
+            "--customer-managed is for environment templates; services without a pipeline: --no-pipeline",
         ));
     }
     let request_id = cx.request_id(&args.write);
@@ -272,7 +363,11 @@ async fn create(args: Create, cx: &Context) -> Result<()> {
             name: name.clone(),
             display_name: args.display_name.unwrap_or_default(),
             description: args.description.clone().unwrap_or_default(),
-            no_pipeline: args.no_pipeline || matches!(looks_like, BundleKind::Service { pipeline: false }),
+            no_pipeline: args.no_pipeline
+                || matches!(looks_like, Some(BundleKind::Service { pipeline: false })),
+            customer_managed: args.customer_managed
+                || matches!(looks_like, Some(BundleKind::EnvironmentCustomerManaged)),
+            encryption_key: args.encryption_key.unwrap_or_default(),
         };
         let what = format!("cannot create {} template '{name}'", kind.word());
         hub.call(&what, request, async |q| hub.templates().create_template(q).await)
@@ -284,9 +379,11 @@ async fn create(args: Create, cx: &Context) -> Result<()> {
         kind: kind.wire().into(),
         template_name: name.clone(),
         major_version: args.major.unwrap_or(0),
-        bundle: bundle.to_archive(),
+        bundle: archive,
+        source,
         description: args.description.unwrap_or_default(),
         compatible_environment_templates: args.compatible_with,
+        supported_component_sources: component_sources(args.supports_components),
     };
     let what = format!("cannot register the bundle as a version of '{name}'");
     let version = hub
@@ -302,7 +399,17 @@ async fn create(args: Create, cx: &Context) -> Result<()> {
         }
         Err(failure) => return Err(failure),
     };
-    let version = registered(cx, kind, version).await?;
+    // A bundle that was sent along is checked by now. One in S3 takes as long as it takes.
+    let longest = cx.waits(&args.wait);
+    if version.source.is_some() && longest.is_none() && !args.publish {
+        cx.brief(&version)?;
+        say(format!(
+            "Next: hadron template get {name} --version {}",
+            version.version
+        ));
+        return Ok(());
+    }
+    let version = registered(cx, kind, version, longest.unwrap_or(args.wait.timeout)).await?;
     warn(&version.warnings);
     if !args.publish {
         cx.brief(&version)?;
@@ -344,8 +451,10 @@ async fn registered(
     cx: &Context,
     kind: Kind,
     mut version: wire::TemplateVersion,
+    longest: Duration,
 ) -> Result<wire::TemplateVersion> {
-    for _ in 0..120 {
+    let ends = tokio::time::Instant::now() + longest;
+    while tokio::time::Instant::now() < ends {
         match version.status.as_str() {
             "REGISTRATION_IN_PROGRESS" => {
                 tokio::time::sleep(Duration::from_millis(500)).await;
@@ -370,7 +479,76 @@ async fn registered(
         "hadron template get {} --version {}",
         version.template_name, version.version
     );
-    Err(Failure::new(Exit::TimedOut, "the hub is still looking at the bundle").next(next))
+    let why = if version.source.is_some() {
+        "perhaps no agent of the management account is connected that could fetch it: hadron agent list"
+    } else {
+        "the hub has much to do"
+    };
+    Err(Failure::new(Exit::TimedOut, "the bundle is not registered yet")
+        .why(why)
+        .next(next))
+}
+
+fn component_sources(supported: bool) -> Vec<String> {
+    if supported {
+        vec!["DIRECTLY_DEFINED".to_owned()]
+    } else {
+        Vec::new()
+    }
+}
+
+async fn update(args: Update, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    let (kind, template) = found(cx, &args.one).await?;
+    let (name, request_id) = (template.name, cx.request_id(&args.write));
+    let Some(version) = args.version else {
+        if args.display_name.is_none() && args.description.is_none() {
+            return Err(Failure::usage("nothing is to be changed")
+                .why("give --display-name or --description, or --version to change a version"));
+        }
+        let request = wire::UpdateTemplateRequest {
+            request_id,
+            kind: kind.wire().into(),
+            name: name.clone(),
+            display_name: args.display_name,
+            description: args.description,
+        };
+        let what = format!("cannot update {} template '{name}'", kind.word());
+        let template = hub
+            .call(&what, request, async |q| hub.templates().update_template(q).await)
+            .await?;
+        return cx.brief(&template);
+    };
+    let compatible = (!args.compatible_with.is_empty()).then_some(wire::CompatibleEnvironmentTemplates {
+        names: args.compatible_with,
+    });
+    if args.description.is_none()
+        && compatible.is_none()
+        && args.supports_components.is_none()
+        && !args.publish
+    {
+        return Err(Failure::usage("nothing is to be changed")
+            .why("give --description, --compatible-with, --supports-components or --publish"));
+    }
+    let request = wire::UpdateTemplateVersionRequest {
+        request_id,
+        kind: kind.wire().into(),
+        template_name: name.clone(),
+        version: version.to_string(),
+        description: args.description,
+        status: if args.publish { "PUBLISHED" } else { "" }.to_owned(),
+        compatible_environment_templates: compatible,
+        supported_component_sources: args.supports_components.map(|supported| wire::ComponentSources {
+            sources: component_sources(supported),
+        }),
+    };
+    let what = format!("cannot update {name} {version}");
+    let version = hub
+        .call(&what, request, async |q| {
+            hub.templates().update_template_version(q).await
+        })
+        .await?;
+    cx.brief(&version)
 }
 
 async fn publish(args: Publish, cx: &Context) -> Result<()> {
@@ -439,6 +617,7 @@ async fn versions(args: Versions, cx: &Context) -> Result<()> {
                 page_token,
                 kind: kind.wire().into(),
                 template_name: template.name.clone(),
+                major_version: args.major.unwrap_or(0),
             },
             async |q| hub.templates().list_template_versions(q).await,
             |page: wire::ListTemplateVersionsResponse| (page.versions, page.next_page_token),

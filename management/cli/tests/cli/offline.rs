@@ -242,3 +242,92 @@ fn the_reference_is_current() {
         "REFERENCE.md is out of date: HADRON_WRITE=1 cargo test -p hadron-cli"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_in_s3_is_named_and_waited_for() {
+    let world = World::new().await;
+    let unsaid = world.run("template create vpc s3://b/k").await;
+    assert!(
+        unsaid.code == 2 && unsaid.err.contains("--kind environment"),
+        "{}",
+        unsaid.err
+    );
+    let half = world.run("template create vpc s3://b --kind environment").await;
+    assert!(
+        half.code == 2 && half.err.contains("s3://BUCKET/KEY"),
+        "{}",
+        half.err
+    );
+    let run = world
+        .run("template create vpc s3://b/k/1 --kind environment --customer-managed")
+        .await;
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.out.contains("REGISTRATION_IN_PROGRESS"), "{}", run.out);
+    assert!(
+        run.err.contains("hadron template get vpc --version 1.0"),
+        "{}",
+        run.err
+    );
+    assert!(world.calls("create_template ")[0].contains("customer_managed: true"));
+    let asked = &world.calls("create_template_version")[0];
+    assert!(
+        asked.contains("S3Object { bucket: \"b\", key: \"k/1\" }"),
+        "{asked}"
+    );
+    let run = world
+        .run("template create http s3://b/k --kind service --compatible-with vpc:1 --supports-components --wait")
+        .await;
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.out.contains("DRAFT"), "{}", run.out);
+    assert!(world.calls("create_template_version")[1].contains("DIRECTLY_DEFINED"));
+    let run = world
+        .run("template create missing s3://b/k --kind environment --wait")
+        .await;
+    assert_eq!(run.code, 1, "{}", run.err);
+    assert!(
+        run.err.contains("there is no object 'k' in bucket 'b'"),
+        "{}",
+        run.err
+    );
+    assert!(
+        run.err.contains("hadron template delete missing --version 1.0"),
+        "{}",
+        run.err
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn templates_and_versions_are_described_anew() {
+    let world = World::new().await;
+    environment(world.home.path());
+    world.run("template create vpc vpc").await;
+    let run = world.run("template update vpc --display-name Network").await;
+    assert_eq!(run.code, 0, "{}", run.err);
+    let asked = &world.calls("update_template ")[0];
+    assert!(
+        asked.contains("Some(\"Network\")") && asked.contains("description: None"),
+        "{asked}"
+    );
+    let run = world
+        .run("template update vpc --version 1.0 --description= --supports-components false --publish")
+        .await;
+    assert_eq!(run.code, 0, "{}", run.err);
+    let asked = &world.calls("update_template_version")[0];
+    assert!(
+        asked.contains("description: Some(\"\")") && asked.contains("PUBLISHED"),
+        "{asked}"
+    );
+    assert!(asked.contains("ComponentSources { sources: [] }"), "{asked}");
+    assert!(
+        asked.contains("compatible_environment_templates: None"),
+        "{asked}"
+    );
+    for nothing in ["template update vpc", "template update vpc --version 1.0"] {
+        let run = world.run(nothing).await;
+        assert!(
+            run.code == 2 && run.err.contains("nothing is to be changed"),
+            "{}",
+            run.err
+        );
+    }
+}

@@ -1,8 +1,11 @@
 //! Unary calls: whatever must not be lost. Each is bounded by its conversion and decided by [`work`](crate::app::work).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hadron_proto::wire;
-use tonic::Status;
+use tokio::time::timeout;
+use tonic::{Status, Streaming};
 
 use super::convert;
 use super::status::{invalid, refused};
@@ -11,6 +14,8 @@ use crate::app::work::Peer;
 
 /// What one chunk holds.
 const CHUNK: usize = 64 * 1024;
+/// How long content may take to arrive.
+const PUT: Duration = Duration::from_secs(60);
 
 /// Content, cut into chunks. The parts share one buffer.
 pub(crate) type Chunks = tokio_stream::Iter<std::vec::IntoIter<Result<wire::ContentChunk, Status>>>;
@@ -32,6 +37,38 @@ pub(super) async fn fetch_content(
         })
         .collect();
     Ok(tokio_stream::iter(chunks))
+}
+
+/// Reads what an agent hands over. The token is checked before anything is kept in memory, and no more is read than the
+/// job may fetch.
+pub(super) async fn put_content(
+    app: &App,
+    peer: &Peer,
+    mut chunks: Streaming<wire::PutContentRequest>,
+) -> Result<wire::PutContentResponse, Status> {
+    let read = async {
+        let first = chunks.message().await?;
+        let first = first.ok_or_else(|| invalid(&convert::Invalid::Missing("token")))?;
+        let token = convert::token(first.token.as_ref()).map_err(|fault| invalid(&fault))?;
+        let most = app.may_put_content(peer, token).await.map_err(refused)?;
+        let mut content = first.data.to_vec();
+        while let Some(chunk) = chunks.message().await? {
+            if chunk.data.len() > CHUNK || (content.len() + chunk.data.len()) as u64 > most {
+                return Err(Status::out_of_range(format!(
+                    "more than {most} bytes, or a chunk of more than {CHUNK}, is not taken"
+                )));
+            }
+            content.extend_from_slice(&chunk.data);
+        }
+        Ok((token, content))
+    };
+    let (token, content) = timeout(PUT, read)
+        .await
+        .map_err(|_| Status::deadline_exceeded("the content did not arrive in time"))??;
+    let digest = app.put_content(peer, token, content).await.map_err(refused)?;
+    Ok(wire::PutContentResponse {
+        digest: digest.to_string(),
+    })
 }
 
 pub(super) async fn authorise(

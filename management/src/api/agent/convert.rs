@@ -207,6 +207,11 @@ fn work(work: OfferedWork) -> wire::offer::Work {
             bus,
             entries: entries.into_iter().map(event_entry).collect(),
         }),
+        OfferedWork::FetchBundle { source, max_bytes } => Work::FetchBundle(wire::FetchBundle {
+            bucket: source.bucket,
+            key: source.key,
+            max_bytes,
+        }),
     }
 }
 
@@ -372,6 +377,10 @@ pub(crate) fn outcome(outcome: Option<wire::report_request::Outcome>) -> Result<
                     .collect(),
             })
         }
+        Wire::BundleFetched(fetched) => Ok(Outcome::BundleFetched {
+            digest: parse("bundle_fetched.digest", &fetched.digest)?,
+            bytes: fetched.bytes,
+        }),
         Wire::Failed(failed) => Ok(Outcome::Failed {
             kind: failure(failed.kind),
             message: text(&failed.message),
@@ -436,6 +445,8 @@ fn failure(kind: i32) -> FailureKind {
         Wire::RepositoryMissing => FailureKind::RepositoryMissing,
         Wire::PolicyTooLong => FailureKind::PolicyTooLong,
         Wire::PolicyConflict => FailureKind::PolicyConflict,
+        Wire::ObjectMissing => FailureKind::ObjectMissing,
+        Wire::ObjectTooLarge => FailureKind::ObjectTooLarge,
         Wire::Other | Wire::Unspecified => FailureKind::Other,
     }
 }

@@ -132,6 +132,16 @@ impl wire::agent_service_server::AgentService for AgentApi {
             .map(Response::new)
     }
 
+    async fn put_content(
+        &self,
+        request: Request<Streaming<wire::PutContentRequest>>,
+    ) -> Result<Response<wire::PutContentResponse>, Status> {
+        let (peer, _) = self.peer(&request)?;
+        calls::put_content(&self.app, &peer, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
     async fn authorise(
         &self,
         request: Request<wire::AuthoriseRequest>,

@@ -25,6 +25,7 @@ use super::{AgentApi, PROTOCOL};
 use crate::api::status::with_info;
 use crate::app::work::{Peer, Session, Token};
 use crate::app::{App, AppError, ErrorKind, Notice};
+use crate::store::jobs::{Abilities, JobWork};
 use crate::store::{Topic, jobs};
 
 /// How long an agent may take to say Hello.
@@ -41,9 +42,6 @@ const MAX_CREDIT: u32 = 1_024;
 const CHECK: Duration = Duration::from_secs(1);
 /// After so many intervals without a word the agent is taken to be gone.
 const SILENT_AFTER: u32 = 3;
-/// What every agent of protocol 1 can do.
-const CAPABILITIES: [&str; 4] = ["apply_stack", "destroy_stack", "revoke_stack", "set_pull_policy"];
-
 /// What the agent gets to read.
 pub(crate) type Outgoing = ReceiverStream<Result<wire::HubMessage, Status>>;
 type Out = mpsc::Sender<Result<wire::HubMessage, Status>>;
@@ -143,7 +141,7 @@ async fn greet(
         };
         return Err(with_info(Code::FailedPrecondition, "PROTOCOL", &message, Some(help)).into());
     }
-    if let Some(missing) = CAPABILITIES
+    if let Some(missing) = JobWork::ALWAYS
         .iter()
         .find(|one| !hello.capabilities.iter().any(|known| known == *one))
     {
@@ -165,7 +163,7 @@ async fn greet(
         .collect();
     Ok(api
         .app
-        .open_session(peer, &version, held)
+        .open_session(peer, &version, Abilities::of(&hello.capabilities), held)
         .await
         .map_err(refused)?)
 }
@@ -463,13 +461,18 @@ impl Live {
             return Ok(());
         }
         // A question is cheaper than a lease: most looks find nothing.
-        let (account, region) = (self.session.peer.account, self.session.region.clone());
+        let Session {
+            peer,
+            region,
+            abilities,
+            ..
+        } = self.session.clone();
         let next = self
             .app
             .read("next job", move |tx| {
                 Box::pin(async move {
                     let now = tx.now().await?;
-                    let next = jobs::next_ready_at(tx, account, &region).await?;
+                    let next = jobs::next_ready_at(tx, peer.account, &region, &abilities).await?;
                     Ok(next.map(|at| at.since(now)))
                 })
             })

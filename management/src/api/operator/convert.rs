@@ -6,7 +6,7 @@ use hadron_domain::authority::Caller;
 use hadron_domain::connection::{Approval, Connection};
 use hadron_domain::deployment::Intent;
 use hadron_domain::target::{Provisioning, Target};
-use hadron_domain::template::{TemplateKind, Wanted};
+use hadron_domain::template::{CompatibleTemplate, TemplateKind, Wanted};
 use hadron_proto::vocab::{DeploymentId, Digest, RoleArn, Timestamp};
 use hadron_proto::wire;
 use tonic::{Code, Status};
@@ -19,11 +19,11 @@ use crate::app::environments::UpdateMode;
 use crate::app::grants::GrantView;
 use crate::app::instances::PartUpdate;
 use crate::app::services::ServiceView;
-use crate::app::templates::VersionView;
+use crate::app::templates::{BundleSource, VersionView};
 use crate::app::{Request, Settings};
 use crate::store::deployments::{DeploymentRow, EventRow, State};
 use crate::store::targets::TargetRow;
-use crate::store::templates::TemplateRow;
+use crate::store::templates::{S3Object, TemplateRow};
 
 /// A point in time.
 pub(super) fn time(at: Timestamp) -> prost_types::Timestamp {
@@ -77,6 +77,71 @@ pub(super) fn description(text: String) -> Result<String, Status> {
         ));
     }
     Ok(text)
+}
+
+fn wrong(message: &str, help: Option<&str>) -> Status {
+    with_info(Code::InvalidArgument, "INVALID_ARGUMENT", message, help)
+}
+
+/// A name for people: Proton allows 100 characters.
+pub(super) fn display_name(text: String) -> Result<String, Status> {
+    if text.chars().count() > 100 {
+        return Err(wrong("display_name: at most 100 characters are allowed", None));
+    }
+    Ok(text)
+}
+
+/// The ARN of a KMS key, or nothing.
+pub(super) fn encryption_key(text: String) -> Result<String, Status> {
+    if text.is_empty()
+        || (text.starts_with("arn:") && text.len() <= 200 && !text.contains(char::is_whitespace))
+    {
+        return Ok(text);
+    }
+    Err(wrong("encryption_key: is no ARN of a KMS key", None))
+}
+
+/// Environment templates that a service version runs in.
+pub(super) fn compatible(names: &[String]) -> Result<Vec<CompatibleTemplate>, Status> {
+    names
+        .iter()
+        .map(|text| word("compatible_environment_templates", text))
+        .collect()
+}
+
+/// Whether components may be attached.
+pub(super) fn component_sources(sources: &[String]) -> Result<bool, Status> {
+    match sources.iter().find(|word| *word != "DIRECTLY_DEFINED") {
+        Some(other) => Err(wrong(
+            &format!("supported_component_sources: '{other}' is none; say DIRECTLY_DEFINED"),
+            None,
+        )),
+        None => Ok(!sources.is_empty()),
+    }
+}
+
+/// Whether an update publishes.
+pub(super) fn publish(status: &str) -> Result<bool, Status> {
+    match status {
+        "" => Ok(false),
+        "PUBLISHED" => Ok(true),
+        other => Err(wrong(
+            &format!("status: a version can only be made PUBLISHED, not '{other}'"),
+            None,
+        )),
+    }
+}
+
+/// Where the bundle of a new version is: in the request, or in S3.
+pub(super) fn bundle_source(bundle: Vec<u8>, source: Option<wire::S3Object>) -> Result<BundleSource, Status> {
+    match source {
+        Some(_) if !bundle.is_empty() => Err(wrong(
+            "source: the request brings a bundle as well",
+            Some("give one of them"),
+        )),
+        Some(wire::S3Object { bucket, key }) => Ok(BundleSource::S3(S3Object { bucket, key })),
+        None => Ok(BundleSource::Archive(bundle)),
+    }
 }
 
 /// A request for a change. The whole message is what an idempotency token stands for.
@@ -227,21 +292,29 @@ pub(super) fn template(row: TemplateRow) -> wire::Template {
         },
         created_at: Some(time(row.created_at)),
         last_modified_at: Some(time(row.modified_at)),
+        provisioning: if row.customer_managed {
+            "CUSTOMER_MANAGED".to_owned()
+        } else {
+            String::new()
+        },
+        encryption_key: row.encryption_key,
     }
 }
 
 /// A template version; the schema is given where it was asked for.
 pub(super) fn version(view: VersionView, schema: String) -> wire::TemplateVersion {
-    let VersionView { row, state } = view;
+    let status_message = view.message();
+    let VersionView {
+        row,
+        state,
+        recommended,
+    } = view;
     wire::TemplateVersion {
         kind: wire_kind(row.kind),
         template_name: row.name.into(),
         version: row.version.to_string(),
         status: state.word().to_owned(),
-        status_message: match state {
-            hadron_domain::template::VersionState::Failed(why) => why,
-            _ => String::new(),
-        },
+        status_message,
         description: row.description,
         compatible_environment_templates: row.compatible.iter().map(ToString::to_string).collect(),
         bundle_digest: row
@@ -252,6 +325,15 @@ pub(super) fn version(view: VersionView, schema: String) -> wire::TemplateVersio
         last_modified_at: Some(time(row.modified_at)),
         warnings: row.warnings,
         schema,
+        source: row
+            .source
+            .map(|S3Object { bucket, key }| wire::S3Object { bucket, key }),
+        supported_component_sources: if row.components {
+            vec!["DIRECTLY_DEFINED".to_owned()]
+        } else {
+            Vec::new()
+        },
+        recommended_version: recommended.map(|version| version.to_string()).unwrap_or_default(),
     }
 }
 

@@ -7,7 +7,7 @@ use super::convert::{self, word};
 use super::page::Page;
 use super::watch::{self, Stream};
 use super::{Operator, answer};
-use crate::app::templates::NewVersion;
+use crate::app::templates::{NewTemplate, NewVersion, TemplateUpdate, VersionUpdate};
 
 #[tonic::async_trait]
 impl wire::template_service_server::TemplateService for Operator {
@@ -19,16 +19,32 @@ impl wire::template_service_server::TemplateService for Operator {
     ) -> Result<Response<wire::Template>, Status> {
         let (caller, message) = self.open(request).await?;
         let change = convert::change(caller, "CreateTemplate", &message.request_id, &message)?;
-        let (kind, name) = (convert::kind(message.kind)?, word("name", &message.name)?);
-        let description = convert::description(message.description)?;
-        let row = self.app.create_template(
-            change,
-            kind,
-            name,
-            message.display_name,
-            description,
-            message.no_pipeline,
-        );
+        let new = NewTemplate {
+            kind: convert::kind(message.kind)?,
+            name: word("name", &message.name)?,
+            display_name: convert::display_name(message.display_name)?,
+            description: convert::description(message.description)?,
+            no_pipeline: message.no_pipeline,
+            customer_managed: message.customer_managed,
+            encryption_key: convert::encryption_key(message.encryption_key)?,
+        };
+        let row = self.app.create_template(change, new);
+        Ok(Response::new(convert::template(answer(row.await)?)))
+    }
+
+    async fn update_template(
+        &self,
+        request: Request<wire::UpdateTemplateRequest>,
+    ) -> Result<Response<wire::Template>, Status> {
+        let (caller, message) = self.open(request).await?;
+        let change = convert::change(caller, "UpdateTemplate", &message.request_id, &message)?;
+        let update = TemplateUpdate {
+            kind: convert::kind(message.kind)?,
+            name: word("name", &message.name)?,
+            display_name: message.display_name.map(convert::display_name).transpose()?,
+            description: message.description.map(convert::description).transpose()?,
+        };
+        let row = self.app.update_template(change, update);
         Ok(Response::new(convert::template(answer(row.await)?)))
     }
 
@@ -82,18 +98,15 @@ impl wire::template_service_server::TemplateService for Operator {
     ) -> Result<Response<wire::TemplateVersion>, Status> {
         let (caller, message) = self.open(request).await?;
         let change = convert::change(caller, "CreateTemplateVersion", &message.request_id, &message)?;
-        let compatible = message
-            .compatible_environment_templates
-            .iter()
-            .map(|text| word("compatible_environment_templates", text))
-            .collect::<Result<_, _>>()?;
+        let compatible = convert::compatible(&message.compatible_environment_templates)?;
         let new = NewVersion {
             kind: convert::kind(message.kind)?,
             name: word("template_name", &message.template_name)?,
             major: (message.major_version > 0).then_some(message.major_version),
-            bundle: message.bundle,
+            source: convert::bundle_source(message.bundle, message.source)?,
             description: convert::description(message.description)?,
             compatible,
+            components: convert::component_sources(&message.supported_component_sources)?,
         };
         let view = answer(self.app.create_version(change, new).await)?;
         Ok(Response::new(convert::version(view, String::new())))
@@ -125,9 +138,10 @@ impl wire::template_service_server::TemplateService for Operator {
             word("template_name", &message.template_name)?,
         );
         let after = convert::word_opt("page_token", &page.first())?;
+        let major = (message.major_version > 0).then_some(message.major_version);
         let views = answer(
             self.app
-                .list_versions(&caller, kind, name, after, page.size)
+                .list_versions(&caller, kind, name, major, after, page.size)
                 .await,
         )?;
         let next_page_token = page.next(&views, |view| vec![view.row.version.to_string()]);
@@ -139,6 +153,31 @@ impl wire::template_service_server::TemplateService for Operator {
             versions,
             next_page_token,
         }))
+    }
+
+    async fn update_template_version(
+        &self,
+        request: Request<wire::UpdateTemplateVersionRequest>,
+    ) -> Result<Response<wire::TemplateVersion>, Status> {
+        let (caller, message) = self.open(request).await?;
+        let change = convert::change(caller, "UpdateTemplateVersion", &message.request_id, &message)?;
+        let update = VersionUpdate {
+            kind: convert::kind(message.kind)?,
+            name: word("template_name", &message.template_name)?,
+            version: word("version", &message.version)?,
+            description: message.description.map(convert::description).transpose()?,
+            publish: convert::publish(&message.status)?,
+            compatible: message
+                .compatible_environment_templates
+                .map(|list| convert::compatible(&list.names))
+                .transpose()?,
+            components: message
+                .supported_component_sources
+                .map(|list| convert::component_sources(&list.sources))
+                .transpose()?,
+        };
+        let view = answer(self.app.update_version(change, update).await)?;
+        Ok(Response::new(convert::version(view, String::new())))
     }
 
     async fn publish_template_version(

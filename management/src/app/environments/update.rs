@@ -243,9 +243,9 @@ impl Unit<'_> {
                 codebuild,
             } = update.roles.clone();
             let roles = &mut target.roles;
-            roles.service = service.or(roles.service.take());
-            roles.component = component.or(roles.component.take());
-            roles.codebuild = codebuild.or(roles.codebuild.take());
+            roles.service = service.or_else(|| roles.service.take());
+            roles.component = component.or_else(|| roles.component.take());
+            roles.codebuild = codebuild.or_else(|| roles.codebuild.take());
         }
         if let Some(id) = update.connection {
             if !connected {

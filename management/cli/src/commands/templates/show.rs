@@ -37,6 +37,8 @@ impl Show for wire::Template {
             "description": text(&self.description),
             "recommendedVersion": text(&self.recommended_version),
             "pipelineProvisioning": text(&self.pipeline_provisioning),
+            "provisioning": text(&self.provisioning),
+            "encryptionKey": text(&self.encryption_key),
             "createdAt": time(at(self.created_at.as_ref())),
             "lastModifiedAt": time(at(self.last_modified_at.as_ref())),
         }))
@@ -57,9 +59,20 @@ impl Show for wire::Template {
             },
         );
         card.fact("pipeline", &self.pipeline_provisioning);
+        card.fact("provisioning", &self.provisioning);
+        card.fact("encryption key", &self.encryption_key);
         card.time("created", at(self.created_at.as_ref()));
         card.time("changed", at(self.last_modified_at.as_ref()));
     }
+}
+
+/// Where the bundle came from; empty when it was sent along.
+fn source(version: &wire::TemplateVersion) -> String {
+    version
+        .source
+        .as_ref()
+        .map(|object| format!("s3://{}/{}", object.bucket, object.key))
+        .unwrap_or_default()
 }
 
 impl Show for wire::TemplateVersion {
@@ -94,6 +107,9 @@ impl Show for wire::TemplateVersion {
             "description": text(&self.description),
             "compatibleEnvironmentTemplates": self.compatible_environment_templates,
             "bundleDigest": text(&self.bundle_digest),
+            "source": text(&source(self)),
+            "supportedComponentSources": self.supported_component_sources,
+            "recommendedVersion": text(&self.recommended_version),
             "createdAt": time(at(self.created_at.as_ref())),
             "lastModifiedAt": time(at(self.last_modified_at.as_ref())),
             "warnings": self.warnings,
@@ -110,6 +126,8 @@ impl Show for wire::TemplateVersion {
             "compatible with",
             self.compatible_environment_templates.join(", "),
         );
+        card.fact("components", self.supported_component_sources.join(", "));
+        card.fact("source", source(self));
         card.fact("digest", &self.bundle_digest);
         card.time("created", at(self.created_at.as_ref()));
         card.time("changed", at(self.last_modified_at.as_ref()));
