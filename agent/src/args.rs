@@ -110,6 +110,8 @@ Examples:
           The same for an agent whose configuration says write_registry_policy = true.
   hadron-agent role --account 111111111111 --management --put-events
           The same for a hub whose configuration says events.put_events = true.
+  hadron-agent role --account 333333333333 --component-role hadron-components
+          Also the role that lets developers add components to their service instances.
   hadron-agent role --create
           Make them in the account of the current credentials. May be repeated: what is there is left alone.
   hadron-agent role --adopt arn:aws:iam::333333333333:role/ProtonServiceRole
@@ -156,6 +158,9 @@ pub struct Role {
     /// The name of the role that CloudFormation gets for the stacks
     #[arg(long, value_name = "NAME", default_value = "hadron-provisioning")]
     pub provisioning_role: String,
+    /// Also a role for the stacks of components, which developers write; without it there is none, and no components
+    #[arg(long, value_name = "NAME")]
+    pub component_role: Option<String>,
     /// The name of the managed policy that bounds the provisioning role and all roles that it makes
     #[arg(long, value_name = "NAME", default_value = "hadron-boundary")]
     pub boundary: String,

@@ -10,6 +10,9 @@ use crate::hub::Ready;
 use crate::process::Process;
 use crate::{MANAGEMENT, REGION, aws, paths};
 
+/// The role of every account that components are provisioned with.
+pub const COMPONENTS: &str = "hadron-components";
+
 /// A running agent.
 #[derive(Debug)]
 pub struct Agent {
@@ -31,6 +34,8 @@ pub async fn roles(emulator: &str, account: &str) -> Result<Variables> {
             "--create",
             "--yes",
             "--dev",
+            "--component-role",
+            COMPONENTS,
             "--region",
             REGION,
             "--endpoint-url",
@@ -90,6 +95,7 @@ ca_pin = "{pin}"
 [roles]
 provisioning = ["{role}"]
 pipeline = [{pipeline}]
+component = ["arn:aws:iam::{account}:role/{COMPONENTS}"]
 
 [limits]
 {limits}

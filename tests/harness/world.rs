@@ -152,6 +152,7 @@ impl World {
     pub async fn connect(&mut self, account: &str, environment: &str) -> Result<String> {
         let owner = self.owner(account).await?;
         let role = format!("arn:aws:iam::{account}:role/hadron-provisioning");
+        let component = format!("arn:aws:iam::{account}:role/{}", crate::agent::COMPONENTS);
         let requested = owner
             .json(&[
                 "connection",
@@ -162,6 +163,8 @@ impl World {
                 MANAGEMENT,
                 "--role-arn",
                 &role,
+                "--component-role-arn",
+                &component,
             ])
             .await?;
         let id = field(&requested, "id")?;

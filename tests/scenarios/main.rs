@@ -9,6 +9,7 @@ mod access;
 mod access_keys;
 mod bad_input;
 mod cancel;
+mod components;
 mod connections;
 mod environments;
 mod failures;

@@ -80,7 +80,14 @@ pub(super) async fn create(
         boundary: None,
         description: "The Hadron agent runs with this role",
     };
-    for wanted in [provisioning, agent] {
+    let component = subject.component_role.as_ref().map(|name| Wanted {
+        name: name.clone(),
+        trust: documents::provisioning_trust(subject),
+        policy: documents::component_policy(),
+        boundary: Some(subject.boundary_arn()),
+        description: "CloudFormation makes the components of Hadron with this role",
+    });
+    for wanted in [provisioning].into_iter().chain(component).chain([agent]) {
         role(wanted, iam, &mut plan, out).await?;
     }
     if plan.is_empty() {
@@ -103,6 +110,13 @@ pub(super) async fn create(
         subject.role_arn(&subject.agent_role),
         subject.role_arn(&subject.provisioning_role)
     )?;
+    if let Some(name) = &subject.component_role {
+        writeln!(
+            out,
+            "List {0} in roles.component, and name it when the connection is requested: --component-role-arn {0}",
+            subject.role_arn(name)
+        )?;
+    }
     Ok(Done::Fine)
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Subject {
     pub(super) agent_role: String,
     /// The provisioning role.
     pub(super) provisioning_role: String,
+    /// The role for components, when there shall be one.
+    pub(super) component_role: Option<String>,
     /// The boundary.
     pub(super) boundary: String,
     /// Where the agent runs.
@@ -47,6 +49,7 @@ impl Subject {
             prefix: args.stack_prefix.to_string(),
             agent_role: args.agent_role.clone(),
             provisioning_role: args.provisioning_role.clone(),
+            component_role: args.component_role.clone(),
             boundary: args.boundary.clone(),
             runs_on: args.runs_on.clone(),
             management: args.management,
@@ -68,6 +71,15 @@ impl Subject {
     #[must_use]
     pub(super) fn role_arn(&self, name: &str) -> String {
         self.arn("iam", "", &format!("role/{name}"))
+    }
+
+    /// The ARNs of the roles that CloudFormation gets: one, or one of several.
+    fn passed(&self) -> Value {
+        let provisioning = self.role_arn(&self.provisioning_role);
+        match &self.component_role {
+            None => json!(provisioning),
+            Some(component) => json!([provisioning, self.role_arn(component)]),
+        }
     }
 
     /// The ARN of the boundary.
@@ -118,13 +130,13 @@ pub(super) fn agent_trust(subject: &Subject) -> Value {
 /// What the agent may do.
 #[must_use]
 pub(super) fn agent_policy(subject: &Subject) -> Value {
-    let provisioning = subject.role_arn(&subject.provisioning_role);
+    let passed = subject.passed();
     let mut statements = vec![
         json!({
             "Sid": "ChangeSets", "Effect": "Allow",
             "Action": "cloudformation:CreateChangeSet",
             "Resource": subject.stacks(),
-            "Condition": { "StringEquals": { "cloudformation:RoleArn": provisioning } },
+            "Condition": { "StringEquals": { "cloudformation:RoleArn": passed } },
         }),
         json!({
             "Sid": "Operate", "Effect": "Allow",
@@ -150,7 +162,7 @@ pub(super) fn agent_policy(subject: &Subject) -> Value {
         json!({
             "Sid": "Pass", "Effect": "Allow",
             "Action": "iam:PassRole",
-            "Resource": provisioning,
+            "Resource": passed,
             "Condition": { "StringEquals": { "iam:PassedToService": "cloudformation.amazonaws.com" } },
         }),
         json!({
@@ -291,13 +303,37 @@ pub(super) fn provisioning_policy(subject: &Subject) -> Value {
     ])
 }
 
+/// What components may make: anything but identities. Their templates come from developers, and a policy that one of them
+/// makes counts only where a platform team's template attaches it to a role within the boundary.
+#[must_use]
+pub(super) fn component_policy() -> Value {
+    policy(&[json!({
+        "Sid": "ProvisionComponents", "Effect": "Allow",
+        "NotAction": [
+            "account:*",
+            "iam:*AccessKey*",
+            "iam:*Group*",
+            "iam:*InstanceProfile*",
+            "iam:*LoginProfile*",
+            "iam:*Provider*",
+            "iam:*Role*",
+            "iam:*User*",
+            "organizations:*",
+            "sts:*",
+        ],
+        "Resource": "*",
+    })])
+}
+
 /// The most that the provisioning role, and every role that a template makes, can ever do.
 #[must_use]
 pub(super) fn boundary(subject: &Subject) -> Value {
-    let own = [
-        subject.role_arn(&subject.agent_role),
-        subject.role_arn(&subject.provisioning_role),
-    ];
+    let names = [&subject.agent_role, &subject.provisioning_role];
+    let own: Vec<String> = names
+        .into_iter()
+        .chain(&subject.component_role)
+        .map(|name| subject.role_arn(name))
+        .collect();
     policy(&[
         json!({ "Sid": "Ceiling", "Effect": "Allow", "Action": "*", "Resource": "*" }),
         json!({
@@ -375,7 +411,7 @@ pub(super) fn boundary(subject: &Subject) -> Value {
 /// Every document under its name, in the order in which they depend on one another.
 #[must_use]
 pub(super) fn all(subject: &Subject) -> Value {
-    json!({
+    let mut all = json!({
         "boundary": { "policyName": subject.boundary, "policy": boundary(subject) },
         "provisioningRole": {
             "roleName": subject.provisioning_role,
@@ -388,14 +424,23 @@ pub(super) fn all(subject: &Subject) -> Value {
             "trustPolicy": agent_trust(subject),
             "policy": agent_policy(subject),
         },
-    })
+    });
+    if let Some(name) = &subject.component_role {
+        all["componentRole"] = json!({
+            "roleName": name,
+            "trustPolicy": provisioning_trust(subject),
+            "permissionsBoundary": subject.boundary_arn(),
+            "policy": component_policy(),
+        });
+    }
+    all
 }
 
 /// The same as a template that the account's owner deploys (it needs `CAPABILITY_NAMED_IAM`).
 #[must_use]
 pub(super) fn template(subject: &Subject) -> Value {
     let inline = |document: Value| json!([{ "PolicyName": "hadron", "PolicyDocument": document }]);
-    json!({
+    let mut template = json!({
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": format!("IAM roles of the Hadron agent in account {}", subject.account),
         "Resources": {
@@ -428,5 +473,21 @@ pub(super) fn template(subject: &Subject) -> Value {
                 "Value": { "Fn::GetAtt": ["ProvisioningRole", "Arn"] },
             },
         },
-    })
+    });
+    if let Some(name) = &subject.component_role {
+        template["Resources"]["ComponentRole"] = json!({
+            "Type": "AWS::IAM::Role",
+            "Properties": {
+                "RoleName": name,
+                "AssumeRolePolicyDocument": provisioning_trust(subject),
+                "PermissionsBoundary": { "Ref": "Boundary" },
+                "Policies": inline(component_policy()),
+            },
+        });
+        template["Outputs"]["ComponentRoleArn"] = json!({
+            "Description": "For roles.component in the agent's configuration",
+            "Value": { "Fn::GetAtt": ["ComponentRole", "Arn"] },
+        });
+    }
+    template
 }

@@ -280,6 +280,7 @@ async fn leave_to_put_events_is_one_statement_more_and_only_when_asked_for() {
     assert_eq!(with, without);
 }
 
+#[tokio::test]
 async fn bundles_are_read_from_the_accounts_own_buckets_or_from_those_that_are_named() {
     async fn statement(line: &[&str]) -> Option<Value> {
         let all: Value = serde_json::from_str(&printed(line).await).unwrap();
@@ -305,6 +306,45 @@ async fn bundles_are_read_from_the_accounts_own_buckets_or_from_those_that_are_n
     assert_eq!(named.get("Condition"), None);
 }
 
+#[tokio::test]
+async fn a_role_for_components_is_made_only_when_asked_for() {
+    let (iam, mut yes) = (FakeIam::default(), Says(Some(true), 0));
+    role(&iam, &mut yes, &["--create"]).await.0.unwrap();
+    assert!(!iam.0.lock().unwrap().roles.contains_key("hadron-components"));
+    let line = ["--create", "--component-role", "hadron-components"];
+    let (done, out) = role(&iam, &mut yes, &line).await;
+    assert_eq!(done.unwrap(), Done::Fine);
+    assert!(out.contains("done: make role hadron-components"), "{out}");
+    assert!(out.contains("roles.component"), "{out}");
+    let made = iam.0.lock().unwrap().roles["hadron-components"].clone();
+    assert_eq!(
+        made.boundary.as_deref(),
+        Some("arn:aws:iam::333333333333:policy/hadron-boundary")
+    );
+    let writes = iam.writes();
+    role(&iam, &mut yes, &line).await.0.unwrap();
+    assert_eq!(iam.writes(), writes, "a second time there is nothing to do");
+
+    let all: Value =
+        serde_json::from_str(&printed(&["--component-role", "hadron-components"]).await).unwrap();
+    let component = "arn:aws:iam::333333333333:role/hadron-components";
+    let of = |sid: &str| {
+        let statements = all["agentRole"]["policy"]["Statement"].as_array().unwrap();
+        statements.iter().find(|one| one["Sid"] == sid).unwrap().clone()
+    };
+    assert_eq!(of("Pass")["Resource"][1], component);
+    assert_eq!(
+        of("ChangeSets")["Condition"]["StringEquals"]["cloudformation:RoleArn"][1],
+        component
+    );
+    for sid in ["KeepRoles", "KeepRolesFromOthers"] {
+        let statements = all["boundary"]["policy"]["Statement"].as_array().unwrap();
+        let found = statements.iter().find(|one| one["Sid"] == sid).unwrap();
+        assert_eq!(found["Resource"][2], component, "{sid}");
+    }
+    insta::assert_snapshot!("component-role", pretty(&all["componentRole"]));
+}
+
 /// The template for any account is kept by hand.
 #[test]
 fn the_template_for_any_account_has_the_same_statements() {
@@ -314,17 +354,19 @@ fn the_template_for_any_account_has_the_same_statements() {
         panic!("another command")
     };
     let subject = Subject::new(&args, "333333333333".parse().unwrap());
-    let statements = documents::agent_policy(&subject)["Statement"]
+    let mut statements = documents::agent_policy(&subject)["Statement"]
         .as_array()
         .unwrap()
         .clone();
+    statements.push(documents::component_policy()["Statement"][0].clone());
     for statement in statements {
         let sid = statement["Sid"].as_str().unwrap();
         let from = yaml
             .find(&format!("- Sid: {sid}\n"))
             .unwrap_or_else(|| panic!("no {sid}"));
         let text = yaml[from + 1..].split("- Sid: ").next().unwrap();
-        let actions = match &statement["Action"] {
+        let named = statement.get("Action").unwrap_or(&statement["NotAction"]);
+        let actions = match named {
             Value::String(one) => vec![one.clone()],
             many => serde_json::from_value(many.clone()).unwrap(),
         };

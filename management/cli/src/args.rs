@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agents, config, connections, credentials, deployments, environments, grants, instances, pipelines,
-    repositories, services, session, settings, summary, sync, tags, templates,
+    agents, components, config, connections, credentials, deployments, environments, grants, instances,
+    pipelines, repositories, services, session, settings, summary, sync, tags, templates,
 };
 use crate::output::Format;
 
@@ -131,6 +131,9 @@ pub(crate) enum Command {
     /// Service pipelines
     #[command(subcommand, alias = "pipelines")]
     Pipeline(pipelines::Verb),
+    /// Components: stacks of your own, attached to a service instance or beside it
+    #[command(subcommand, visible_alias = "comp", alias = "components")]
+    Component(components::Verb),
     /// Deployments: attempts to make something true or gone
     #[command(subcommand, visible_alias = "dep", alias = "deployments")]
     Deployment(deployments::Verb),

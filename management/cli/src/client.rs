@@ -132,6 +132,8 @@ impl Hub {
         instances, instance_service_client, InstanceServiceClient;
         /// Pipelines.
         pipelines, pipeline_service_client, PipelineServiceClient;
+        /// Components.
+        components, component_service_client, ComponentServiceClient;
         /// Deployments.
         deployments, deployment_service_client, DeploymentServiceClient;
         /// Grants.

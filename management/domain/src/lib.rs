@@ -7,6 +7,7 @@
 //! * [`deployment`]: one attempt to make a target true or gone. Enqueues [`job`]s; its end feeds [`service`] and [`grant`].
 //! * [`job`]: one unit of work for one agent; leases and fences.
 //! * [`service`]: the order of instances and pipeline in a create, update or delete.
+//! * [`component`]: what may become of a component's attachment.
 //! * [`grant`]: who may pull from which repository, because of what; and one lane per repository policy.
 //! * [`authority`]: who may do what, as a table.
 //! * [`arn`], [`tag`], [`repository`], [`event`]: names, tags and events of things, in Proton's words.
@@ -15,6 +16,7 @@
 
 pub mod arn;
 pub mod authority;
+pub mod component;
 pub mod connection;
 pub mod deployment;
 pub mod event;

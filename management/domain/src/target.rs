@@ -59,7 +59,28 @@ pub enum Target {
     Component(ComponentName),
 }
 
+/// Which of an account's roles CloudFormation provisions a stack with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RoleKind {
+    /// That of environments and service instances.
+    Provisioning,
+    /// That of pipelines, in the management account.
+    Pipeline,
+    /// That of components: what developers add by themselves may need less than what platform teams publish.
+    Component,
+}
+
 impl Target {
+    /// Which role its stack is provisioned with.
+    #[must_use]
+    pub const fn role_kind(&self) -> RoleKind {
+        match self {
+            Self::Environment(_) | Self::Instance(..) => RoleKind::Provisioning,
+            Self::Pipeline(_) => RoleKind::Pipeline,
+            Self::Component(_) => RoleKind::Component,
+        }
+    }
+
     /// What kind of thing it is, in one word.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

@@ -55,7 +55,7 @@ CREATE TABLE component (
     modified_at   BIGINT NOT NULL,
     generation    BIGINT NOT NULL
 );
-CREATE INDEX component_attached ON component (service, instance);
+CREATE UNIQUE INDEX component_attached ON component (service, instance) WHERE service <> '';
 
 -- Tags that people gave; managed ones follow from what the thing is.
 CREATE TABLE tag (

@@ -72,7 +72,7 @@ CREATE TABLE component (
     modified_at   INTEGER NOT NULL,
     generation    INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX component_attached ON component (service, instance);
+CREATE UNIQUE INDEX component_attached ON component (service, instance) WHERE service <> '';
 
 -- Tags that people gave; managed ones follow from what the thing is.
 CREATE TABLE tag (

@@ -11,10 +11,10 @@ use hadron_proto::vocab::{Digest, JobId, StackArn, TargetId};
 use indexmap::IndexMap;
 
 use super::{AppError, Notice, Unit, environments, grants, inputs, work};
-use crate::store::deployments::{DeploymentRow, Earlier, Source, State};
+use crate::store::deployments::{ComponentState, DeploymentRow, Earlier, Source, State};
 use crate::store::jobs::{JobRow, JobWork};
 use crate::store::targets::{Resource, TargetRow};
-use crate::store::{deployments, grants as lanes, jobs, outbox, targets, templates};
+use crate::store::{components, deployments, grants as lanes, jobs, outbox, targets, templates};
 
 /// Topics of the outbox.
 pub(crate) mod topic {
@@ -122,7 +122,11 @@ pub enum FailureKind {
 pub fn ways_out(target: &Target, intent: Intent, kind: FailureKind, resources: &[Resource]) -> Vec<String> {
     let noun = target.kind();
     let name = target.name();
-    let update = format!("hadron {noun} update {name} --spec SPEC");
+    let (what, flag) = match target {
+        Target::Component(_) => ("template", "--template FILE"),
+        Target::Environment(_) | Target::Instance(..) | Target::Pipeline(_) => ("spec", "--spec SPEC"),
+    };
+    let update = format!("with another {what}: hadron {noun} update {name} {flag}");
     let again = format!("hadron {noun} update {name} --redeploy");
     let delete = format!("hadron {noun} delete {name}");
     let remove = match target {
@@ -130,9 +134,12 @@ pub fn ways_out(target: &Target, intent: Intent, kind: FailureKind, resources: &
         Target::Instance(service, _) => {
             format!("or remove it: {delete} (its service's last instance: hadron service delete {service})")
         }
-        Target::Environment(_) | Target::Pipeline(_) | Target::Component(_) => {
-            format!("or remove it: {delete}")
+        Target::Component(_) => {
+            format!(
+                "or remove it: {delete} (one that is attached first: hadron {noun} update {name} --detach)"
+            )
         }
+        Target::Environment(_) | Target::Pipeline(_) => format!("or remove it: {delete}"),
     };
     match (intent, kind) {
         (Intent::Destroy, FailureKind::DeleteFailed) => {
@@ -170,7 +177,7 @@ pub fn ways_out(target: &Target, intent: Intent, kind: FailureKind, resources: &
             vec![format!("wait until the other operation on the stack has ended, then: {again}")]
         }
         (Intent::Apply, _) => {
-            vec![format!("with another spec: {update}"), format!("the same again: {again}"), remove]
+            vec![update, format!("the same again: {again}"), remove]
         }
     }
 }
@@ -435,7 +442,11 @@ impl Unit<'_> {
             targets::put(self.tx, &mut target).await?;
         }
         match &target.target {
-            Target::Environment(_) | Target::Component(_) => {}
+            Target::Environment(_) => {}
+            Target::Component(name) => {
+                let reached = *ending == Ending::Succeeded;
+                self.component_ended(name, row, reached, gone).await?;
+            }
             Target::Instance(service, _) => {
                 outbox::ask(self.tx, topic::SERVICE, service.as_str(), self.now).await?;
                 outbox::ask(self.tx, topic::GRANTS, topic::ALL, self.now).await?;
@@ -957,7 +968,7 @@ impl Unit<'_> {
             template: row.template.clone().map(|name| (name, row.version)),
             ..State::default()
         };
-        if let Target::Instance(service, _) = &row.target {
+        if let Target::Instance(service, instance) = &row.target {
             let succeeded = |found: Option<TargetRow>| found.and_then(|row| row.succeeded).map(|(id, _)| id);
             if let Some(environment) = &row.environment {
                 let environment = Target::Environment(environment.clone());
@@ -965,6 +976,18 @@ impl Unit<'_> {
             }
             let pipeline = Target::Pipeline(service.clone());
             state.pipeline_deployment = succeeded(targets::get(self.tx, &pipeline).await?);
+            if let Some(component) = components::attached_to(self.tx, service, Some(instance)).await? {
+                let component = Target::Component(component.name);
+                state
+                    .component_deployments
+                    .extend(succeeded(targets::get(self.tx, &component).await?));
+            }
+        }
+        if let Target::Component(name) = &row.target {
+            // Its row already says what was asked for.
+            let component = components::get(self.tx, name).await?;
+            state.component = component.map(|component| ComponentState::from(&component.shape));
+            state.spec.clear();
         }
         Ok(state)
     }

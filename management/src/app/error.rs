@@ -68,7 +68,7 @@ impl AppError {
     /// Something that does not exist, such as `("environment", "prd")`.
     pub fn not_found(what: &'static str, name: impl fmt::Display) -> Self {
         let list = match what {
-            "environment" | "service" | "connection" | "template" | "deployment" => {
+            "environment" | "service" | "connection" | "template" | "deployment" | "component" => {
                 format!("hadron {what} list")
             }
             "service instance" => "hadron instance list".to_owned(),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use hadron_domain::target::Target;
 use hadron_domain::template::TemplateKind;
-use hadron_proto::vocab::{AccountId, EnvironmentName, InstanceName, Region, ServiceName};
+use hadron_proto::vocab::{AccountId, ComponentName, EnvironmentName, InstanceName, Region, ServiceName};
 use hadron_templates::{
-    BundleKind, EnvironmentFacts, EnvironmentInputs, EnvironmentSpec, Faults, InputType, InstanceFacts,
-    InstanceInputs, Outputs, PipelineInputs, PipelineInstance, ServiceFacts, ServiceSpec, SpecMap,
-    TemplateBundle, Values, complete,
+    Attached, BundleKind, ComponentFacts, ComponentInputs, ComponentTemplate, EnvironmentFacts,
+    EnvironmentInputs, EnvironmentSpec, Faults, InputType, InstanceFacts, InstanceInputs, Outputs,
+    PipelineInputs, PipelineInstance, ServiceFacts, ServiceSpec, SpecMap, TemplateBundle, Values, complete,
 };
 
 use super::effects::Rendered;
@@ -176,6 +176,7 @@ pub async fn instance(
     service: ServiceFacts,
     name: InstanceName,
     spec: ServiceSpec,
+    component: Option<ComponentFacts>,
 ) -> Result<Draft, AppError> {
     off_thread(move || {
         let own = spec
@@ -188,7 +189,7 @@ pub async fn instance(
             instance: InstanceFacts {
                 name,
                 inputs: values,
-                component: None,
+                component,
             },
         })?;
         noticed.extend(rendered.warnings.iter().map(|fault| fault.message.clone()));
@@ -200,12 +201,67 @@ pub async fn instance(
     .await
 }
 
-fn missing_instance(service: &ServiceName, name: &InstanceName) -> AppError {
+/// The spec does not name the instance.
+pub(super) fn missing_instance(service: &ServiceName, name: &InstanceName) -> AppError {
     AppError::invalid(
         "INSTANCE_NOT_IN_SPEC",
         format!("the spec names no instance '{name}' of service '{service}'"),
     )
     .help(format!("add an entry with `name: \"{name}\"` under `instances`"))
+}
+
+/// What an attached component gets from its instance, its inputs not yet compared with the schema.
+pub struct AttachedTo {
+    /// The bundle of the instance's version.
+    pub bundle: Arc<TemplateBundle>,
+    /// The instance's service.
+    pub service: ServiceFacts,
+    /// The instance.
+    pub instance: InstanceName,
+    /// The inputs.
+    pub given: SpecMap,
+}
+
+/// Renders a component from its manifest and its template file.
+///
+/// # Errors
+/// Every fault of the spec or the template, with its place.
+pub async fn component(
+    name: ComponentName,
+    (manifest, template_file): (String, String),
+    environment: EnvironmentFacts,
+    attached: Option<AttachedTo>,
+) -> Result<Draft, AppError> {
+    off_thread(move || {
+        let template = ComponentTemplate::read(&manifest, &template_file)?;
+        let mut noticed = Vec::new();
+        let mut schema = None;
+        let attached = match &attached {
+            None => None,
+            Some(to) => {
+                let (values, told) = inputs(&to.bundle, InputType::Service, &to.given)?;
+                noticed = told;
+                schema = Some(&to.bundle.schema);
+                Some(Attached {
+                    service: to.service.clone(),
+                    instance: to.instance.clone(),
+                    inputs: values,
+                })
+            }
+        };
+        let surroundings = ComponentInputs {
+            name,
+            environment,
+            attached,
+        };
+        let rendered = template.render(&surroundings, schema)?;
+        noticed.extend(rendered.warnings.iter().map(|fault| fault.message.clone()));
+        Ok(Draft {
+            rendered,
+            warnings: noticed,
+        })
+    })
+    .await
 }
 
 /// Compares what a spec gives the pipeline with the schema.

@@ -243,6 +243,7 @@ impl App {
                 if going(&owner.doing, &name) {
                     return Err(occupied(&owner));
                 }
+                unit.component_at_rest(&service, &name).await?;
                 // The environment may have moved to another connection of its account meanwhile.
                 let environment = unit.live_environment(&environment).await?;
                 let mut row = targets::by_id(unit.tx, before.id)

@@ -9,6 +9,7 @@ pub mod access;
 pub mod access_keys;
 pub mod agents;
 pub mod bundles;
+pub mod components;
 pub mod connections;
 pub mod deployments;
 pub mod effects;

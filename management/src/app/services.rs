@@ -13,8 +13,7 @@ use hadron_proto::vocab::{EnvironmentName, InstanceName, ServiceName, TemplateNa
 use hadron_templates::{BundleKind, InstanceSpec, ServiceSpec};
 
 use super::effects::{Planned, topic};
-use super::inputs;
-use super::{App, AppError, ErrorKind, Quota, Request, Settings, Unit};
+use super::{App, AppError, ErrorKind, Quota, Request, Settings, Unit, components, inputs};
 use crate::store::services::ServiceRow;
 use crate::store::targets::{Fresh, TargetRow};
 use crate::store::{deployments, outbox, services, targets};
@@ -223,6 +222,8 @@ impl App {
                 inputs::service_facts(service),
                 each.name.clone(),
                 spec.clone(),
+                // These are new: nothing is attached to them.
+                None,
             )
             .await;
             match draft {
@@ -497,6 +498,9 @@ impl App {
         match spec {
             Some(text) => {
                 let before = self.get_service(&caller, &name).await?;
+                if before.service.doing != Doing::Nothing {
+                    return Err(occupied(&before.service));
+                }
                 let (stored, deployed) = (
                     ServiceSpec::parse("stored spec", &before.service.spec)?,
                     deployed_spec(&before)?,
@@ -612,6 +616,9 @@ impl App {
                 if let Some(description) = description {
                     row.description = description;
                 }
+                for instance in &removing {
+                    components::in_the_way(unit.tx, &name, Some(instance)).await?;
+                }
                 row.old_spec = std::mem::replace(&mut row.spec, text.clone());
                 row.modified_at = unit.now;
                 if !adding.is_empty() || !removing.is_empty() {
@@ -721,6 +728,7 @@ impl App {
                     Doing::Deleting => return Ok(unit.answered(&request, owned.as_str()).await?),
                     Doing::Creating | Doing::Updating { .. } => return Err(occupied(&row)),
                 }
+                components::in_the_way(unit.tx, &owned, None).await?;
                 row.doing = Doing::Deleting;
                 row.status = Status::DeleteInProgress;
                 row.message.clear();

@@ -8,13 +8,14 @@ use hadron_domain::connection::Approval;
 use hadron_domain::deployment::{Authorised, DeploymentInput, Done, Intent};
 use hadron_domain::job::{Job, JobEffect, JobInput, JobRefusal, JobState};
 use hadron_domain::step::Machine;
+use hadron_domain::target::{RoleKind, Target};
 use hadron_proto::vocab::{
     AccountId, AgentId, ConnectionId, DeploymentId, Digest, JobId, Region, RoleArn, SessionId, StackArn,
     Timestamp,
 };
 
 use super::effects::Outcome;
-use super::{App, AppError, ErrorKind, Notice, Unit, environments, settings};
+use super::{App, AppError, ErrorKind, Notice, Unit, components, environments, settings};
 use crate::store::connections::ConnectionRow;
 use crate::store::deployments::{Change, DeploymentRow, Source, StackEvent};
 use crate::store::jobs::{Abilities, EventEntry, JobRow, JobWork};
@@ -133,8 +134,8 @@ pub struct OfferedStack {
     pub arn: Option<StackArn>,
     /// No deployment of it has succeeded yet.
     pub never_succeeded: bool,
-    /// Whether it is a pipeline's.
-    pub pipeline: bool,
+    /// For what sort of stack the role is.
+    pub role_kind: RoleKind,
     /// The role to pass to CloudFormation.
     pub role: Option<RoleArn>,
 }
@@ -683,17 +684,25 @@ async fn stack_work(
     deployment: &DeploymentRow,
     connection: &ConnectionRow,
 ) -> Result<OfferedWork, AppError> {
-    let pipeline = matches!(deployment.target, hadron_domain::target::Target::Pipeline(_));
-    let role = if pipeline {
-        settings::pipeline_role(unit.tx, unit.app.settings()).await?
-    } else {
-        environments::service_role(unit, deployment.environment.as_ref(), connection).await?
+    let role_kind = deployment.target.role_kind();
+    let role = match role_kind {
+        RoleKind::Provisioning => {
+            environments::service_role(unit, deployment.environment.as_ref(), connection).await?
+        }
+        RoleKind::Pipeline => settings::pipeline_role(unit.tx, unit.app.settings()).await?,
+        RoleKind::Component => match &deployment.environment {
+            Some(name) => {
+                let own = targets::environment_roles(unit.tx, name).await?;
+                components::role(&own, &connection.connection)
+            }
+            None => None,
+        },
     };
     let stack = OfferedStack {
         name: deployment.stack_name.clone(),
         arn: deployment.stack_arn.clone(),
         never_succeeded: deployment.never_succeeded,
-        pipeline,
+        role_kind,
         role,
     };
     Ok(match work {
@@ -719,8 +728,6 @@ async fn stack_work(
 
 /// Proton's managed tags of provisioned resources: ARNs, except for the account.
 async fn tags(unit: &mut Unit<'_>, deployment: &DeploymentRow) -> Result<Vec<(String, String)>, AppError> {
-    use hadron_domain::target::Target;
-
     let settings = unit.settings().clone();
     let arn = |target: &Target| target.arn(settings.account, &settings.region);
     let partition = settings.region.partition().as_str();
@@ -750,7 +757,23 @@ async fn tags(unit: &mut Unit<'_>, deployment: &DeploymentRow) -> Result<Vec<(St
         )
     };
     match &deployment.target {
-        Target::Environment(_) | Target::Component(_) => {}
+        Target::Environment(_) => {}
+        Target::Component(_) => {
+            let state = deployment
+                .target_state
+                .as_ref()
+                .and_then(|state| state.component.as_ref());
+            if let Some(attached) = state
+                .map(|state| state.shape())
+                .transpose()?
+                .and_then(|shape| shape.attached)
+            {
+                tags.push(("proton:service".to_owned(), service_arn(&attached.service)));
+                let instance = Target::Instance(attached.service, attached.instance);
+                tags.push(("proton:service-instance".to_owned(), arn(&instance)));
+            }
+            tags.push(("proton:component".to_owned(), arn(&deployment.target)));
+        }
         Target::Instance(service, _) => {
             tags.push(("proton:service".to_owned(), service_arn(service)));
             tags.push(("proton:service-instance".to_owned(), arn(&deployment.target)));

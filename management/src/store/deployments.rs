@@ -469,6 +469,29 @@ macro_rules! listed {
     };
 }
 
+/// The statement for what is asked about.
+const fn statement(
+    kind: &str,
+    service: &str,
+    instance: &str,
+    environment: &str,
+    active_only: bool,
+) -> &'static str {
+    if !service.is_empty() && !instance.is_empty() {
+        listed!("service = $2 AND instance = $3")
+    } else if !service.is_empty() {
+        listed!("service = $2")
+    } else if !kind.is_empty() && !instance.is_empty() {
+        listed!("kind = $5 AND instance = $3")
+    } else if !environment.is_empty() {
+        listed!("environment = $4")
+    } else if active_only {
+        listed!("active = 1")
+    } else {
+        listed!("1 = 1")
+    }
+}
+
 /// Deployments, newest first, before `before` (empty: from the newest).
 pub async fn list(
     tx: &mut Tx,
@@ -482,19 +505,13 @@ pub async fn list(
     } else {
         ("component", &filter.component)
     };
-    let sql = if !filter.service.is_empty() && !instance.is_empty() {
-        listed!("service = $2 AND instance = $3")
-    } else if !filter.service.is_empty() {
-        listed!("service = $2")
-    } else if !kind.is_empty() && !instance.is_empty() {
-        listed!("kind = $5 AND instance = $3")
-    } else if !filter.environment.is_empty() {
-        listed!("environment = $4")
-    } else if filter.active_only {
-        listed!("active = 1")
-    } else {
-        listed!("1 = 1")
-    };
+    let sql = statement(
+        kind,
+        &filter.service,
+        instance,
+        &filter.environment,
+        filter.active_only,
+    );
     // Every id is below a tilde.
     let before = if before.is_empty() { "~" } else { before };
     tx.query(
@@ -614,4 +631,30 @@ pub async fn events(
         })
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::db::testing;
+
+    #[tokio::test]
+    async fn every_list_is_read_newest_first_from_an_index() {
+        let test = testing::sqlite().await;
+        for (sql, index) in [
+            (statement("", "web", "prd", "", false), "deployment_instance"),
+            (statement("", "web", "", "prd", false), "deployment_service"),
+            (statement("component", "", "bucket", "", false), "deployment_kind"),
+            (
+                statement("environment", "", "", "prd", true),
+                "deployment_environment",
+            ),
+            (statement("", "", "", "", true), "deployment_active"),
+            (statement("", "", "", "", false), "sqlite_autoindex_deployment_1"),
+        ] {
+            let plan = testing::plan(&test.db, sql).await;
+            assert!(plan.contains(&format!("INDEX {index} (")), "{index}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{index}: {plan}");
+        }
+    }
 }

@@ -142,8 +142,8 @@ pub struct Filter {
     pub created_before: Option<Timestamp>,
 }
 
-/// `$columns` is what the list is sorted by, `$values` where the page begins; the rest says in which direction. Where the
-/// services are no range of the index (`$services`), they must not look like one: the planner would walk through them.
+/// `$columns` is what the list is sorted by, `$values` where the page begins; the rest says in which direction. Only that
+/// may look like a range of an index: `|| ''` and `+ 0` keep planners from walking through another one and sorting then.
 macro_rules! listed {
     ($columns:literal $beyond:literal $values:literal, $services:literal, $order:literal, $limit:literal) => {
         concat!(
@@ -160,8 +160,8 @@ macro_rules! listed {
             $services,
             " AND ($3 = '' OR instance = $3) AND ($4 = '' OR environment = $4) AND ($5 = '' OR template_name = $5)
               AND ($6 = '' OR status = $6)
-              AND COALESCE(attempted_at, created_at) > $7 AND COALESCE(attempted_at, created_at) < $8
-              AND created_at > $9 AND created_at < $10
+              AND COALESCE(attempted_at, created_at) + 0 > $7 AND COALESCE(attempted_at, created_at) + 0 < $8
+              AND created_at + 0 > $9 AND created_at + 0 < $10
               ORDER BY ",
             $order,
             " LIMIT ",
@@ -190,19 +190,9 @@ macro_rules! by {
     };
 }
 
-/// Instances in this order, after `after`.
-///
-/// # Errors
-/// [`StoreError::Misuse`] when `after` is no place of such a list.
-pub async fn list(
-    tx: &mut Tx,
-    filter: &Filter,
-    sort: SortBy,
-    direction: Direction,
-    after: Option<&Place>,
-    limit: u32,
-) -> Result<Vec<TargetRow>, StoreError> {
-    let sql = match (sort, direction) {
+/// The statement of one order.
+const fn statement(sort: SortBy, direction: Direction) -> &'static str {
+    match (sort, direction) {
         (SortBy::ServiceName, Direction::Ascending) => listed!(
             "service, instance" ">" "$11, $12",
             "service || '' >= $1 AND service <= $2",
@@ -242,17 +232,39 @@ pub async fn list(
             "environment, service, instance",
             "environment DESC, service DESC, instance DESC"
         ),
-        (SortBy::LastDeploymentAttemptedAt, direction) => by!(
-            direction,
+        // SQLite does not see a range of an expression in a comparison of rows, so it is told once more.
+        (SortBy::LastDeploymentAttemptedAt, Direction::Ascending) => listed!(
+            "COALESCE(attempted_at, created_at), service, instance" ">" "$11, $12, $13",
+            "service || '' >= $1 AND service || '' <= $2 AND COALESCE(attempted_at, created_at) >= $11",
             "COALESCE(attempted_at, created_at), service, instance",
-            "COALESCE(attempted_at, created_at) DESC, service DESC, instance DESC"
+            "$14"
+        ),
+        (SortBy::LastDeploymentAttemptedAt, Direction::Descending) => listed!(
+            "COALESCE(attempted_at, created_at), service, instance" "<" "$11, $12, $13",
+            "service || '' >= $1 AND service || '' <= $2 AND COALESCE(attempted_at, created_at) <= $11",
+            "COALESCE(attempted_at, created_at) DESC, service DESC, instance DESC",
+            "$14"
         ),
         (SortBy::CreatedAt, direction) => by!(
             direction,
             "created_at, service, instance",
             "created_at DESC, service DESC, instance DESC"
         ),
-    };
+    }
+}
+
+/// Instances in this order, after `after`.
+///
+/// # Errors
+/// [`StoreError::Misuse`] when `after` is no place of such a list.
+pub async fn list(
+    tx: &mut Tx,
+    filter: &Filter,
+    sort: SortBy,
+    direction: Direction,
+    after: Option<&Place>,
+    limit: u32,
+) -> Result<Vec<TargetRow>, StoreError> {
     let mut place = Place::start(sort, direction);
     if let (SortBy::ServiceName, Some(service)) = (sort, &filter.service) {
         // Nothing before its own instances has to be passed on the way.
@@ -292,5 +304,35 @@ pub async fn list(
         }
     }
     values.push(Value::from(limit));
+    let sql = statement(sort, direction);
     tx.query(sql, &values).await?.iter().map(from_row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::db::testing;
+
+    #[tokio::test]
+    async fn every_order_is_read_from_its_index() {
+        let test = testing::sqlite().await;
+        for (sort, index) in [
+            (SortBy::ServiceName, "target_instance"),
+            (SortBy::Name, "instance_name"),
+            (SortBy::DeploymentStatus, "instance_status"),
+            (SortBy::TemplateName, "instance_template"),
+            (SortBy::EnvironmentName, "instance_environment"),
+            (SortBy::LastDeploymentAttemptedAt, "instance_attempted"),
+            (SortBy::CreatedAt, "instance_created"),
+        ] {
+            for direction in [Direction::Ascending, Direction::Descending] {
+                let plan = testing::plan(&test.db, statement(sort, direction)).await;
+                assert!(
+                    plan.contains(&format!("INDEX {index} (")),
+                    "{sort:?} {direction:?}: {plan}"
+                );
+                assert!(!plan.contains("TEMP B-TREE"), "{sort:?} {direction:?}: {plan}");
+            }
+        }
+    }
 }

@@ -8,6 +8,7 @@
 pub mod access_keys;
 pub mod agents;
 pub mod challenges;
+pub mod components;
 pub mod connections;
 pub mod counts;
 pub mod db;

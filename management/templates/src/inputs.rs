@@ -1,4 +1,5 @@
-//! What a template may refer to: `environment`, `service`, `service_instance`, `service_instances`, `pipeline`.
+//! What a template may refer to: `environment`, `service`, `service_instance`, `service_instances`, `pipeline`,
+//! `component`.
 //!
 //! Callers fill typed structs; the template sees one tree of plain values. The tree is also what engines with an
 //! input file instead of a renderer get. None of these types prints its values: they may hold secrets.
@@ -123,6 +124,28 @@ pub struct PipelineInputs {
     pub inputs: Values,
 }
 
+/// What an attached component is rendered with besides its environment.
+#[derive(Clone)]
+pub struct Attached {
+    /// `service`.
+    pub service: ServiceFacts,
+    /// `service_instance.name`.
+    pub instance: InstanceName,
+    /// `service_instance.inputs`.
+    pub inputs: Values,
+}
+
+/// What a component is rendered with.
+#[derive(Clone)]
+pub struct ComponentInputs {
+    /// `component.name`.
+    pub name: ComponentName,
+    /// `environment`.
+    pub environment: EnvironmentFacts,
+    /// What it is attached to.
+    pub attached: Option<Attached>,
+}
+
 macro_rules! quiet {
     ($($name:ident: $show:ident),*) => {
         $(impl fmt::Debug for $name {
@@ -133,7 +156,7 @@ macro_rules! quiet {
     };
 }
 quiet!(EnvironmentInputs: name, EnvironmentFacts: name, ServiceFacts: name, ComponentFacts: name, InstanceFacts: name,
-       InstanceInputs: instance, PipelineInstance: name, PipelineInputs: service);
+       InstanceInputs: instance, PipelineInstance: name, PipelineInputs: service, Attached: instance, ComponentInputs: name);
 
 fn outputs(outputs: &Outputs) -> Json {
     Json::Object(
@@ -231,6 +254,25 @@ impl PipelineInputs {
             ("service_instances", Json::Array(instances.collect())),
             ("pipeline", json!({ "inputs": self.inputs })),
         ])
+    }
+}
+
+impl ComponentInputs {
+    /// The tree that the template sees.
+    #[must_use]
+    pub fn facts(&self) -> Values {
+        let mut out = root([
+            ("environment", self.environment.json()),
+            ("component", json!({ "name": self.name.as_str() })),
+        ]);
+        if let Some(attached) = &self.attached {
+            let instance = json!({ "name": attached.instance.as_str(), "inputs": attached.inputs });
+            out.extend(root([
+                ("service", attached.service.json()),
+                ("service_instance", instance),
+            ]));
+        }
+        out
     }
 }
 

@@ -15,6 +15,8 @@
 //! 4. [`TemplateBundle::render_environment`] and its siblings give a [`Rendered`] text with what CloudFormation
 //!    will ask about it.
 //!
+//! A component has no bundle and no schema: [`ComponentTemplate`] reads its manifest and its one file and renders them.
+//!
 //! What it refuses to know: AWS, stacks that exist, who may do what, and where bundles are stored.
 //!
 //! ```no_run
@@ -58,6 +60,7 @@
 mod archive;
 mod bundle;
 mod compatible;
+mod component;
 mod diagnostic;
 mod filters;
 mod inputs;
@@ -79,10 +82,11 @@ mod yaml;
 
 pub use bundle::{Bundle, Limits};
 pub use compatible::compatible;
+pub use component::ComponentTemplate;
 pub use diagnostic::{Fault, Faults, Place, Severity, Source, Spot};
 pub use inputs::{
-    ComponentFacts, EnvironmentFacts, EnvironmentInputs, InstanceFacts, InstanceInputs, Outputs,
-    PipelineInputs, PipelineInstance, ServiceFacts, Values,
+    Attached, ComponentFacts, ComponentInputs, EnvironmentFacts, EnvironmentInputs, InstanceFacts,
+    InstanceInputs, Outputs, PipelineInputs, PipelineInstance, ServiceFacts, Values,
 };
 pub use manifest::{BuildSettings, Engine, Manifest};
 pub use property::{Kind, Property};

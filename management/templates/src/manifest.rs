@@ -98,51 +98,61 @@ impl Manifest {
                 return None;
             }
         };
-        unknown(&root, &["infrastructure"], faults);
-        let infrastructure = root.get("infrastructure").unwrap_or(&root);
-        let Some(templates) = infrastructure
-            .get("templates")
-            .filter(|_| root.get("infrastructure").is_some())
-        else {
-            let fault = Fault::error("manifest/shape", "the list 'infrastructure.templates' is missing")
-                .at(&infrastructure.at);
-            faults.push(
-                fault.help(
-                    "write 'infrastructure:', below it 'templates:', and below that one '- file:' entry",
-                ),
-            );
-            return None;
+        Self::entry(bundle, dir, only_entry(&root, faults)?, faults)
+    }
+
+    /// Reads the manifest of a component, which is given as text beside its one template; gives the name that it has for
+    /// the template's file.
+    pub(crate) fn of_component(text: &str, faults: &mut Faults) -> Option<String> {
+        let source = Source::new("manifest.yaml", text);
+        let root = match yaml::read(&source, yaml::HAND) {
+            Ok((root, warnings)) => {
+                faults.extend(warnings);
+                root
+            }
+            Err(errors) => {
+                faults.extend(errors);
+                return None;
+            }
         };
-        unknown(infrastructure, &["templates"], faults);
-        let Some([first, rest @ ..]) = templates.items() else {
-            let what = if templates.items().is_some() {
-                "empty"
-            } else {
-                templates.what()
-            };
-            let message = format!("'templates' must be a list with one entry, but is {what}");
-            faults.push(
-                Fault::error("manifest/shape", message)
-                    .at(&templates.at)
-                    .help(HELP),
-            );
+        let entry = only_entry(&root, faults)?;
+        if !is_map(entry, faults) {
             return None;
-        };
-        if let Some(second) = rest.first() {
-            let message = "'templates' has more than one entry, but only one can be deployed";
-            faults.push(
-                Fault::error("manifest/shape", message)
-                    .at(&second.at)
-                    .help("join the files, or make templates of their own of them"),
-            );
         }
-        Self::entry(bundle, dir, first, faults)
+        let engine = engine(entry, faults)?;
+        let at = entry.get("rendering_engine").unwrap_or(entry);
+        let refused = match engine {
+            Engine::CloudFormation => None,
+            Engine::Terraform => Some("Terraform provisioning of components is not available yet"),
+            // As Proton had it: CodeBuild runs what a template's author wrote, and components are written by developers.
+            Engine::CodeBuild => Some("components cannot be provisioned with CodeBuild"),
+        };
+        if let Some(why) = refused {
+            faults.push(
+                Fault::error("component/engine", why)
+                    .at(&at.at)
+                    .help("give a CloudFormation template, with rendering_engine: jinja and template_language: cloudformation"),
+            );
+            return None;
+        }
+        unknown(entry, &["file", "rendering_engine", "template_language"], faults);
+        let (file, name) = file_name(entry, "write the name that the template file shall have", faults)?;
+        if name.contains(['/', '*']) {
+            faults.push(
+                Fault::error(
+                    "manifest/file",
+                    format!("'{}' is not the name of one file", clip(name)),
+                )
+                .at(&file.at)
+                .help("a component has one template file: write its name, such as cloudformation.yaml"),
+            );
+            return None;
+        }
+        Some(name.to_owned())
     }
 
     fn entry(bundle: &Bundle, dir: &str, entry: &Node, faults: &mut Faults) -> Option<Self> {
-        if entry.members().is_none() {
-            let message = format!("an entry of 'templates' is a map, but this is {}", entry.what());
-            faults.push(Fault::error("manifest/shape", message).at(&entry.at).help(HELP));
+        if !is_map(entry, faults) {
             return None;
         }
         let engine = engine(entry, faults)?;
@@ -163,6 +173,80 @@ impl Manifest {
             settings: None,
         })
     }
+}
+
+/// The one entry of `infrastructure.templates`.
+fn only_entry<'a>(root: &'a Node, faults: &mut Faults) -> Option<&'a Node> {
+    unknown(root, &["infrastructure"], faults);
+    let infrastructure = root.get("infrastructure").unwrap_or(root);
+    let Some(templates) = infrastructure
+        .get("templates")
+        .filter(|_| root.get("infrastructure").is_some())
+    else {
+        let fault = Fault::error("manifest/shape", "the list 'infrastructure.templates' is missing")
+            .at(&infrastructure.at);
+        faults.push(
+            fault.help("write 'infrastructure:', below it 'templates:', and below that one '- file:' entry"),
+        );
+        return None;
+    };
+    unknown(infrastructure, &["templates"], faults);
+    let Some([first, rest @ ..]) = templates.items() else {
+        let what = if templates.items().is_some() {
+            "empty"
+        } else {
+            templates.what()
+        };
+        let message = format!("'templates' must be a list with one entry, but is {what}");
+        faults.push(
+            Fault::error("manifest/shape", message)
+                .at(&templates.at)
+                .help(HELP),
+        );
+        return None;
+    };
+    if let Some(second) = rest.first() {
+        let message = "'templates' has more than one entry, but only one can be deployed";
+        faults.push(
+            Fault::error("manifest/shape", message)
+                .at(&second.at)
+                .help("join the files, or make templates of their own of them"),
+        );
+    }
+    Some(first)
+}
+
+fn is_map(entry: &Node, faults: &mut Faults) -> bool {
+    let is = entry.members().is_some();
+    if !is {
+        let message = format!("an entry of 'templates' is a map, but this is {}", entry.what());
+        faults.push(Fault::error("manifest/shape", message).at(&entry.at).help(HELP));
+    }
+    is
+}
+
+/// What `file` names, with its place. `missing` helps where it is not there.
+fn file_name<'a>(entry: &'a Node, missing: &str, faults: &mut Faults) -> Option<(&'a Node, &'a str)> {
+    let Some(file) = entry.get("file") else {
+        faults.push(
+            Fault::error("manifest/file", "'file' is missing")
+                .at(&entry.at)
+                .help(missing),
+        );
+        return None;
+    };
+    let Some(name) = file.string().filter(|name| !name.is_empty()) else {
+        faults.push(
+            Fault::error(
+                "manifest/file",
+                format!("'file' must be a name, but is {}", file.what()),
+            )
+            .at(&file.at)
+            .help("write the name of the template file"),
+        );
+        return None;
+    };
+    Some((file, name))
 }
 
 fn engine(entry: &Node, faults: &mut Faults) -> Option<Engine> {
@@ -207,25 +291,8 @@ fn files(
     entry: &Node,
     faults: &mut Faults,
 ) -> Option<Vec<String>> {
-    let Some(file) = entry.get("file") else {
-        faults.push(
-            Fault::error("manifest/file", "'file' is missing")
-                .at(&entry.at)
-                .help(format!("name one of: {}", files_in(bundle, dir))),
-        );
-        return None;
-    };
-    let Some(name) = file.string().filter(|name| !name.is_empty()) else {
-        faults.push(
-            Fault::error(
-                "manifest/file",
-                format!("'file' must be a name, but is {}", file.what()),
-            )
-            .at(&file.at)
-            .help("write the name of the template file"),
-        );
-        return None;
-    };
+    let help = format!("name one of: {}", files_in(bundle, dir));
+    let (file, name) = file_name(entry, &help, faults)?;
     if name == "*" && engine == Engine::Terraform {
         let files: Vec<String> = bundle
             .names_in(dir)

@@ -36,6 +36,10 @@ pub(crate) enum Scope {
     Environment,
     Instance,
     Pipeline,
+    /// A component; only an attached one sees its service and instance.
+    Component {
+        attached: bool,
+    },
 }
 
 impl Scope {
@@ -45,6 +49,8 @@ impl Scope {
             Self::Environment => "infrastructure",
             Self::Instance => "instance_infrastructure",
             Self::Pipeline => "pipeline_infrastructure",
+            // It has one file, and that is no part of a bundle.
+            Self::Component { .. } => "",
         }
     }
 
@@ -54,6 +60,10 @@ impl Scope {
             Self::Environment => "environment templates",
             Self::Instance => "service instance templates",
             Self::Pipeline => "pipeline templates",
+            Self::Component { attached: true } => "templates of attached components",
+            Self::Component { attached: false } => {
+                "templates of components that are not attached to an instance"
+            }
         }
     }
 }
@@ -168,6 +178,17 @@ pub(crate) fn roots(scope: Scope, schema: Option<&Schema>) -> BTreeMap<String, K
                 ("service_instances", Known::List(Box::new(item))),
                 ("pipeline", pipeline),
             ]
+        }
+        Scope::Component { attached } => {
+            let mut list = vec![
+                ("environment", environment()),
+                ("component", members([("name", sure(Known::Leaf))])),
+            ];
+            if attached {
+                let instance = members([("name", sure(Known::Leaf)), ("inputs", sure(given))]);
+                list.extend([("service", service), ("service_instance", instance)]);
+            }
+            list
         }
     };
     list.into_iter()

@@ -208,7 +208,8 @@ impl TemplateBundle {
     }
 }
 
-fn render(template: &Template, facts: &Values) -> Result<Rendered, Faults> {
+/// Renders a template and proves that no value became structure.
+pub(crate) fn render(template: &Template, facts: &Values) -> Result<Rendered, Faults> {
     let mut faults = shield::admissible(facts);
     if faults.is_error() {
         return Err(faults);

@@ -1,5 +1,6 @@
 //! A scripted agent: it asks the hub what a real one asks, in the same order, and makes its outcomes up.
 
+use hadron_domain::target::RoleKind;
 use hadron_management::app::AppError;
 use hadron_management::app::effects::{FailureKind, Outcome};
 use hadron_management::app::work::{Act, Offer, OfferedStack, OfferedWork, Peer, Session, Token, Verdict};
@@ -95,7 +96,7 @@ pub(crate) fn applied(offer: &Offer) -> Outcome {
         "AWS::SSM::Parameter",
         "CREATE_COMPLETE",
     )];
-    if stack.pipeline {
+    if stack.role_kind == RoleKind::Pipeline {
         let name = offer.label.trim_start_matches("pipeline ").to_lowercase();
         resources.push(resource(
             "Repository",

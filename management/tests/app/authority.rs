@@ -5,7 +5,9 @@ use std::future::Future;
 use std::pin::Pin;
 
 use hadron_domain::authority::{Action, Caller, Reach, Role, reach};
+use hadron_domain::component::Change;
 use hadron_domain::template::TemplateKind;
+use hadron_management::app::components::{ComponentUpdate, NewComponent};
 use hadron_management::app::connections::{RolesUpdate, Side};
 use hadron_management::app::deployments::Named;
 use hadron_management::app::environments::UpdateMode;
@@ -13,7 +15,7 @@ use hadron_management::app::instances::list::InstanceList;
 use hadron_management::app::settings::SettingsUpdate;
 use hadron_management::app::templates::{BundleSource, NewTemplate, TemplateUpdate, VersionUpdate};
 use hadron_management::app::{AppError, ErrorKind};
-use hadron_management::store::{connections, deployments, targets};
+use hadron_management::store::{components, connections, deployments, targets};
 
 use crate::scenarios;
 use crate::world::{
@@ -318,6 +320,52 @@ fn calls<'a>(
                 "none".parse().unwrap(),
                 Vec::new()
             )
+        ),
+        call!(
+            "create_component",
+            WriteComponent,
+            app.create_component(
+                request("CreateComponent"),
+                NewComponent {
+                    name: "none".parse().unwrap(),
+                    description: String::new(),
+                    environment: Some("none".parse().unwrap()),
+                    attached: None,
+                    service_spec: None,
+                    manifest: String::new(),
+                    template_file: String::new(),
+                }
+            )
+        ),
+        read!(
+            "get_component",
+            ReadComponent,
+            app.get_component(who, &"none".parse().unwrap())
+        ),
+        read!(
+            "list_components",
+            ReadComponent,
+            app.list_components(who, components::Filter::default(), String::new(), 9)
+        ),
+        call!(
+            "update_component",
+            WriteComponent,
+            app.update_component(
+                request("UpdateComponent"),
+                ComponentUpdate {
+                    name: "none".parse().unwrap(),
+                    deploy: true,
+                    description: None,
+                    change: Change::Keep,
+                    service_spec: None,
+                    template_file: None,
+                }
+            )
+        ),
+        call!(
+            "delete_component",
+            WriteComponent,
+            app.delete_component(request("DeleteComponent"), "none".parse().unwrap(), Vec::new())
         ),
         read!("get_pipeline", ReadService, app.get_pipeline(who, &name())),
         call!(

@@ -11,6 +11,7 @@ mod world;
 
 mod authority;
 mod cancelling;
+mod components;
 mod connections;
 mod deployments;
 mod environments;

@@ -1,6 +1,7 @@
 //! Services: the order of instances and pipeline, failures and how to come out of them.
 
 use hadron_domain::service::Part;
+use hadron_domain::target::RoleKind;
 use hadron_management::app::environments::UpdateMode;
 use hadron_management::app::instances::PartUpdate;
 use hadron_management::app::work::OfferedWork;
@@ -77,7 +78,7 @@ scenarios! {
         assert!(hub.take(&world).await.is_empty());
         stg.succeed(&world, &green).await;
         let offer = hub.take_stack(&world).await;
-        assert!(stack(&offer).pipeline);
+        assert_eq!(stack(&offer).role_kind, RoleKind::Pipeline);
         assert_eq!(stack(&offer).role.as_ref().unwrap().to_string(), "arn:aws:iam::111111111111:role/pipelines");
         let (text, _) = world.app.rendered_template(&auditor(), offer.deployment.unwrap()).await.unwrap();
         assert!(text.contains("blue@333333333333,green@444444444444") && text.contains("\"countNumber\": 3"), "{text}");

@@ -95,7 +95,7 @@ scenarios! {
         let connection = world.app.list_connections(&administrator(), Default::default(), String::new(), 9).await.unwrap()[0].connection.id;
         world.agent(connection).await.succeed_all(&world).await;
         let offer = world.management_agent().await.take_stack(&world).await;
-        assert!(stack(&offer).pipeline);
+        assert_eq!(stack(&offer).role_kind, hadron_domain::target::RoleKind::Pipeline);
         assert_eq!(stack(&offer).role, Some(role(MANAGEMENT, "own")));
     }
 

@@ -2883,6 +2883,138 @@ pub mod pipeline_change {
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Component {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub description: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub environment_name: ::prost::alloc::string::String,
+    /// What it is attached to; both empty when to nothing.
+    #[prost(string, tag = "4")]
+    pub service_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub instance_name: ::prost::alloc::string::String,
+    /// The spec that gives its inputs; empty: that of the instance.
+    #[prost(string, tag = "6")]
+    pub service_spec: ::prost::alloc::string::String,
+    #[prost(string, tag = "7")]
+    pub manifest: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub template_file: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "9")]
+    pub created_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "10")]
+    pub last_modified_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "11")]
+    pub deployment: ::core::option::Option<DeploymentState>,
+    #[prost(string, repeated, tag = "12")]
+    pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateComponentRequest {
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub description: ::prost::alloc::string::String,
+    /// Needed without an instance; with one, empty or that of the instance.
+    #[prost(string, tag = "4")]
+    pub environment_name: ::prost::alloc::string::String,
+    /// Both or none.
+    #[prost(string, tag = "5")]
+    pub service_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub instance_name: ::prost::alloc::string::String,
+    /// A whole ServiceSpec of which the instance's entry counts; only with an instance.
+    #[prost(string, tag = "7")]
+    pub service_spec: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub manifest: ::prost::alloc::string::String,
+    #[prost(string, tag = "9")]
+    pub template_file: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetComponentRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListComponentsRequest {
+    #[prost(uint32, tag = "1")]
+    pub page_size: u32,
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub environment_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub service_name: ::prost::alloc::string::String,
+    /// Needs service_name.
+    #[prost(string, tag = "5")]
+    pub instance_name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListComponentsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub components: ::prost::alloc::vec::Vec<Component>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateComponentRequest {
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// NONE: only the description changes. CURRENT_VERSION, or nothing: it is deployed.
+    #[prost(enumeration = "DeploymentType", tag = "3")]
+    pub deployment_type: i32,
+    #[prost(string, optional, tag = "4")]
+    pub description: ::core::option::Option<::prost::alloc::string::String>,
+    /// Absent: the attachment stays. Both empty: it is detached. Otherwise both name what it is attached to.
+    #[prost(string, optional, tag = "5")]
+    pub service_name: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "6")]
+    pub instance_name: ::core::option::Option<::prost::alloc::string::String>,
+    /// Empty: the stored one.
+    #[prost(string, tag = "7")]
+    pub service_spec: ::prost::alloc::string::String,
+    /// Empty: the stored one.
+    #[prost(string, tag = "8")]
+    pub template_file: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteComponentRequest {
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub retain_resources: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchComponentsRequest {
+    /// Empty: all.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ComponentChange {
+    #[prost(oneof = "component_change::Change", tags = "1, 2")]
+    pub change: ::core::option::Option<component_change::Change>,
+}
+/// Nested message and enum types in `ComponentChange`.
+pub mod component_change {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Change {
+        #[prost(message, tag = "1")]
+        Component(super::Component),
+        #[prost(string, tag = "2")]
+        RemovedName(::prost::alloc::string::String),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Deployment {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
@@ -9190,6 +9322,689 @@ pub mod pipeline_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "hadron.v1.PipelineService";
     impl<T> tonic::server::NamedService for PipelineServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
+pub mod component_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    #[derive(Debug, Clone)]
+    pub struct ComponentServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl ComponentServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> ComponentServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ComponentServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ComponentServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// A stack of a developer's own template, attached to a service instance or beside it in an environment.
+        pub async fn create_component(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateComponentRequest>,
+        ) -> std::result::Result<tonic::Response<super::Component>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.ComponentService/CreateComponent",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hadron.v1.ComponentService", "CreateComponent"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn get_component(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetComponentRequest>,
+        ) -> std::result::Result<tonic::Response<super::Component>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.ComponentService/GetComponent",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hadron.v1.ComponentService", "GetComponent"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Without manifests and templates.
+        pub async fn list_components(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListComponentsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListComponentsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.ComponentService/ListComponents",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hadron.v1.ComponentService", "ListComponents"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn update_component(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateComponentRequest>,
+        ) -> std::result::Result<tonic::Response<super::Component>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.ComponentService/UpdateComponent",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hadron.v1.ComponentService", "UpdateComponent"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Only a component that is attached to nothing.
+        pub async fn delete_component(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteComponentRequest>,
+        ) -> std::result::Result<tonic::Response<super::Component>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.ComponentService/DeleteComponent",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hadron.v1.ComponentService", "DeleteComponent"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn watch_components(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchComponentsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ComponentChange>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.ComponentService/WatchComponents",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hadron.v1.ComponentService", "WatchComponents"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod component_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ComponentServiceServer.
+    #[async_trait]
+    pub trait ComponentService: std::marker::Send + std::marker::Sync + 'static {
+        /// A stack of a developer's own template, attached to a service instance or beside it in an environment.
+        async fn create_component(
+            &self,
+            request: tonic::Request<super::CreateComponentRequest>,
+        ) -> std::result::Result<tonic::Response<super::Component>, tonic::Status>;
+        async fn get_component(
+            &self,
+            request: tonic::Request<super::GetComponentRequest>,
+        ) -> std::result::Result<tonic::Response<super::Component>, tonic::Status>;
+        /// Without manifests and templates.
+        async fn list_components(
+            &self,
+            request: tonic::Request<super::ListComponentsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListComponentsResponse>,
+            tonic::Status,
+        >;
+        async fn update_component(
+            &self,
+            request: tonic::Request<super::UpdateComponentRequest>,
+        ) -> std::result::Result<tonic::Response<super::Component>, tonic::Status>;
+        /// Only a component that is attached to nothing.
+        async fn delete_component(
+            &self,
+            request: tonic::Request<super::DeleteComponentRequest>,
+        ) -> std::result::Result<tonic::Response<super::Component>, tonic::Status>;
+        /// Server streaming response type for the WatchComponents method.
+        type WatchComponentsStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ComponentChange, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        async fn watch_components(
+            &self,
+            request: tonic::Request<super::WatchComponentsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchComponentsStream>,
+            tonic::Status,
+        >;
+    }
+    #[derive(Debug)]
+    pub struct ComponentServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ComponentServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ComponentServiceServer<T>
+    where
+        T: ComponentService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/hadron.v1.ComponentService/CreateComponent" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateComponentSvc<T: ComponentService>(pub Arc<T>);
+                    impl<
+                        T: ComponentService,
+                    > tonic::server::UnaryService<super::CreateComponentRequest>
+                    for CreateComponentSvc<T> {
+                        type Response = super::Component;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateComponentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ComponentService>::create_component(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateComponentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.ComponentService/GetComponent" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetComponentSvc<T: ComponentService>(pub Arc<T>);
+                    impl<
+                        T: ComponentService,
+                    > tonic::server::UnaryService<super::GetComponentRequest>
+                    for GetComponentSvc<T> {
+                        type Response = super::Component;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetComponentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ComponentService>::get_component(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetComponentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.ComponentService/ListComponents" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListComponentsSvc<T: ComponentService>(pub Arc<T>);
+                    impl<
+                        T: ComponentService,
+                    > tonic::server::UnaryService<super::ListComponentsRequest>
+                    for ListComponentsSvc<T> {
+                        type Response = super::ListComponentsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListComponentsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ComponentService>::list_components(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListComponentsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.ComponentService/UpdateComponent" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateComponentSvc<T: ComponentService>(pub Arc<T>);
+                    impl<
+                        T: ComponentService,
+                    > tonic::server::UnaryService<super::UpdateComponentRequest>
+                    for UpdateComponentSvc<T> {
+                        type Response = super::Component;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateComponentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ComponentService>::update_component(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateComponentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.ComponentService/DeleteComponent" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteComponentSvc<T: ComponentService>(pub Arc<T>);
+                    impl<
+                        T: ComponentService,
+                    > tonic::server::UnaryService<super::DeleteComponentRequest>
+                    for DeleteComponentSvc<T> {
+                        type Response = super::Component;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteComponentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ComponentService>::delete_component(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteComponentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.ComponentService/WatchComponents" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchComponentsSvc<T: ComponentService>(pub Arc<T>);
+                    impl<
+                        T: ComponentService,
+                    > tonic::server::ServerStreamingService<
+                        super::WatchComponentsRequest,
+                    > for WatchComponentsSvc<T> {
+                        type Response = super::ComponentChange;
+                        type ResponseStream = T::WatchComponentsStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchComponentsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ComponentService>::watch_components(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchComponentsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ComponentServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "hadron.v1.ComponentService";
+    impl<T> tonic::server::NamedService for ComponentServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -111,6 +111,23 @@ fn pipeline() -> wire::Pipeline {
     }
 }
 
+fn component() -> wire::Component {
+    wire::Component {
+        name: "bucket".to_owned(),
+        description: "Uploads".to_owned(),
+        environment_name: "prd".to_owned(),
+        service_name: "web".to_owned(),
+        instance_name: "prd".to_owned(),
+        service_spec: "proton: ServiceSpec\n".to_owned(),
+        manifest: "infrastructure:\n  templates: []\n".to_owned(),
+        template_file: "Resources:\n  Bucket:\n    Type: AWS::S3::Bucket\n".to_owned(),
+        created_at: at(0),
+        last_modified_at: at(20),
+        deployment: state("SUCCEEDED"),
+        warnings: Vec::new(),
+    }
+}
+
 fn service() -> wire::Service {
     wire::Service {
         name: "web".to_owned(),
@@ -299,6 +316,7 @@ fn every_kind() {
     looks("service", &service());
     looks("instance", &instance());
     looks("pipeline", &pipeline());
+    looks("component", &component());
     looks("deployment", &deployment());
     looks("event", &event());
     looks("template", &template());

@@ -20,6 +20,7 @@ use crate::prompt;
 use crate::settings::Settings;
 
 pub(crate) mod agents;
+pub(crate) mod components;
 pub(crate) mod config;
 pub(crate) mod connections;
 pub(crate) mod credentials;
@@ -59,6 +60,7 @@ pub(crate) async fn run(command: Command, cx: &Context) -> Result<()> {
         Command::Environment(verb) => environments::run(verb, cx).await,
         Command::Service(verb) => services::run(verb, cx).await,
         Command::Instance(verb) => instances::run(verb, cx).await,
+        Command::Component(verb) => components::run(verb, cx).await,
         Command::Pipeline(verb) => pipelines::run(verb, cx).await,
         Command::Deployment(verb) => deployments::run(verb, cx).await,
         Command::Grant(verb) => grants::run(verb, cx).await,
@@ -185,16 +187,21 @@ pub(crate) fn at(time: Option<&prost_types::Timestamp>) -> Option<Timestamp> {
 
 /// Reads a spec from a file, or from stdin for `-`.
 pub(crate) fn read_spec(path: &Path) -> Result<String> {
+    read_file("spec", path)
+}
+
+/// Reads a text from a file, or from stdin for `-`; `what` names it when it cannot be read.
+pub(crate) fn read_file(what: &str, path: &Path) -> Result<String> {
     let text = if path.as_os_str() == "-" {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map(|_| text)
     } else {
         std::fs::read_to_string(path)
     };
-    let text =
-        text.map_err(|error| Failure::usage(format!("cannot read the spec {}", path.display())).why(error))?;
+    let text = text
+        .map_err(|error| Failure::usage(format!("cannot read the {what} {}", path.display())).why(error))?;
     if text.trim().is_empty() {
-        return Err(Failure::usage(format!("the spec {} is empty", path.display())));
+        return Err(Failure::usage(format!("the {what} {} is empty", path.display())));
     }
     Ok(text)
 }

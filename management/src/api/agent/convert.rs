@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use hadron_domain::target::RoleKind;
 use hadron_proto::vocab::{Digest, StackArn, Timestamp};
 use hadron_proto::wire;
 use indexmap::IndexMap;
@@ -229,10 +230,10 @@ fn event_entry(entry: EventEntry) -> wire::EventEntry {
 }
 
 const fn role_kind(stack: &OfferedStack) -> wire::RoleKind {
-    if stack.pipeline {
-        wire::RoleKind::Pipeline
-    } else {
-        wire::RoleKind::Provisioning
+    match stack.role_kind {
+        RoleKind::Provisioning => wire::RoleKind::Provisioning,
+        RoleKind::Pipeline => wire::RoleKind::Pipeline,
+        RoleKind::Component => wire::RoleKind::Component,
     }
 }
 

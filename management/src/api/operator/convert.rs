@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 
 use crate::api::status::with_info;
 use crate::app::agents::AgentView;
+use crate::app::components::ComponentView;
 use crate::app::connections::ConnectionView;
 use crate::app::deployments::waiting_for;
 use crate::app::environments::UpdateMode;
@@ -435,6 +436,30 @@ pub(super) fn pipeline(row: TargetRow) -> wire::Pipeline {
         spec: row.spec,
         created_at: Some(time(row.created_at)),
         warnings: row.warnings,
+    }
+}
+
+/// A component.
+pub(super) fn component(view: ComponentView) -> wire::Component {
+    let ComponentView { target, component } = view;
+    let shape = component.shape;
+    let (service_name, instance_name) = shape
+        .attached
+        .map(|attached| (attached.service.into(), attached.instance.into()))
+        .unwrap_or_default();
+    wire::Component {
+        deployment: Some(state(&target)),
+        name: component.name.into(),
+        description: target.description,
+        environment_name: target.environment.map(String::from).unwrap_or_default(),
+        service_name,
+        instance_name,
+        service_spec: shape.service_spec,
+        manifest: component.manifest,
+        template_file: shape.template_file,
+        created_at: Some(time(target.created_at)),
+        last_modified_at: Some(time(component.modified_at)),
+        warnings: target.warnings,
     }
 }
 

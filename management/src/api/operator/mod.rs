@@ -6,6 +6,7 @@
 mod agents;
 pub mod auth;
 pub mod caller;
+mod components;
 mod connections;
 mod convert;
 mod deployments;
@@ -82,6 +83,9 @@ pub fn routes(app: &App, drain: &CancellationToken) -> Routes {
             operator.clone(),
         ))
         .add_service(wire::pipeline_service_server::PipelineServiceServer::new(
+            operator.clone(),
+        ))
+        .add_service(wire::component_service_server::ComponentServiceServer::new(
             operator.clone(),
         ))
         .add_service(wire::deployment_service_server::DeploymentServiceServer::new(

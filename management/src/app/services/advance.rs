@@ -109,6 +109,7 @@ impl App {
             inputs::service_facts(service),
             name.clone(),
             ServiceSpec::parse("spec", spec)?,
+            self.component_facts(&service.name, name).await?,
         )
         .await
     }

@@ -70,6 +70,30 @@ pub async fn postgres() -> TestDb {
     made
 }
 
+/// How SQLite goes about a query: its plan, one step a line.
+///
+/// # Panics
+/// When it is no query.
+#[cfg(test)]
+pub(crate) async fn plan(db: &Db, sql: &'static str) -> String {
+    let number = |piece: &str| -> usize {
+        let digits: String = piece.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().unwrap_or(0)
+    };
+    let parameters = sql.split('$').skip(1).map(number).max().unwrap_or(0);
+    // Statements live as long as the program, as those do that it runs.
+    let explained: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
+    let steps = db.read("plan", move |tx| {
+        Box::pin(async move {
+            let rows = tx.query(explained, &vec![super::Value::Null; parameters]).await?;
+            rows.iter()
+                .map(|row| row.get("detail"))
+                .collect::<Result<Vec<String>, crate::store::StoreError>>()
+        })
+    });
+    steps.await.expect("SQLite tells its plan").join("\n")
+}
+
 /// A SQLite database without a schema.
 ///
 /// # Panics
