@@ -87,8 +87,8 @@ class TemplateSync(Case):
         changed = call("UpdateTemplateSyncConfig", **which, **{**where, "branch": "next"})["templateSyncConfig"]
         self.assertEqual(changed, {**which, **where, "branch": "next"})
         members = {"repositoryName": name, "syncType": "TEMPLATE_SYNC", **REPOSITORY}
-        found, _ = page_through("ListRepositorySyncDefinitions", None, **members)
-        self.assertEqual([(each["branch"], each["target"]) for each in found], [("next", template)])
+        # A definition is of a major version, and the template has none.
+        self.assertEqual(page_through("ListRepositorySyncDefinitions", None, **members), ([], 1))
         self.assertNotIn("latestSync", clients.plain(call("GetRepositorySyncStatus", branch="next", **members)))
         self.assertEqual(clients.plain(call("GetTemplateSyncStatus", **which, templateVersion="1")), {})
         call("DeleteTemplateSyncConfig", **which)
@@ -114,6 +114,16 @@ class TemplateSync(Case):
         which = {"templateName": template, "templateType": "SERVICE"}
         self.invalid("CreateTemplateSyncConfig", **which, **where)
         call("DeleteServiceTemplate", name=template)
+
+    def test_definitions_are_of_major_versions(self):
+        name, template = linked(), stage.environment_template()
+        which = {"templateName": template, "templateType": "ENVIRONMENT"}
+        call("CreateTemplateSyncConfig", **which, repositoryName=name, branch="main", subdirectory="env", **REPOSITORY)
+        members = {"repositoryName": name, "syncType": "TEMPLATE_SYNC", **REPOSITORY}
+        (found,), _ = page_through("ListRepositorySyncDefinitions", None, **members)
+        self.assertEqual((found["branch"], found["parent"], found["target"]), ("main", template, f"{template}:1"))
+        self.assertEqual(found["directory"], f"env/{template}/v1")
+        call("DeleteTemplateSyncConfig", **which)
 
     def test_conflicts_and_what_is_missing(self):
         where = {"repositoryName": linked(), "branch": "main", **REPOSITORY}
