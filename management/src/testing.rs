@@ -63,6 +63,7 @@ pub(crate) fn asked(caller: Caller, operation: &'static str) -> Asked {
         operation,
         hash: Digest::of(b""),
         repeatable: false,
+        tags: Vec::new(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Changes of status that others are told about, in the form of Proton's EventBridge events.
+//! Changes of status that others are told about, in the form of Proton's `EventBridge` events.
 
 use serde_json::{Map, Value, json};
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use hadron_proto::vocab::AccountId;
+use hadron_proto::vocab::{AccountId, EnvironmentName};
+
+use crate::arn::Resource;
 
 /// Tags of customers, by key.
 pub type Tags = BTreeMap<String, String>;
@@ -94,6 +96,32 @@ pub fn added(mut present: Tags, new: Tags) -> Result<Tags, TagFault> {
     present.extend(new);
     count(&present)?;
     Ok(present)
+}
+
+/// What a new thing takes tags over from, those that win last: a version from its template, an instance from its environment
+/// and its service, a pipeline from its service. What is made later, or is provisioned, takes over nothing.
+#[must_use]
+pub fn parents(resource: &Resource, environment: Option<&EnvironmentName>) -> Vec<Resource> {
+    match resource {
+        Resource::EnvironmentTemplateVersion(name, _) => vec![Resource::EnvironmentTemplate(name.clone())],
+        Resource::ServiceTemplateVersion(name, _) => vec![Resource::ServiceTemplate(name.clone())],
+        Resource::Instance(service, _) => environment
+            .map(|name| Resource::Environment(name.clone()))
+            .into_iter()
+            .chain([Resource::Service(service.clone())])
+            .collect(),
+        Resource::Pipeline(service) => vec![Resource::Service(service.clone())],
+        Resource::EnvironmentTemplate(_)
+        | Resource::EnvironmentTemplateMajor(..)
+        | Resource::ServiceTemplate(_)
+        | Resource::ServiceTemplateMajor(..)
+        | Resource::Environment(_)
+        | Resource::Service(_)
+        | Resource::Component(_)
+        | Resource::Connection(_)
+        | Resource::Repository(..)
+        | Resource::Deployment(_) => Vec::new(),
+    }
 }
 
 /// The tags that a new thing begins with: its own, and those of what it is made from. Its own win.
@@ -217,6 +245,25 @@ mod tests {
             .map(|(key, value)| (key.as_str(), value.as_str()))
             .collect();
         assert_eq!(all, [("cost", "1"), ("team", "shop")]);
+    }
+
+    #[test]
+    fn tags_come_down_from_what_a_thing_is_made_from() {
+        let parents = |text: &str, environment: Option<&str>| {
+            let environment = environment.map(|name| name.parse().unwrap());
+            let found = parents(&text.parse().unwrap(), environment.as_ref());
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            parents("service-template/web:1.2", None),
+            ["service-template/web"]
+        );
+        assert_eq!(
+            parents("service/web/service-instance/blue", Some("prd")),
+            ["environment/prd", "service/web"]
+        );
+        assert_eq!(parents("service/web/pipeline", None), ["service/web"]);
+        assert!(parents("environment/prd", Some("prd")).is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Telling others about changes of status, in Proton's EventBridge form.
+//! Telling others about changes of status, in Proton's `EventBridge` form.
 //!
 //! The store writes an event in the transaction of its change. From there two ways lead out, each with its own place in the
 //! list (`event_sink`), so that one that is stuck does not hold up the other: a webhook, which the hub calls itself, and
@@ -25,7 +25,7 @@ pub(crate) const PUT_EVENTS: &str = "put_events";
 pub(crate) const PROTON: &str = "aws.proton";
 /// How many events one call of `PutEvents` takes.
 const ENTRIES: usize = 10;
-/// How often events are offered again that EventBridge refused one by one.
+/// How often events are offered again that `EventBridge` refused one by one.
 const REFUSED_AT_MOST: u32 = 10;
 /// How long events are kept for those who have not been told.
 pub(crate) const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);

@@ -270,6 +270,9 @@ impl App {
                 unit.begin(&mut row, planned).await?;
                 grants::try_again(unit, &grants).await?;
                 outbox::ask(unit.tx, topic::GRANTS, topic::ALL, unit.now).await?;
+                let why = format!("instance '{name}' was updated by hand");
+                unit.block_sync(&service, Some(&name), why, &request.caller)
+                    .await?;
                 unit.answered(&request, &format!("{service}/{name}")).await?;
                 Ok(row)
             })

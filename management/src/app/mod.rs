@@ -142,6 +142,8 @@ pub struct Request {
     /// Whether a creation without a token that repeats the one which made what exists is answered with that, as Proton
     /// does it. Otherwise it is told that the name is taken.
     pub repeatable: bool,
+    /// Tags for what it makes; none for requests that make nothing.
+    pub tags: Vec<(String, String)>,
 }
 
 /// One unit of work: one transaction.
@@ -153,6 +155,8 @@ pub struct Unit<'a> {
     /// The time by the database's clock, once for the whole unit.
     pub now: Timestamp,
     notices: Vec<Notice>,
+    /// Tags for what this unit makes.
+    tags: Vec<(String, String)>,
 }
 
 impl Unit<'_> {
@@ -203,11 +207,13 @@ impl Unit<'_> {
         requests::uncreated(self.tx, kind, name).await
     }
 
-    /// Remembers the answer to a request and writes the audit line.
+    /// Remembers the answer to a request and writes the audit line. What the unit has made, or makes yet, gets the
+    /// request's tags.
     ///
     /// # Errors
     /// [`StoreError`] when the same request id was used in between.
     pub async fn answered(&mut self, request: &Request, object: &str) -> Result<(), StoreError> {
+        self.tags.clone_from(&request.tags);
         let principal = request.caller.principal.as_str();
         if let Some(id) = &request.id {
             requests::answered(
@@ -294,8 +300,10 @@ impl App {
                         app,
                         now,
                         notices: Vec::new(),
+                        tags: Vec::new(),
                     };
                     let value = work(&mut unit).await?;
+                    unit.tag_made().await?;
                     Ok::<_, AppError>((value, unit.notices))
                 })
             })

@@ -1,6 +1,5 @@
 //! Linking source repositories: saying which connection reaches them. The hub keeps the link; it opens no repository.
 
-use hadron_domain::arn::Resource;
 use hadron_domain::authority::{Action, Caller};
 use hadron_domain::repository::{
     InvalidLink, InvalidProvider, InvalidSourceName, Provider, SourceName, check_link,
@@ -8,6 +7,7 @@ use hadron_domain::repository::{
 
 use super::{App, AppError, ErrorKind, Request};
 use crate::store::repositories::{self, RepositoryRow};
+use crate::store::settings::{self, RepositoryBranch, Setting};
 use crate::store::sync;
 
 /// What is to be linked.
@@ -21,8 +21,6 @@ pub struct NewRepository {
     pub connection_arn: String,
     /// A KMS key; empty for none.
     pub encryption_key: String,
-    /// Tags.
-    pub tags: Vec<(String, String)>,
 }
 
 macro_rules! invalid {
@@ -97,8 +95,6 @@ impl App {
                         )),
                         None => error.into(),
                     })?;
-                let resource = Resource::Repository(provider, row.name.clone());
-                unit.tag_new(&resource, new.tags, None).await?;
                 unit.created(&request, "repository", &key).await?;
                 unit.answered(&request, &key).await?;
                 tracing::info!(repository = %row.name, "repository linked");
@@ -170,6 +166,20 @@ impl App {
                         format!("repository '{name}' is followed by {}", user.follower.label()),
                     )
                     .help(format!("end that first: {}", user.follower.command("stop"))));
+                }
+                let pipelines: Option<RepositoryBranch> = settings::get(unit.tx, Setting::PipelineRepository)
+                    .await?
+                    .flatten();
+                let used = |branch: &RepositoryBranch| branch.provider == provider && branch.name == name;
+                if pipelines.as_ref().is_some_and(used) {
+                    return Err(AppError::new(
+                        ErrorKind::Conflict,
+                        "REPOSITORY_IN_USE",
+                        format!("repository '{name}' is where pull requests for pipelines go"),
+                    )
+                    .help(
+                        "name another one in the account settings, or none: hadron settings update --help",
+                    ));
                 }
                 repositories::remove(unit.tx, provider, &name).await?;
                 let key = label(provider, &name);

@@ -619,6 +619,15 @@ impl App {
                 for instance in &removing {
                     components::in_the_way(unit.tx, &name, Some(instance)).await?;
                 }
+                for added in &adding {
+                    let why = format!("instance '{added}' was created by hand");
+                    unit.block_sync(&name, Some(added), why, &request.caller).await?;
+                }
+                if !removing.is_empty() {
+                    let gone: Vec<String> = removing.iter().map(ToString::to_string).collect();
+                    let why = format!("deleted by hand: {}", gone.join(", "));
+                    unit.block_sync(&name, None, why, &request.caller).await?;
+                }
                 row.old_spec = std::mem::replace(&mut row.spec, text.clone());
                 row.modified_at = unit.now;
                 if !adding.is_empty() || !removing.is_empty() {

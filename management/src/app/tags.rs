@@ -10,7 +10,7 @@ use hadron_proto::vocab::{AccountId, Region, ServiceName, TemplateName, Template
 use super::{App, AppError, ErrorKind, Request, Settings, Unit};
 use crate::store::connections::ConnectionKind;
 use crate::store::targets::TargetRow;
-use crate::store::{Tx, connections, repositories, services, tags, targets, templates};
+use crate::store::{Made, Tx, components, connections, repositories, services, tags, targets, templates};
 
 impl From<TagFault> for AppError {
     fn from(fault: TagFault) -> Self {
@@ -204,7 +204,14 @@ async fn find(tx: &mut Tx, settings: &Settings, resource: &Resource) -> Result<O
     };
     let made_from = row.template.as_ref().and_then(|name| template(name, row.version));
     let made_from = made_from.as_ref().map(|(name, version)| (name, *version));
-    let facts = facts_of(settings, &target, row.environment.as_ref(), made_from, None);
+    let attached = match &target {
+        Target::Component(name) => components::get(tx, name)
+            .await?
+            .and_then(|component| component.shape.attached),
+        Target::Environment(_) | Target::Instance(..) | Target::Pipeline(_) => None,
+    };
+    let attached = attached.as_ref().map(|place| (&place.service, &place.instance));
+    let facts = facts_of(settings, &target, row.environment.as_ref(), made_from, attached);
     Ok(Some(Found {
         account: row.account,
         place,
@@ -324,23 +331,38 @@ enum Change {
 }
 
 impl Unit<'_> {
-    /// Gives a new resource the tags that its creator gave it and those of what it is made from, in the transaction of its
-    /// creation. Call it after the resource's row was written.
+    /// Gives everything that this unit has made its tags: those of its request, and those of what it is made from. Runs at
+    /// the end of every unit, so that no use case has to think of it.
     ///
     /// # Errors
     /// When a key is managed, or there would be too many.
-    pub async fn tag_new(
-        &mut self,
-        resource: &Resource,
-        own: Vec<(String, String)>,
-        inherited_from: Option<&Resource>,
-    ) -> Result<(), AppError> {
+    pub(super) async fn tag_made(&mut self) -> Result<(), AppError> {
+        let own = std::mem::take(&mut self.tags);
+        let made = self.tx.take_made();
+        if made.is_empty() {
+            return Ok(());
+        }
         let own = tag::given(own)?;
-        let parent = match inherited_from {
-            Some(parent) => tags::of(self.tx, parent).await?,
-            None => Tags::new(),
-        };
-        let all = tag::inherited(parent, own)?;
-        Ok(tags::put(self.tx, resource, &all).await?)
+        let new: Vec<Resource> = made.iter().map(|one| one.resource.clone()).collect();
+        // In the order in which they were made, parents come first, and so have their tags already.
+        for Made {
+            resource,
+            environment,
+        } in made
+        {
+            let parents = tag::parents(&resource, environment.as_ref());
+            let mut all = Tags::new();
+            for parent in &parents {
+                all.extend(tags::of(self.tx, parent).await?);
+            }
+            // What is made together with its parent has the request's tags from there.
+            let first = !parents.iter().any(|parent| new.contains(parent));
+            let own = if first { own.clone() } else { Tags::new() };
+            let all = tag::inherited(all, own)?;
+            if !all.is_empty() {
+                tags::put(self.tx, &resource, &all).await?;
+            }
+        }
+        Ok(())
     }
 }

@@ -8,13 +8,14 @@ use hadron_domain::connection::Approval;
 use hadron_domain::deployment::{Authorised, DeploymentInput, Done, Intent};
 use hadron_domain::job::{Job, JobEffect, JobInput, JobRefusal, JobState};
 use hadron_domain::step::Machine;
-use hadron_domain::target::{RoleKind, Target};
+use hadron_domain::target::RoleKind;
 use hadron_proto::vocab::{
     AccountId, AgentId, ConnectionId, DeploymentId, Digest, JobId, Region, RoleArn, SessionId, StackArn,
     Timestamp,
 };
 
 use super::effects::Outcome;
+use super::tags::facts_of;
 use super::{App, AppError, ErrorKind, Notice, Unit, components, environments, settings};
 use crate::store::connections::ConnectionRow;
 use crate::store::deployments::{Change, DeploymentRow, Source, StackEvent};
@@ -729,57 +730,20 @@ async fn stack_work(
 /// Proton's managed tags of provisioned resources: ARNs, except for the account.
 async fn tags(unit: &mut Unit<'_>, deployment: &DeploymentRow) -> Result<Vec<(String, String)>, AppError> {
     let settings = unit.settings().clone();
-    let arn = |target: &Target| target.arn(settings.account, &settings.region);
-    let partition = settings.region.partition().as_str();
-    let kind = if matches!(deployment.target, Target::Environment(_)) {
-        "environment"
-    } else {
-        "service"
-    };
-    let mut tags = vec![("proton:account".to_owned(), settings.account.to_string())];
-    if let Some(name) = &deployment.template {
-        let template = format!(
-            "arn:{partition}:proton:{}:{}:{kind}-template/{name}:{}",
-            settings.region, settings.account, deployment.version
-        );
-        tags.push(("proton:template".to_owned(), template));
-    }
-    if let Some(environment) = &deployment.environment {
-        tags.push((
-            "proton:environment".to_owned(),
-            arn(&Target::Environment(environment.clone())),
-        ));
-    }
-    let service_arn = |service: &hadron_proto::vocab::ServiceName| {
-        format!(
-            "arn:{partition}:proton:{}:{}:service/{service}",
-            settings.region, settings.account
-        )
-    };
-    match &deployment.target {
-        Target::Environment(_) => {}
-        Target::Component(_) => {
-            let state = deployment
-                .target_state
-                .as_ref()
-                .and_then(|state| state.component.as_ref());
-            if let Some(attached) = state
-                .map(|state| state.shape())
-                .transpose()?
-                .and_then(|shape| shape.attached)
-            {
-                tags.push(("proton:service".to_owned(), service_arn(&attached.service)));
-                let instance = Target::Instance(attached.service, attached.instance);
-                tags.push(("proton:service-instance".to_owned(), arn(&instance)));
-            }
-            tags.push(("proton:component".to_owned(), arn(&deployment.target)));
-        }
-        Target::Instance(service, _) => {
-            tags.push(("proton:service".to_owned(), service_arn(service)));
-            tags.push(("proton:service-instance".to_owned(), arn(&deployment.target)));
-        }
-        Target::Pipeline(service) => tags.push(("proton:service".to_owned(), service_arn(service))),
-    }
+    let template = deployment
+        .template
+        .as_ref()
+        .map(|name| (name, deployment.version));
+    let environment = deployment.environment.as_ref();
+    let component = deployment
+        .target_state
+        .as_ref()
+        .and_then(|state| state.component.as_ref());
+    let shape = component.map(|state| state.shape()).transpose()?;
+    let attached = shape.as_ref().and_then(|shape| shape.attached.as_ref());
+    let attached = attached.map(|place| (&place.service, &place.instance));
+    let facts = facts_of(&settings, &deployment.target, environment, template, attached);
+    let mut tags = hadron_domain::tag::provisioned(settings.account, facts);
     // CloudFormation hands stack tags on to the resources, and the policy of the management account's agent lets it write
     // the policies of repositories with this tag only. So bundles made for Proton need no change for their pulls to be granted.
     tags.push(("hadron:managed".to_owned(), "true".to_owned()));

@@ -21,17 +21,7 @@ const HOLD: Duration = Duration::from_secs(20);
 pub(super) async fn webhook(app: App, webhook: Webhook, mut shutdown: watch::Receiver<bool>) {
     let mut woken = app.db().subscribe(Topic::Changes);
     loop {
-        let told = tokio::select! {
-            _ = shutdown.wait_for(|stop| *stop) => None,
-            told = tell(&app, &webhook) => Some(told),
-        };
-        let Some(told) = told else {
-            // What was claimed and not told goes to whoever looks next, at once.
-            if let Err(error) = app.events_told(None, None).await {
-                tracing::warn!(error = error.story(), "events stay claimed for a moment");
-            }
-            return;
-        };
+        let told = tell(&app, &webhook, &shutdown).await;
         let wait = told.unwrap_or_else(|error| {
             tracing::warn!(error = error.story(), "events could not be read");
             LOOK_EVERY
@@ -44,9 +34,10 @@ pub(super) async fn webhook(app: App, webhook: Webhook, mut shutdown: watch::Rec
     }
 }
 
-/// Tells everything that can be told; gives how long to wait for more.
-async fn tell(app: &App, webhook: &Webhook) -> Result<Duration, AppError> {
-    loop {
+/// Tells everything that can be told; gives how long to wait for more. A hub that stops ends the call in hand and writes
+/// down what was told, so that it is not told again.
+async fn tell(app: &App, webhook: &Webhook, shutdown: &watch::Receiver<bool>) -> Result<Duration, AppError> {
+    while !*shutdown.borrow() {
         let events = match app.claim_events(BATCH, HOLD).await? {
             Claim::Nothing => return Ok(LOOK_EVERY),
             Claim::NotBefore(at) => return Ok(until(at, app.db().now().await?)),
@@ -56,7 +47,7 @@ async fn tell(app: &App, webhook: &Webhook) -> Result<Duration, AppError> {
         let (mut told, mut failed) = (None, None);
         for event in events {
             let now = app.clock().now();
-            if now.since(begun) + TIMEOUT >= HOLD {
+            if now.since(begun) + TIMEOUT >= HOLD || *shutdown.borrow() {
                 break;
             }
             let (id, body) = (event.id.as_uuid().to_string(), envelope(app.settings(), &event));
@@ -70,6 +61,7 @@ async fn tell(app: &App, webhook: &Webhook) -> Result<Duration, AppError> {
         }
         app.events_told(told, failed).await?;
     }
+    Ok(LOOK_EVERY)
 }
 
 fn until(at: Timestamp, now: Timestamp) -> Duration {

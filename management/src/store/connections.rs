@@ -84,6 +84,9 @@ pub async fn insert(tx: &mut Tx, row: &ConnectionRow) -> Result<(), StoreError> 
     )
     .await?;
     told(tx, row, None).await?;
+    if row.kind == ConnectionKind::Environment {
+        tx.made(Resource::Connection(c.id), None);
+    }
     tx.after_commit(Topic::Changes);
     Ok(())
 }

@@ -31,7 +31,7 @@ pub mod tags;
 pub mod targets;
 pub mod templates;
 
-pub use db::{Db, Row, Sequence, Topic, Tx, Value, params};
+pub use db::{Db, Made, Row, Sequence, Topic, Tx, Value, params};
 pub use error::StoreError;
 
 use serde::Serialize;

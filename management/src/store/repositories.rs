@@ -54,6 +54,10 @@ pub async fn insert(tx: &mut Tx, row: &RepositoryRow) -> Result<(), StoreError> 
         ],
     )
     .await?;
+    tx.made(
+        hadron_domain::arn::Resource::Repository(row.provider, row.name.clone()),
+        None,
+    );
     tx.after_commit(Topic::Changes);
     Ok(())
 }

@@ -107,6 +107,7 @@ pub async fn insert(tx: &mut Tx, row: &ServiceRow) -> Result<(), StoreError> {
     .await?;
     let name = Resource::Service(row.name.clone());
     events::told(tx, &name, None, None, row.status.word()).await?;
+    tx.made(name, None);
     tx.after_commit(Topic::Changes);
     Ok(())
 }

@@ -329,7 +329,9 @@ pub async fn insert(tx: &mut Tx, row: &TargetRow) -> Result<(), StoreError> {
         ],
     )
     .await?;
-    events::told(tx, &Named::from(&row.target), None, None, &row.status).await?;
+    let name = Named::from(&row.target);
+    events::told(tx, &name, None, None, &row.status).await?;
+    tx.made(name, row.environment.clone());
     tx.after_commit(Topic::Changes);
     Ok(())
 }

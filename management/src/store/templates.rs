@@ -197,12 +197,18 @@ async fn told(tx: &mut Tx, row: &TemplateRow, before: Option<&Versions>) -> Resu
     let template = Resource::template(row.kind, row.name.clone());
     let known = before.map(Versions::word);
     events::told(tx, &template, None, known, row.versions.word()).await?;
+    if before.is_none() {
+        tx.made(template, None);
+    }
     let (none, now) = (Versions::default(), &row.versions.existing);
     let before = &before.unwrap_or(&none).existing;
     for (version, state) in now {
         let name = Resource::version(row.kind, row.name.clone(), *version);
         let known = before.get(version).map(VersionState::word);
         events::told(tx, &name, None, known, state.word()).await?;
+        if known.is_none() {
+            tx.made(name, None);
+        }
     }
     for (version, state) in before {
         if !now.contains_key(version) {

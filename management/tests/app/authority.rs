@@ -6,15 +6,20 @@ use std::pin::Pin;
 
 use hadron_domain::authority::{Action, Caller, Reach, Role, reach};
 use hadron_domain::component::Change;
+use hadron_domain::repository::{Provider, SourceName};
 use hadron_domain::template::TemplateKind;
 use hadron_management::app::components::{ComponentUpdate, NewComponent};
 use hadron_management::app::connections::{RolesUpdate, Side};
 use hadron_management::app::deployments::Named;
 use hadron_management::app::environments::UpdateMode;
 use hadron_management::app::instances::list::InstanceList;
+use hadron_management::app::notifications::DeploymentNotice;
+use hadron_management::app::repositories::NewRepository;
 use hadron_management::app::settings::SettingsUpdate;
+use hadron_management::app::sync::Following;
 use hadron_management::app::templates::{BundleSource, NewTemplate, TemplateUpdate, VersionUpdate};
 use hadron_management::app::{AppError, ErrorKind};
+use hadron_management::store::sync::Follower;
 use hadron_management::store::{components, connections, deployments, targets};
 
 use crate::scenarios;
@@ -445,6 +450,97 @@ fn calls<'a>(
             WriteSettings,
             app.update_settings(request("UpdateSettings"), SettingsUpdate::default())
         ),
+        call!(
+            "link_repository",
+            WriteRepository,
+            app.link_repository(request("LinkRepository"), repository(who.role))
+        ),
+        call!(
+            "unlink_repository",
+            WriteRepository,
+            app.unlink_repository(request("UnlinkRepository"), Provider::Github, source())
+        ),
+        read!(
+            "get_repository",
+            ReadRepository,
+            app.get_repository(who, Provider::Github, &source())
+        ),
+        read!(
+            "list_repositories",
+            ReadRepository,
+            app.list_repositories(who, both(), 9)
+        ),
+        call!(
+            "follow",
+            WriteTemplateSync,
+            app.follow(request("Follow"), following(follower()))
+        ),
+        call!(
+            "follow_other",
+            WriteTemplateSync,
+            app.follow_other(request("FollowOther"), following(follower()))
+        ),
+        call!(
+            "unfollow",
+            WriteTemplateSync,
+            app.unfollow(request("Unfollow"), follower())
+        ),
+        read!("following", ReadTemplateSync, app.following(who, follower())),
+        read!(
+            "template_sync",
+            ReadTemplateSync,
+            app.template_sync(who, kind, template(), 1)
+        ),
+        read!(
+            "sync_definitions",
+            ReadTemplateSync,
+            app.sync_definitions(who, Provider::Github, source(), false)
+        ),
+        call!(
+            "follow (service)",
+            WriteServiceSync,
+            app.follow(request("Follow"), following(Follower::Service(name())))
+        ),
+        read!(
+            "following (service)",
+            ReadServiceSync,
+            app.following(who, Follower::Service(name()))
+        ),
+        read!(
+            "instance_sync",
+            ReadServiceSync,
+            app.instance_sync(who, name(), "none".parse().unwrap())
+        ),
+        read!(
+            "sync_blockers",
+            ReadServiceSync,
+            app.sync_blockers(who, name(), None)
+        ),
+        call!(
+            "resolve_blocker",
+            WriteServiceSync,
+            app.resolve_blocker(
+                request("ResolveBlocker"),
+                hadron_proto::vocab::SyncBlockerId::from_parts(1, [1; 10]),
+                String::new()
+            )
+        ),
+        read!(
+            "notify_deployment",
+            NotifyDeployment,
+            app.notify_deployment(who, notice())
+        ),
+        read!("summary", ReadSummary, app.summary(who)),
+        call!(
+            "tag_resource",
+            WriteEnvironment,
+            app.tag_resource(request("TagResource"), notice().resource, Vec::new())
+        ),
+        read!(
+            "list_tags",
+            ReadEnvironment,
+            app.list_tags(who, notice().resource, "", 9)
+        ),
         read!("list_grants", ReadGrant, app.list_grants(who)),
         read!(
             "list_agents",
@@ -457,6 +553,49 @@ fn calls<'a>(
             app.delete_connection(request("DeleteConnection"), connection)
         ),
     ]
+}
+
+fn source() -> SourceName {
+    "acme/none".parse().unwrap()
+}
+
+fn repository(role: Role) -> NewRepository {
+    NewRepository {
+        provider: Provider::Github,
+        name: format!("acme/{}", role.word()).parse().unwrap(),
+        connection_arn: format!(
+            "arn:aws:codeconnections:us-east-1:{PRODUCTION}:connection/0a1b2c3d-0000-4000-8000-0123456789ab"
+        ),
+        encryption_key: String::new(),
+    }
+}
+
+fn follower() -> Follower {
+    Follower::Template(TemplateKind::Environment, "none".parse().unwrap())
+}
+
+fn following(follower: Follower) -> Following {
+    Following {
+        follower,
+        provider: Provider::Github,
+        repository: source(),
+        branch: "main".to_owned(),
+        path: "here".to_owned(),
+    }
+}
+
+fn notice() -> DeploymentNotice {
+    DeploymentNotice {
+        resource: format!(
+            "arn:aws:proton:us-east-1:{}:environment/prd",
+            crate::world::MANAGEMENT
+        )
+        .parse()
+        .unwrap(),
+        deployment: None,
+        outputs: Vec::new(),
+        message: String::new(),
+    }
 }
 
 scenarios! {
@@ -478,7 +617,7 @@ scenarios! {
                     let what = format!("{name} as {role:?} of {of:?}: {outcome:?}");
                     let existing = matches!(name, "get_connection" | "get_environment" | "get_deployment" | "deployment_events"
                         | "rendered_template" | "cancel_deployment" | "delete_connection" | "update_connection"
-                        | "view_environment" | "get_named_deployment" | "outputs");
+                        | "view_environment" | "get_named_deployment" | "outputs" | "notify_deployment" | "list_tags");
                     match reach(role, action) {
                         Reach::None => assert!(denied, "{what}"),
                         // Something of another account looks like nothing, except to those who may read it.

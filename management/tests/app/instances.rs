@@ -18,6 +18,9 @@ use crate::world::{PRODUCTION, World, archive, auditor, caller, example, instanc
 
 const STATUSES: [&str; 4] = ["SUCCEEDED", "FAILED", "IN_PROGRESS", "DELETE_FAILED"];
 
+/// Whether a filter lets a row through, as this test sees it.
+type Keeps = Box<dyn Fn(&TargetRow) -> bool>;
+
 /// Writes instances with whatever makes orders differ: names that share beginnings, times that are equal, nothing attempted.
 async fn scatter(world: &World, count: usize, seed: u64) -> Vec<TargetRow> {
     let connection = world.connected(PRODUCTION, "prd").await;
@@ -159,7 +162,7 @@ scenarios! {
 
         let moment = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
         let is = |row: &TargetRow, template: &str| row.template.as_ref().unwrap().as_str() == template;
-        let cases: Vec<(Vec<(FilterBy, &str)>, Box<dyn Fn(&TargetRow) -> bool>)> = vec![
+        let cases: Vec<(Vec<(FilterBy, &str)>, Keeps)> = vec![
             (vec![(FilterBy::Name, "dev")], Box::new(|row| names(row).1 == "dev")),
             (vec![(FilterBy::ServiceName, "a")], Box::new(|row| names(row).0 == "a")),
             (vec![(FilterBy::EnvironmentName, "stg")], Box::new(|row| row.environment.as_ref().unwrap().as_str() == "stg")),

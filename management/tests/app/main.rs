@@ -15,18 +15,23 @@ mod components;
 mod connections;
 mod deployments;
 mod environments;
+mod events;
 mod grants;
 mod instances;
 mod jobs;
 mod pages;
+mod proton_rest;
 mod proton_services;
 mod registration;
 mod requests;
 mod services;
 mod settings;
 mod store;
+mod sync;
+mod tags;
 mod templates;
 mod walk;
+mod webhook;
 
 type Scenario = std::pin::Pin<Box<dyn Future<Output = ()>>>;
 

@@ -157,6 +157,7 @@ pub(crate) fn asked(caller: &Caller, operation: &'static str) -> Request {
         operation,
         hash: Digest::of(operation.as_bytes()),
         repeatable: false,
+        tags: Vec::new(),
     }
 }
 
@@ -168,6 +169,7 @@ pub(crate) fn identified(caller: &Caller, operation: &'static str, id: &str, con
         operation,
         hash: Digest::of(content.as_bytes()),
         repeatable: false,
+        tags: Vec::new(),
     }
 }
 
@@ -181,6 +183,7 @@ pub(crate) fn new_version(kind: TemplateKind, name: &str, source: BundleSource) 
         description: String::new(),
         compatible: Vec::new(),
         components: false,
+        tags: Vec::new(),
     }
 }
 

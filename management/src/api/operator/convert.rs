@@ -168,6 +168,7 @@ pub(super) fn change<M: prost::Message>(
         operation,
         hash: Digest::of(&message.encode_to_vec()),
         repeatable: false,
+        tags: Vec::new(),
     })
 }
 

@@ -25,14 +25,14 @@ impl wire::repository_service_server::RepositoryService for Operator {
         request: Request<wire::LinkRepositoryRequest>,
     ) -> Result<Response<wire::Repository>, Status> {
         let (caller, message) = self.open(request).await?;
-        let change = convert::change(caller, "LinkRepository", &message.request_id, &message)?;
+        let mut change = convert::change(caller, "LinkRepository", &message.request_id, &message)?;
         let tags = message.tags.into_iter();
+        change.tags = tags.map(|tag| (tag.key, tag.value)).collect();
         let new = NewRepository {
             provider: word("provider", &message.provider)?,
             name: word("name", &message.name)?,
             connection_arn: message.connection_arn,
             encryption_key: String::new(),
-            tags: tags.map(|tag| (tag.key, tag.value)).collect(),
         };
         let row = answer(self.app.link_repository(change, new).await)?;
         Ok(Response::new(repository(row)))

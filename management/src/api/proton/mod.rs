@@ -126,6 +126,8 @@ struct Call {
     hash: Digest,
     /// Digest of everything that was asked but the place in the list.
     filters: Digest,
+    /// Tags for what the request makes.
+    tags: Vec<(String, String)>,
 }
 
 impl Call {
@@ -138,6 +140,7 @@ impl Call {
             filters: digest(operation, input, |name| {
                 matches!(name, "nextToken" | "maxResults")
             }),
+            tags: tags_of(input),
         }
     }
 
@@ -150,8 +153,20 @@ impl Call {
             operation: self.operation.name(),
             hash: self.hash,
             repeatable: true,
+            tags: self.tags.clone(),
         }
     }
+}
+
+/// The tags of a checked request. Every operation that makes something calls them the same, so no handler has to.
+fn tags_of(input: &Value) -> Vec<(String, String)> {
+    let tags = input.get("tags").and_then(Value::as_array);
+    let text = |tag: &Value, name: &str| tag.get(name).and_then(Value::as_str).map(str::to_owned);
+    let pairs = tags
+        .into_iter()
+        .flatten()
+        .map(|tag| text(tag, "key").zip(text(tag, "value")));
+    pairs.flatten().collect()
 }
 
 /// Digest of a checked request, however its members are ordered, without some of them.

@@ -8,7 +8,7 @@ use super::shapes::{
     GetRepositoryInput, GetRepositoryOutput, ListRepositoriesInput, ListRepositoriesOutput, Repository,
     RepositoryProvider, RepositorySummary,
 };
-use super::{Call, Fault, Proton, convert, tags};
+use super::{Call, Fault, Proton, convert};
 use crate::app::repositories::NewRepository;
 use crate::store::repositories::RepositoryRow;
 
@@ -39,7 +39,6 @@ impl Proton {
             name: convert::word("name", &input.name)?,
             connection_arn: input.connection_arn,
             encryption_key: input.encryption_key.unwrap_or_default(),
-            tags: tags::given(input.tags),
         };
         let row = self.app.link_repository(call.request(None), new).await?;
         Ok(CreateRepositoryOutput {

@@ -7,12 +7,6 @@ use super::shapes::{
 };
 use super::{Call, Fault, Proton, convert};
 
-/// Tags as the use cases take them.
-pub(super) fn given(tags: Option<Vec<Tag>>) -> Vec<(String, String)> {
-    let tags = tags.unwrap_or_default().into_iter();
-    tags.map(|tag| (tag.key, tag.value)).collect()
-}
-
 impl Proton {
     pub(super) async fn tag_resource(
         &self,
@@ -20,7 +14,7 @@ impl Proton {
         input: TagResourceInput,
     ) -> Result<TagResourceOutput, Fault> {
         let arn: ResourceArn = convert::word("resourceArn", &input.resource_arn)?;
-        let tags = given(Some(input.tags));
+        let tags = input.tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
         self.app.tag_resource(call.request(None), arn, tags).await?;
         Ok(TagResourceOutput {})
     }

@@ -90,7 +90,7 @@ use hadron_proto::vocab::Timestamp;
 pub use postgres::PostgresOptions;
 pub use row::Row;
 pub use sqlite::SqliteOptions;
-pub use tx::{Sequence, Tx};
+pub use tx::{Made, Sequence, Tx};
 pub use value::{FromValue, Mismatch, Value, params};
 pub use wake::{Subscription, Topic};
 

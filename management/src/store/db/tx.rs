@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use hadron_proto::vocab::{Id, IdKind, Timestamp};
+use hadron_domain::arn::Resource;
+use hadron_proto::vocab::{EnvironmentName, Id, IdKind, Timestamp};
 
 use super::value::{Value, params};
 use super::wake::Topic;
@@ -30,6 +31,15 @@ pub(super) enum Engine {
     Postgres(postgres::Session),
 }
 
+/// Something that was made in a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// What.
+    pub resource: Resource,
+    /// The environment that it lives in.
+    pub environment: Option<EnvironmentName>,
+}
+
 /// A transaction. Handed to the closures of [`Db::write`](super::Db::write) and [`Db::read`](super::Db::read).
 ///
 /// After a statement has failed, the transaction is lost on both databases: return the error. Where a conflict is
@@ -38,6 +48,7 @@ pub struct Tx {
     pub(super) engine: Engine,
     state: State,
     wakes: BTreeSet<Topic>,
+    made: Vec<Made>,
     label: &'static str,
     clock: Clock,
 }
@@ -56,6 +67,7 @@ impl Tx {
             engine,
             state: State::Clean,
             wakes: BTreeSet::new(),
+            made: Vec::new(),
             label: "",
             clock,
         }
@@ -65,6 +77,7 @@ impl Tx {
     pub(super) fn start(&mut self, label: &'static str) {
         self.state = State::Clean;
         self.wakes.clear();
+        self.made.clear();
         self.label = label;
         match &mut self.engine {
             Engine::Sqlite(session) => session.label = label,
@@ -228,6 +241,19 @@ impl Tx {
                 self.query_one(sql, &[]).await?.get("now")
             }
         }
+    }
+
+    /// Something with an ARN was made in this transaction.
+    pub(in crate::store) fn made(&mut self, resource: Resource, environment: Option<EnvironmentName>) {
+        self.made.push(Made {
+            resource,
+            environment,
+        });
+    }
+
+    /// What was made in this transaction and not taken yet.
+    pub fn take_made(&mut self) -> Vec<Made> {
+        std::mem::take(&mut self.made)
     }
 
     /// A fresh id.
