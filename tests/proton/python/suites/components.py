@@ -73,7 +73,7 @@ class Components(Case):
         folder = stage.FIXTURES / "probe-svc"
         text = (folder / "instance_infrastructure/cloudformation.yaml").read_text()
         text += (
-            "{% if service_instance.components.default is defined %}\n"
+            "{% if service_instance.components.default.outputs %}\n"
             "  FromComponent:\n    Value: \"{{ service_instance.components.default.outputs.Note }}\"\n"
             "{% endif %}\n"
         )
