@@ -8,6 +8,9 @@ need cc "install a C compiler (Debian: apt-get install build-essential)"
 python="install Python 3.11 or later with venv (Debian: apt-get install python3 python3-venv)"
 need python3 "$python"
 python3 -c 'import ensurepip, sys, venv; assert sys.version_info >= (3, 11)' 2>/dev/null || { echo "error: $python" >&2; exit 1; }
+node="install Node 20 or later with npm (Debian: apt-get install nodejs npm)"
+need node "$node"
+need npm "$node"
 cargo nextest --version >/dev/null 2>&1 ||
     { echo "error: cargo-nextest is missing: cargo install --locked cargo-nextest" >&2; exit 1; }
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ||

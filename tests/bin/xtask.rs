@@ -3,6 +3,7 @@
 mod xtask {
     pub(super) mod demo;
     pub(super) mod develop;
+    pub(super) mod proton;
 }
 
 use std::process::ExitCode;
@@ -25,6 +26,10 @@ enum Task {
     Test(xtask::develop::Test),
     /// Measure which lines of the rules and of the templates crate their tests reach
     Coverage(xtask::develop::Coverage),
+    /// Ask a hub for whatever the Proton API's model allows, by chance
+    ProtonFuzz(xtask::proton::Fuzz),
+    /// Measure the Proton API's latency over many services and deployments
+    ProtonBench(xtask::proton::Bench),
     /// Write generated code and reference pages anew
     Gen,
 }
@@ -35,6 +40,8 @@ fn main() -> ExitCode {
         Task::Demo(demo) => demo.run(),
         Task::Test(test) => test.run(),
         Task::Coverage(coverage) => coverage.run(),
+        Task::ProtonFuzz(fuzz) => fuzz.run(),
+        Task::ProtonBench(bench) => bench.run(),
         Task::Gen => xtask::develop::generate(),
     };
     match done {

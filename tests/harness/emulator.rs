@@ -41,18 +41,26 @@ pub struct Emulator {
 /// # Errors
 /// When Python or a package is missing; the error says what to install.
 pub fn install() -> Result<()> {
-    let venv = paths::tools().join("emulator");
-    let requirements = paths::root().join("tests/emulator/requirements.txt");
-    let wanted = std::fs::read_to_string(&requirements).context("tests/emulator/requirements.txt")?;
+    environment(
+        &paths::tools().join("emulator"),
+        "tests/emulator/requirements.txt",
+        "the AWS emulator",
+    )
+}
+
+/// Makes a virtual environment with what a file of the checkout requires, unless it is there already as required now.
+///
+/// # Errors
+/// When Python or a package is missing; the error says what to install.
+pub(crate) fn environment(venv: &Path, requirements: &str, what: &str) -> Result<()> {
+    let file = paths::root().join(requirements);
+    let wanted = std::fs::read_to_string(&file).context(requirements.to_owned())?;
     let stamp = venv.join("requirements.installed");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    eprintln!(
-        "installing the AWS emulator into {} (once, about a minute)",
-        venv.display()
-    );
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv)).context(
+    eprintln!("installing {what} into {} (once, about a minute)", venv.display());
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv)).context(
         "python3 -m venv does not work: install Python 3.11 or later with venv (Debian: apt-get install python3 python3-venv)",
     )?;
     run(Command::new(venv.join("bin/python"))
@@ -64,8 +72,8 @@ pub fn install() -> Result<()> {
             "--disable-pip-version-check",
             "-r",
         ])
-        .arg(&requirements))
-    .context("pip could not install tests/emulator/requirements.txt; is a package index reachable?")?;
+        .arg(&file))
+    .with_context(|| format!("pip could not install {requirements}; is a package index reachable?"))?;
     std::fs::write(&stamp, wanted).context("remembering what was installed")
 }
 

@@ -43,6 +43,19 @@ impl Hub {
     /// # Errors
     /// When it does not come up.
     pub async fn start(folder: &Path, emulator: &str, more: &str) -> Result<Self> {
+        // A port that was free may be somebody else's a moment later: other worlds start at the same time.
+        let mut tries = 0;
+        loop {
+            match Self::start_once(folder, emulator, more).await {
+                Err(error) if tries < 3 && format!("{error:#}").contains("Address already in use") => {
+                    tries += 1
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn start_once(folder: &Path, emulator: &str, more: &str) -> Result<Self> {
         let folder = folder.join("hub");
         std::fs::create_dir_all(&folder).context("a folder for the hub")?;
         let (enrol, jobs, api, admin) = (free_port()?, free_port()?, free_port()?, free_port()?);
@@ -73,7 +86,7 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
             data = folder.display(),
         );
         std::fs::write(folder.join("hub.toml"), text).context("hub.toml")?;
-        let process = spawn(&folder)?;
+        let process = spawn(&folder, None)?;
         let mut hub = Self {
             process,
             ready: Ready::none(),
@@ -120,10 +133,55 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
     /// # Errors
     /// When it does not come up.
     pub async fn restart(&mut self) -> Result<()> {
+        self.restart_with(None, || Ok(())).await
+    }
+
+    /// The same, logging what this filter lets through, after something was done while it did not run.
+    ///
+    /// # Errors
+    /// When that fails, or it does not come up.
+    pub async fn restart_with(
+        &mut self,
+        log: Option<&str>,
+        between: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
         self.process.kill()?;
         let _ = std::fs::remove_file(self.folder.join("ready.json"));
-        self.process = spawn(&self.folder)?;
+        between()?;
+        self.process = spawn(&self.folder, log)?;
         self.wait_ready().await
+    }
+
+    /// Mints an access key by the hub's own command: its id and its secret.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn access_key(&self, name: &str, role: &str) -> Result<(String, String)> {
+        let output = Command::new(paths::binary("hadron-hub")?)
+            .args([
+                "admin",
+                "access-key",
+                "create",
+                name,
+                "--role",
+                role,
+                "--output",
+                "json",
+                "--config",
+            ])
+            .arg(self.folder.join("hub.toml"))
+            .output()
+            .context("hadron-hub admin access-key create")?;
+        anyhow::ensure!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let made: serde_json::Value = serde_json::from_slice(&output.stdout).context("the access key")?;
+        Ok((
+            crate::world::field(&made, "AccessKeyId")?,
+            crate::world::field(&made, "SecretAccessKey")?,
+        ))
     }
 
     /// A number that the hub tells about itself on its admin address.
@@ -212,8 +270,11 @@ impl Ready {
     }
 }
 
-fn spawn(folder: &Path) -> Result<Process> {
+fn spawn(folder: &Path, log: Option<&str>) -> Result<Process> {
     let mut command = Command::new(paths::binary("hadron-hub")?);
+    if let Some(filter) = log {
+        command.args(["--log", filter]);
+    }
     command
         .args(["serve", "--log-format", "json", "--config"])
         .arg(folder.join("hub.toml"))

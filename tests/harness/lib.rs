@@ -7,12 +7,15 @@
 pub mod agent;
 pub mod aws;
 pub mod cli;
+pub mod clients;
+pub mod coverage;
 pub mod emulator;
 pub mod hub;
 pub mod invariants;
 pub mod paths;
 pub mod process;
 pub mod scenario;
+pub mod shell;
 pub mod wait;
 pub mod world;
 

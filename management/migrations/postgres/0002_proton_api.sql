@@ -32,6 +32,8 @@ CREATE INDEX instance_template ON target (template_name, service, instance) WHER
 CREATE INDEX instance_environment ON target (environment, service, instance) WHERE kind = 'instance';
 CREATE INDEX instance_attempted ON target ((COALESCE(attempted_at, created_at)), service, instance) WHERE kind = 'instance';
 CREATE INDEX instance_created ON target (created_at, service, instance) WHERE kind = 'instance';
+CREATE INDEX target_component ON target (instance) WHERE kind = 'component';
+CREATE INDEX connection_management ON connection (id) WHERE kind = 'management';
 
 ALTER TABLE deployment ADD COLUMN initial_state TEXT COLLATE "C" NOT NULL DEFAULT ''; -- store::deployments::State; empty when there was none
 ALTER TABLE deployment ADD COLUMN target_state TEXT COLLATE "C" NOT NULL DEFAULT '';

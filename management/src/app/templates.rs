@@ -4,7 +4,6 @@
 mod registration;
 mod versions;
 
-use hadron_domain::arn::Resource;
 use hadron_domain::authority::{Action, Caller};
 use hadron_domain::template::{TemplateKind, VersionFault, Versions, Wanted};
 use hadron_proto::vocab::TemplateName;
@@ -66,8 +65,6 @@ pub struct NewTemplate {
     pub customer_managed: bool,
     /// ARN of a KMS key; empty for none.
     pub encryption_key: String,
-    /// Its tags.
-    pub tags: Vec<(String, String)>,
 }
 
 impl NewTemplate {
@@ -82,7 +79,6 @@ impl NewTemplate {
             no_pipeline: false,
             customer_managed: false,
             encryption_key: String::new(),
-            tags: Vec::new(),
         }
     }
 }
@@ -187,8 +183,6 @@ impl App {
                         Some(_) => exists(),
                         None => error.into(),
                     })?;
-                let resource = Resource::template(kind, row.name.clone());
-                unit.tag_new(&resource, new.tags, None).await?;
                 unit.created(&request, creation(kind), row.name.as_str()).await?;
                 unit.answered(&request, row.name.as_str()).await?;
                 Ok(row)

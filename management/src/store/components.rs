@@ -171,7 +171,7 @@ pub async fn attached_to(
             concat!(
                 "SELECT ",
                 component_columns!(),
-                " FROM component c WHERE c.service = $1 AND ($2 = '' OR c.instance = $2) ORDER BY c.instance, c.name LIMIT 1"
+                " FROM component c WHERE c.service = $1 AND c.service <> '' AND ($2 = '' OR c.instance = $2) ORDER BY c.instance, c.name LIMIT 1"
             ),
             &params![service, instance.map(ToString::to_string).unwrap_or_default()],
         )

@@ -1,6 +1,7 @@
 //! Tags: given, taken over, managed, and gone with what they were on.
 
 use hadron_domain::authority::{Caller, Role};
+use hadron_management::app::templates::NewTemplate;
 use hadron_management::app::{AppError, Request};
 
 use crate::scenarios;
@@ -127,7 +128,7 @@ scenarios! {
         let kind = TemplateKind::Environment;
         let made = world
             .app
-            .create_template(request, kind, "minimal-env".parse().unwrap(), String::new(), String::new(), false)
+            .create_template(request, NewTemplate::named(kind, "minimal-env".parse().unwrap()))
             .await;
         made.unwrap();
         let bundle = archive(&example("minimal-env"));

@@ -183,7 +183,6 @@ pub(crate) fn new_version(kind: TemplateKind, name: &str, source: BundleSource) 
         description: String::new(),
         compatible: Vec::new(),
         components: false,
-        tags: Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use hadron_tests::cli::Cli;
 use hadron_tests::emulator::Options;
+use hadron_tests::shell::{self, Cast};
 use hadron_tests::world::field;
 use hadron_tests::{DEV, MANAGEMENT, PROD, REGION, World, aws, paths, process, wait};
 use owo_colors::OwoColorize as _;
@@ -84,12 +85,7 @@ impl Demo {
             shown(world.hub.folder())
         ));
         tell(&format!("agent          {MANAGEMENT}, the management account"));
-        let cast = Cast {
-            admin: world.admin.clone(),
-            developer: world.somebody(MANAGEMENT, "developer").await?,
-            prod: world.owner(PROD).await?,
-            dev: world.owner(DEV).await?,
-        };
+        let cast = Cast::of(&world).await?;
 
         let examples = paths::root().join("deploy/examples");
         title("1. An administrator publishes an environment template and a service template");
@@ -248,7 +244,7 @@ impl Demo {
             drop(world);
             return std::fs::remove_file(pids()).context("forgetting what ran");
         }
-        let file = write_env(&world, cast)?;
+        let file = shell::write_env(&world, cast, &folder())?;
         // The processes go on without this one.
         std::mem::forget(world);
         title("Everything is left running");
@@ -265,19 +261,12 @@ impl Demo {
              as-developer hadron service get shop\n  \
              as-dev-owner hadron connection request --environment dev --management-account {MANAGEMENT} \\\n      \
              --role-arn arn:aws:iam::{DEV}:role/hadron-provisioning\n  \
+             aws proton list-services   # the unmodified AWS CLI or boto3; --profile management, developer, dev or prod\n  \
              ./deploy/demo.sh --stop    # ends it all",
             file = shown(&file),
         );
         Ok(())
     }
-}
-
-/// The people of the story.
-struct Cast {
-    admin: Cli,
-    developer: Cli,
-    prod: Cli,
-    dev: Cli,
 }
 
 /// Where the demo keeps its things. Git ignores it.
@@ -517,52 +506,6 @@ async fn check(world: &World) -> Result<String> {
     } else {
         bail!("not everything is as promised:\n{text}")
     }
-}
-
-/// Writes the variables that point `hadron` and AWS's own tools at the demo.
-fn write_env(world: &World, cast: &Cast) -> Result<PathBuf> {
-    let mut text = String::from("# Made by the demo; source it in bash or zsh.\n");
-    let bin = paths::binary("hadron")?;
-    let bin = bin.parent().context("the folder of hadron")?;
-    let _ = writeln!(text, "export PATH=\"{}:$PATH\"", bin.display());
-    let ready = world.hub.ready();
-    for (name, value) in [
-        ("HADRON_HUB", ready.api.clone()),
-        ("HADRON_HUB_CA", ready.ca_file.display().to_string()),
-        ("AWS_CA_BUNDLE", ready.ca_file.display().to_string()),
-        ("NODE_EXTRA_CA_CERTS", ready.ca_file.display().to_string()),
-        ("AWS_ENDPOINT_URL", world.emulator.url().to_owned()),
-        ("AWS_REGION", REGION.to_owned()),
-        ("AWS_DEFAULT_REGION", REGION.to_owned()),
-        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-    ] {
-        let _ = writeln!(text, "export {name}='{value}'");
-    }
-    for (name, who) in [
-        ("administrator", &cast.admin),
-        ("developer", &cast.developer),
-        ("prod-owner", &cast.prod),
-        ("dev-owner", &cast.dev),
-    ] {
-        let keys: String = who
-            .variables()
-            .iter()
-            .filter(|(name, _)| {
-                ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].contains(&name.as_str())
-            })
-            .map(|(name, value)| format!("{name}='{value}' "))
-            .collect();
-        let _ = writeln!(text, "as-{name}() {{ {keys}\"$@\"; }}");
-    }
-    let _ = writeln!(text, "# Without one of the functions you are the administrator.");
-    for (name, value) in cast.admin.variables() {
-        if name.starts_with("AWS_") && name != "AWS_ENDPOINT_URL" && name != "AWS_REGION" {
-            let _ = writeln!(text, "export {name}='{value}'");
-        }
-    }
-    let file = folder().join("env");
-    std::fs::write(&file, text).context(".hadron-demo/env")?;
-    Ok(file)
 }
 
 /// Ends what an earlier `--keep` left running, by pid.

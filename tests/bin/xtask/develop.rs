@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use hadron_tests::{emulator, paths};
+use hadron_tests::{clients, coverage, emulator, paths};
 
 /// Flags of `test`.
 #[derive(Debug, Args)]
@@ -18,6 +18,8 @@ impl Test {
     /// Installs what tests need, builds what they start, and runs them.
     pub(crate) fn run(self) -> Result<()> {
         emulator::install()?;
+        clients::install_python()?;
+        clients::install_node()?;
         // Tests start the binaries as processes, and nextest alone would not build all of them. Everything in one build:
         // another choice of packages or features would compile half of the dependencies once more.
         cargo(&[
@@ -27,12 +29,18 @@ impl Test {
             "--all-features",
             "--locked",
         ])?;
+        let whole = self.nextest.is_empty();
+        if whole {
+            coverage::forget()?;
+        }
         let mut args = vec!["nextest", "run", "--workspace", "--all-features", "--locked"];
         args.extend(self.nextest.iter().map(String::as_str));
         cargo(&args)?;
-        if !self.nextest.is_empty() {
+        if !whole {
             return Ok(());
         }
+        // What AWS's clients have seen of each operation of the Proton API, now that all of them have run.
+        println!("{}", coverage::compare()?);
         cargo(&[
             "test",
             "--workspace",

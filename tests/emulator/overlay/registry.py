@@ -24,6 +24,18 @@ V1_ACTIONS = {"ecr:ReplicateImage", "ecr:CreateRepository", "ecr:BatchImportUpst
 
 def install() -> None:
     ministack_handles, ministack_resets = ecr.handle_request, ecr.reset
+    ministack_describes = ecr._describe_images
+
+    def describe_images(request: dict):
+        """Images that are asked for by name have to be there; ministack leaves out those that are not."""
+        name = request.get("repositoryName", "")
+        for wanted in request.get("imageIds") or ():
+            if name in ecr._repositories and not ecr._find_image(name, wanted):
+                return error_response_json(
+                    "ImageNotFoundException",
+                    f"The image with imageId {wanted} does not exist within the repository with name '{name}' in the "
+                    f"registry with id '{get_account_id()}'", 400)
+        return ministack_describes(request)
 
     async def handle_request(method, path, headers, body, query_params):
         action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
@@ -33,6 +45,8 @@ def install() -> None:
             return await ministack_handles(method, path, headers, body, query_params)
 
         async def serve():
+            if action == "DescribeImages":
+                return describe_images(request)
             if action in _ACTIONS:
                 return _ACTIONS[action](request)
             return await ministack_handles(method, path, headers, body, query_params)

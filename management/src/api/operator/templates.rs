@@ -27,7 +27,6 @@ impl wire::template_service_server::TemplateService for Operator {
             no_pipeline: message.no_pipeline,
             customer_managed: message.customer_managed,
             encryption_key: convert::encryption_key(message.encryption_key)?,
-            tags: Vec::new(),
         };
         let row = self.app.create_template(change, new);
         Ok(Response::new(convert::template(answer(row.await)?)))
@@ -108,7 +107,6 @@ impl wire::template_service_server::TemplateService for Operator {
             description: convert::description(message.description)?,
             compatible,
             components: convert::component_sources(&message.supported_component_sources)?,
-            tags: Vec::new(),
         };
         let view = answer(self.app.create_version(change, new).await)?;
         Ok(Response::new(convert::version(view, String::new())))

@@ -28,7 +28,7 @@ use super::shapes::{
     UpdateEnvironmentTemplateVersionOutput, UpdateServiceTemplateInput, UpdateServiceTemplateOutput,
     UpdateServiceTemplateVersionInput, UpdateServiceTemplateVersionOutput,
 };
-use super::{Call, Fault, Proton, convert, tags};
+use super::{Call, Fault, Proton, convert};
 use crate::app::templates::{
     BundleSource, NewTemplate, NewVersion, TemplateUpdate, VersionUpdate, VersionView,
 };
@@ -326,7 +326,6 @@ impl Proton {
             description: convert::revealed(input.description),
             customer_managed: input.provisioning.is_some(),
             encryption_key: input.encryption_key.unwrap_or_default(),
-            tags: tags::given(input.tags),
             ..NewTemplate::named(ENVIRONMENT, name(&input.name)?)
         };
         let row = self.app.create_template(call.request(None), new).await?;
@@ -405,7 +404,6 @@ impl Proton {
             name: template_name(&input.template_name)?,
             major: convert::part_opt("majorVersion", input.major_version.as_deref())?,
             source: source(input.source),
-            tags: tags::given(input.tags),
             description: convert::revealed(input.description),
             compatible: Vec::new(),
             components: false,
@@ -502,7 +500,6 @@ impl Proton {
             description: convert::revealed(input.description),
             no_pipeline: input.pipeline_provisioning.is_some(),
             encryption_key: input.encryption_key.unwrap_or_default(),
-            tags: tags::given(input.tags),
             ..NewTemplate::named(SERVICE, name(&input.name)?)
         };
         let row = self.app.create_template(call.request(None), new).await?;
@@ -581,7 +578,6 @@ impl Proton {
             name: template_name(&input.template_name)?,
             major: convert::part_opt("majorVersion", input.major_version.as_deref())?,
             source: source(input.source),
-            tags: tags::given(input.tags),
             description: convert::revealed(input.description),
             compatible: compatible(input.compatible_environment_templates)?,
             components: components(input.supported_component_sources.as_ref()).unwrap_or(false),

@@ -1,6 +1,5 @@
 //! Versions of templates: made, published, described and deleted.
 
-use hadron_domain::arn::Resource;
 use hadron_domain::authority::{Action, Caller};
 use hadron_domain::step::Machine;
 use hadron_domain::template::{
@@ -77,8 +76,6 @@ pub struct NewVersion {
     pub compatible: Vec<CompatibleTemplate>,
     /// Directly defined components may be attached to its instances.
     pub components: bool,
-    /// Its own tags; it takes those of its template besides.
-    pub tags: Vec<(String, String)>,
 }
 
 /// What shall be different about a version; `None` leaves it as it is.
@@ -205,7 +202,7 @@ impl App {
             }
         }
         let (description, compatible, components) = (new.description, new.compatible, new.components);
-        let (major, tags) = (new.major, new.tags);
+        let major = new.major;
         self.write("register template version", move |unit| {
             Box::pin(async move {
                 let mut template = unit.template(kind, &name).await?;
@@ -235,9 +232,6 @@ impl App {
                 template.modified_at = unit.now;
                 templates::put(unit.tx, &mut template).await?;
                 templates::insert_version(unit.tx, &row).await?;
-                let resource = Resource::version(kind, row.name.clone(), version);
-                let parent = Resource::template(kind, row.name.clone());
-                unit.tag_new(&resource, tags, Some(&parent)).await?;
                 unit.answered(&request, &version.to_string()).await?;
                 tracing::info!(
                     template = %row.name, version = %version, source = row.source.as_ref().map(tracing::field::display),
