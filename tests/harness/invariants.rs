@@ -192,7 +192,7 @@ fn calls_are_fenced(calls: &[Value]) -> Result<()> {
 /// No change set of ours waits to be executed, and every living stack of ours is one that a target has now.
 async fn nothing_is_left(world: &World, left: &[&str]) -> Result<()> {
     let mut targets = Vec::new();
-    for list in ["environment", "instance", "pipeline"] {
+    for list in ["environment", "instance", "pipeline", "component"] {
         targets.extend(world.items(&[list, "list"]).await?);
     }
     let arns: BTreeSet<&str> = targets

@@ -7,6 +7,9 @@ use super::shapes::{
 };
 use super::{Call, Fault, Proton, convert};
 
+/// Tags on one page, at most.
+const LARGEST_PAGE: i32 = 50;
+
 impl Proton {
     pub(super) async fn tag_resource(
         &self,
@@ -35,7 +38,11 @@ impl Proton {
         call: &Call,
         input: ListTagsForResourceInput,
     ) -> Result<ListTagsForResourceOutput, Fault> {
-        let page = self.page(call, input.max_results, input.next_token.as_deref(), 1)?;
+        // The model's list of tags has room for 50, which a resource may have besides those that Proton gives it.
+        let size = input
+            .max_results
+            .map_or(LARGEST_PAGE, |most| most.min(LARGEST_PAGE));
+        let page = self.page(call, Some(size), input.next_token.as_deref(), 1)?;
         let arn: ResourceArn = convert::word("resourceArn", &input.resource_arn)?;
         let tags = self
             .app

@@ -106,6 +106,8 @@ class Fuzz(Case):
             "NextToken": ["c2FtcGxl"],
             "EnvironmentAccountConnectionId": [inputs.UUID],
             "DeploymentId": [inputs.UUID],
+            # Records of what was done are what the world is compared with afterwards: none of them is taken away.
+            "DeleteDeployment.id": [inputs.UUID],
             "Arn": [inputs.SAMPLES["Arn"]],
             "ClientToken": ["token-a", "token-b"],
             "TagKey": ["team", "stage"],

@@ -129,27 +129,35 @@ def _registered(kind: str, made: dict, publish: bool) -> dict:
     return call(f"Get{kind.title()}TemplateVersion", **which)[f"{kind}TemplateVersion"]
 
 
-@lru_cache(maxsize=None)
 def environment_template(name: str = "probe-env") -> str:
     """A published environment template, 1.0, of the bundle with the same name."""
+    return _environment_template(name)
+
+
+# The cache takes what is said and what is left to the default for two things: it is asked in one way only.
+@lru_cache(maxsize=None)
+def _environment_template(name: str) -> str:
     call("CreateEnvironmentTemplate", name=name)
     environment_version(name, bundle(name))
     return name
 
 
+def service_template(name: str = "probe-svc", pipeline: bool = True) -> str:
+    """A published service template, 1.0, for the probe environment, whose instances take components. Without a pipeline it
+    is of the same bundle less its pipeline, and `-plain` is added to the name."""
+    return _service_template(name, pipeline)
+
+
 @lru_cache(maxsize=None)
-def service_template(name: str = "probe-svc", environments: tuple = ("probe-env",), pipeline: bool = True) -> str:
-    """A published service template, 1.0, whose instances take components. Without a pipeline it is of the same bundle
-    less its pipeline, and `-plain` is added to the name."""
-    for each in environments:
-        environment_template(each)
+def _service_template(name: str, pipeline: bool) -> str:
+    environment = environment_template()
     made = name if pipeline else f"{name}-plain"
     how = {} if pipeline else {"pipelineProvisioning": "CUSTOMER_MANAGED"}
     call("CreateServiceTemplate", name=made, **how)
     service_version(
         made,
         bundle(name) if pipeline else bundle_without_pipeline(name),
-        list(environments),
+        [environment],
         supportedComponentSources=["DIRECTLY_DEFINED"],
     )
     return made
@@ -221,9 +229,13 @@ def environment(name: str | None = None, account: str = WORLD.dev, template: str
     return name
 
 
-@lru_cache(maxsize=None)
 def shared_environment(account: str = WORLD.dev) -> str:
     """One environment of the account that suites share and leave as it is."""
+    return _shared_environment(account)
+
+
+@lru_cache(maxsize=None)
+def _shared_environment(account: str) -> str:
     return environment(f"shared-{account}", account)
 
 
@@ -262,7 +274,7 @@ MANIFEST = """infrastructure:
 """
 
 
-def component_template(note: str = "one", seconds: int = 0, fail_on: list[str] | None = None) -> str:
+def component_template(note: str = "one", seconds: int = 0, fail_on: list[str] | None = None, times: int = 1000) -> str:
     """The one file of a component: does as it is told, as the probe bundles do."""
     import json
 
@@ -283,7 +295,7 @@ Resources:
     Properties:
       "On": {json.dumps(fail_on or [])}
       Reason: "The component was told to fail"
-      Times: 1000
+      Times: {times}
       Note: {json.dumps(note)}
 Outputs:
   Note:
