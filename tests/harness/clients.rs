@@ -59,7 +59,12 @@ pub fn install_node() -> Result<()> {
     };
     let (package, lock) = (read("package.json")?, read("package-lock.json")?);
     let stamp = home.join("package-lock.installed");
-    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
+    let there = || std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock);
+    if there() {
+        return Ok(());
+    }
+    let _alone = crate::emulator::installing()?;
+    if there() {
         return Ok(());
     }
     eprintln!(

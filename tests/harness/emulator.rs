@@ -1,5 +1,6 @@
 //! The emulated AWS: a process of its own, see `tests/emulator/README.md`.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -56,7 +57,12 @@ pub(crate) fn environment(venv: &Path, requirements: &str, what: &str) -> Result
     let file = paths::root().join(requirements);
     let wanted = std::fs::read_to_string(&file).context(requirements.to_owned())?;
     let stamp = venv.join("requirements.installed");
-    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+    let there = || std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted);
+    if there() {
+        return Ok(());
+    }
+    let _alone = installing()?;
+    if there() {
         return Ok(());
     }
     eprintln!("installing {what} into {} (once, about a minute)", venv.display());
@@ -74,7 +80,16 @@ pub(crate) fn environment(venv: &Path, requirements: &str, what: &str) -> Result
         ])
         .arg(&file))
     .with_context(|| format!("pip could not install {requirements}; is a package index reachable?"))?;
-    std::fs::write(&stamp, wanted).context("remembering what was installed")
+    std::fs::write(&stamp, &wanted).context("remembering what was installed")
+}
+
+/// One installs at a time: tests are processes, and several may find that something is not there yet. Held until dropped.
+pub(crate) fn installing() -> Result<File> {
+    let tools = paths::tools();
+    std::fs::create_dir_all(&tools).context("a folder for tools")?;
+    let lock = File::create(tools.join("installing.lock")).context("the lock of installations")?;
+    lock.lock().context("waiting for another installation")?;
+    Ok(lock)
 }
 
 fn run(command: &mut Command) -> Result<()> {

@@ -691,9 +691,8 @@ async fn content_is_handed_over_in_chunks_until_the_hub_has_it() {
         .with(|state| state.contents = vec![Status::aborted("another lease is current")]);
     world.hub.offer(20);
     let put = loop {
-        match world.ends.recv().await.unwrap() {
-            (20, put) => break put,
-            _ => {}
+        if let (20, put) = world.ends.recv().await.unwrap() {
+            break put;
         }
     };
     assert!(put.contains("Fenced"), "{put}");

@@ -23,6 +23,7 @@ pub(crate) enum Verb {
     ///
     /// A bundle is a directory, a .tar.gz or a .zip in the form of AWS Proton. It is checked here before it is sent. One that
     /// is named s3://BUCKET/KEY is fetched by the agent of the management account and checked by the hub.
+    #[expect(clippy::doc_markdown, reason = "help is no Markdown")]
     #[command(after_help = "Examples:
   hadron template create vpc --kind environment ./vpc
   hadron template create vpc --kind environment s3://bundles/vpc/v1.tar.gz --wait
@@ -138,6 +139,7 @@ pub(crate) struct Create {
     /// Name of the template
     name: TemplateName,
     /// Directory, .tar.gz or .zip, or s3://BUCKET/KEY
+    #[expect(clippy::doc_markdown, reason = "help is no Markdown")]
     #[arg(value_name = "BUNDLE")]
     bundle: Place,
     /// What it is for [default: what the template is already, or what the bundle looks like]
