@@ -86,7 +86,7 @@ pub enum Task {
     /// Without --create or --adopt nothing is changed and nothing but STS (for the account id, when --account is not
     /// given) is called: the documents are printed for the owner of the account to read.
     #[command(after_long_help = ROLE_EXAMPLES)]
-    Role(Role),
+    Role(Box<Role>),
 }
 
 const RUN_EXAMPLES: &str = "\

@@ -365,7 +365,7 @@ fn the_template_for_any_account_has_the_same_statements() {
             .find(&format!("- Sid: {sid}\n"))
             .unwrap_or_else(|| panic!("no {sid}"));
         let text = yaml[from + 1..].split("- Sid: ").next().unwrap();
-        let named = statement.get("Action").unwrap_or(&statement["NotAction"]);
+        let named = statement.get("Action").unwrap_or_else(|| &statement["NotAction"]);
         let actions = match named {
             Value::String(one) => vec![one.clone()],
             many => serde_json::from_value(many.clone()).unwrap(),

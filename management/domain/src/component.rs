@@ -231,7 +231,7 @@ mod tests {
             free.change(Change::Attach(at("web/stg")), Some("spec".to_owned()), None),
             Ok(shape(Some("web/stg"), "spec", "file"))
         );
-        assert_eq!(free.change(Change::Detach, None, None), Ok(free.clone()));
+        assert_eq!(free.change(Change::Detach, None, None), Ok(free));
     }
 
     #[test]

@@ -498,7 +498,7 @@ scenarios! {
         let [prd, _] = place(&world).await;
         let proton = Client::new(world.app.clone(), administrator());
         let input = json!({
-            "name": "bucket", "manifest": MANIFEST, "templateFile": ATTACHED, "description": "Uploads", "clientToken": "abc",
+            "name": "bucket", "manifest": MANIFEST, "templateFile": ATTACHED, "description": "Uploads", "tags": [{ "key": "team", "value": "shop" }], "clientToken": "abc",
             "serviceName": "web", "serviceInstanceName": "blue",
             "serviceSpec": service_spec(None, &[("blue", "prd", "port: 8080")]),
         });
@@ -515,6 +515,13 @@ scenarios! {
         assert!(shown.get("manifest").is_none() && shown.get("templateFile").is_none(), "{shown}");
         assert_eq!(proton.done("CreateComponent", input).await, made, "the same token gives the same answer");
         prd.succeed_all(&world).await;
+
+        let arn = "arn:aws:proton:us-east-1:111111111111:component/bucket";
+        let tags = proton
+            .done("ListTagsForResource", json!({ "resourceArn": arn }))
+            .await;
+        let own = json!({ "key": "team", "value": "shop" });
+        assert!(tags["tags"].as_array().unwrap().contains(&own), "{tags}");
 
         let outputs = proton.done("ListComponentOutputs", json!({ "componentName": "bucket" })).await;
         assert_eq!(outputs["outputs"][1], json!({ "key": "TopicArn", "valueString": "TopicArn of component bucket" }));

@@ -383,7 +383,9 @@ scenarios! {
         assert_eq!(reason(world.update_instance("web", "none", current(None)).await), "NOT_FOUND");
 
         // Another major version that runs in other environments only.
-        world.template(hadron_domain::template::TemplateKind::Environment, "other-env", false).await;
+        let environments = hadron_domain::template::TemplateKind::Environment;
+        world.template(environments, "other-env", false).await;
+        world.published(environments, "other-env", None, archive(&example("minimal-env")), &[]).await;
         let service = hadron_domain::template::TemplateKind::Service;
         let made = world.published(service, WEB, None, archive(&example(WEB)), &["other-env:1"]).await;
         assert_eq!(made, version("2.0"));

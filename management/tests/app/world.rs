@@ -386,8 +386,12 @@ impl World {
 
     /// A template of environments that somebody else provisions, published as 1.0.
     pub(crate) async fn customer_managed_template(&self) {
-        self.template(TemplateKind::Environment, "shared-env", false)
-            .await;
+        let request = asked(&administrator(), "CreateTemplate");
+        let new = NewTemplate {
+            customer_managed: true,
+            ..NewTemplate::named(TemplateKind::Environment, "shared-env".parse().unwrap())
+        };
+        self.app.create_template(request, new).await.unwrap();
         self.published(
             TemplateKind::Environment,
             "shared-env",
