@@ -267,7 +267,7 @@ fn render(record: &Record) -> Result<String> {
     for (error, why) in &unseen.everywhere {
         let _ = writeln!(
             text,
-            "{} is declared by all and seen of none: {why}.",
+            "{} is declared by all; where it was not seen: {why}.",
             letter(error)
         );
     }
