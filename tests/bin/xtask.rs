@@ -30,7 +30,7 @@ enum Task {
     ProtonFuzz(xtask::proton::Fuzz),
     /// Measure the Proton API's latency over many services and deployments
     ProtonBench(xtask::proton::Bench),
-    /// Compare what suites have seen of the Proton API with its table; HADRON_WRITE=1 writes the table
+    /// Compare what suites have seen of the Proton API with its table, or write that (`HADRON_WRITE=1`)
     ProtonTable,
     /// Write generated code and reference pages anew
     Gen,
