@@ -30,6 +30,8 @@ enum Task {
     ProtonFuzz(xtask::proton::Fuzz),
     /// Measure the Proton API's latency over many services and deployments
     ProtonBench(xtask::proton::Bench),
+    /// Compare what suites have seen of the Proton API with its table, or write that (`HADRON_WRITE=1`)
+    ProtonTable,
     /// Write generated code and reference pages anew
     Gen,
 }
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Task::Coverage(coverage) => coverage.run(),
         Task::ProtonFuzz(fuzz) => fuzz.run(),
         Task::ProtonBench(bench) => bench.run(),
+        Task::ProtonTable => xtask::proton::table(),
         Task::Gen => xtask::develop::generate(),
     };
     match done {

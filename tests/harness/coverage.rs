@@ -22,6 +22,9 @@ const LETTERS: [(&str, &str); 7] = [
     ("I", "InternalServerException"),
 ];
 
+/// What `unseen.toml` says of an operation that cannot succeed yet.
+const SUCCESS: &str = "success";
+
 /// What one suite saw.
 #[derive(Debug, Default, Deserialize)]
 struct Record {
@@ -177,7 +180,11 @@ fn gaps(record: &Record) -> Result<Vec<String>> {
     let mut gaps = Vec::new();
     for (operation, errors) in &declared {
         let seen = record.operations.get(operation).cloned().unwrap_or_default();
-        if seen.success.is_empty() {
+        let without = unseen
+            .operation
+            .get(operation)
+            .is_some_and(|why| why.contains_key(SUCCESS));
+        if seen.success.is_empty() != without {
             gaps.push(format!("{operation}: success"));
         }
         for error in errors.difference(&seen.errors) {
@@ -260,7 +267,7 @@ fn render(record: &Record) -> Result<String> {
     for (error, why) in &unseen.everywhere {
         let _ = writeln!(
             text,
-            "{} is declared by all and seen of none: {why}.",
+            "{} is declared by all; where it was not seen: {why}.",
             letter(error)
         );
     }
@@ -281,7 +288,9 @@ fn render(record: &Record) -> Result<String> {
             .filter(|(_, name)| seen.errors.contains(*name))
             .map(|(letter, _)| *letter)
             .collect();
-        let missing: Vec<String> = LETTERS
+        let without = unseen.operation.get(operation).and_then(|why| why.get(SUCCESS));
+        let without = without.map(|why| format!("success: {why}"));
+        let missing = LETTERS
             .iter()
             .filter(|(_, name)| {
                 errors.contains(*name)
@@ -291,8 +300,8 @@ fn render(record: &Record) -> Result<String> {
             .map(|(letter, name)| {
                 let why = unseen.operation.get(operation).and_then(|why| why.get(*name));
                 format!("{letter}: {}", why.map_or("?", String::as_str))
-            })
-            .collect();
+            });
+        let missing: Vec<String> = without.into_iter().chain(missing).collect();
         let _ = writeln!(
             text,
             "| {operation} | {implemented} | {} | {} | {} |",

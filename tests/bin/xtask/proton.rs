@@ -47,6 +47,12 @@ impl Fuzz {
     }
 }
 
+/// Prints the table of what suites have seen, having compared it with the committed one.
+pub(crate) fn table() -> Result<()> {
+    println!("{}", hadron_tests::coverage::compare()?);
+    Ok(())
+}
+
 /// Flags of `proton-bench`.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {

@@ -215,6 +215,13 @@ class Signatures(Case):
         status, answer = send(signed(self.key, "MakeCoffee", {}))
         self.assertEqual((status, answer["__type"].rsplit("#", 1)[-1]), (400, "UnknownOperationException"), answer)
 
+    def test_what_has_no_members_is_an_object_all_the_same(self):
+        for operation in ("GetAccountSettings", "GetResourcesSummary"):
+            status, answer = send(signed(self.key, operation, []))
+            code = answer.get("__type", "").rsplit("#", 1)[-1]
+            self.assertEqual((status, code), (400, "ValidationException"), answer)
+            record.error(operation, code)
+
     def test_what_is_no_json(self):
         for body in (b"{", b"[]", b"null", b"\xff\xfe", b'{"name": ' + b"[" * 5000):
             request = AWSRequest("POST", f"{WORLD.api}/", data=body, headers={
