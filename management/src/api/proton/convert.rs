@@ -73,7 +73,6 @@ pub(super) fn part_opt(member: &str, text: Option<&str>) -> Result<Option<u32>, 
     text.map(|text| part(member, text)).transpose()
 }
 
-#[allow(dead_code, reason = "handlers that use it are still to be filled")]
 /// A template version from its halves.
 pub(super) fn version(major: &str, minor: &str) -> Result<TemplateVersion, Fault> {
     Ok(TemplateVersion {

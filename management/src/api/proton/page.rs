@@ -95,7 +95,6 @@ impl Page {
         self.after.first().cloned().unwrap_or_default()
     }
 
-    #[allow(dead_code, reason = "handlers that use it are still to be filled")]
     /// The first two parts of the key.
     pub(super) fn two(&self) -> (String, String) {
         (self.first(), self.after.get(1).cloned().unwrap_or_default())

@@ -12,7 +12,6 @@ pub(super) struct Sensitive(String);
 
 impl Sensitive {
     /// The text.
-    #[allow(dead_code, reason = "handlers that use it are still to be filled")]
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }
