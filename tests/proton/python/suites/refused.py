@@ -1,10 +1,12 @@
 """Who may not gets nothing: every operation, asked by whoever it is not for."""
 
+import json
+
 from botocore.exceptions import CredentialRetrievalError
 
 from support import clients, inputs
 from support.case import Case
-from support.model import MODEL, method
+from support.model import MODEL, declared, method
 from support.world import WORLD
 
 from .signatures import minted
@@ -25,6 +27,10 @@ class Refused(Case):
                 allowed = ("AccessDeniedException", "ResourceNotFoundException")
                 for at in (0, 3):
                     self.assertIn(codes[at], allowed, f"{name} by an auditor")
+
+    def test_the_table_has_the_models_operations_and_errors(self):
+        kept = json.loads((WORLD.root / "tests/proton/operations.json").read_text())
+        self.assertEqual(kept, {name: declared(name) for name in MODEL.operation_names})
 
     def code(self, client, name: str) -> str:
         try:
