@@ -137,11 +137,11 @@ async fn people_get_keys_for_who_they_are() {
     assert_eq!(
         names,
         [
+            "Version",
             "AccessKeyId",
-            "Expiration",
             "SecretAccessKey",
             "SessionToken",
-            "Version"
+            "Expiration"
         ],
         "{own}"
     );

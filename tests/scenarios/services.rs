@@ -232,6 +232,15 @@ async fn move_to_newer_versions_when_told_to() {
         "probe-env:2",
     ];
     let (env, svc) = (fixture("probe-env"), fixture("probe-svc"));
+    // 1.1 and 2.0 beside 1.0: compatible is only what exists.
+    world
+        .publish("environment", "probe-env", &env, &["--major", "1"])
+        .await
+        .unwrap();
+    world
+        .publish("environment", "probe-env", &env, &[])
+        .await
+        .unwrap();
     world
         .publish("service", "probe-svc", &svc, &compatible)
         .await
@@ -243,15 +252,7 @@ async fn move_to_newer_versions_when_told_to() {
     )
     .await
     .unwrap();
-    // 1.1 and 2.0 of each.
-    world
-        .publish("environment", "probe-env", &env, &["--major", "1"])
-        .await
-        .unwrap();
-    world
-        .publish("environment", "probe-env", &env, &[])
-        .await
-        .unwrap();
+    // Likewise.
     world
         .publish(
             "service",
