@@ -11,11 +11,6 @@ use serde::{Deserialize, Serialize, Serializer};
 pub(super) struct Sensitive(String);
 
 impl Sensitive {
-    /// The text.
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-
     /// The text, for good.
     pub(super) fn into_string(self) -> String {
         self.0
@@ -68,7 +63,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&text).unwrap(), "\"password: 1\"");
         assert!(!format!("{text:?}").contains("password"));
         assert_eq!(
-            (text.reveal(), text.clone().into_string().as_str()),
+            (text.0.as_str(), text.clone().into_string().as_str()),
             ("password: 1", "password: 1")
         );
     }
