@@ -15,6 +15,7 @@ mod environments;
 mod failures;
 mod grants;
 mod logs;
+mod registration;
 mod restarts;
 mod services;
 mod stage;
