@@ -12,6 +12,10 @@ fn main() -> ExitCode {
         eprintln!("--log: {error}");
         return ExitCode::from(2);
     }
+    if let Err(error) = hadron_proto::fault::arm_from_environment() {
+        eprintln!("{error}");
+        return ExitCode::from(2);
+    }
     match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime.block_on(wiring::run(cli)),
         Err(error) => {

@@ -25,6 +25,7 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<()> {
     hadron_proto::tls::install_provider();
     telemetry::start(cli.log_format, &cli.log).map_err(anyhow::Error::from_boxed)?;
+    hadron_proto::fault::arm_from_environment().map_err(anyhow::Error::msg)?;
     match cli.command {
         Task::Serve(source) => wiring::serve(source.load()?, shutdown::on_signal()?).await?,
         Task::Migrate(source) => wiring::migrate(&source.load()?).await?,

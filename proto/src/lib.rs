@@ -5,9 +5,11 @@
 //!   `tls` (feature of the same name): how clients connect to a hub.
 //! * `wire` (feature of the same name): the generated messages and services of `wire/hadron/v1/*.proto`; the order of
 //!   messages and who may say what stands in those files.
+//! * [`fault`]: points at which tests make a process die, and seeded bugs; nothing without the feature `faults`.
 //!
 //! This crate knows no SQL and no rule of the business.
 
+pub mod fault;
 pub mod proof;
 pub mod spiffe;
 #[cfg(feature = "tls")]
