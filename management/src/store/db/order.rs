@@ -40,16 +40,26 @@ pub(super) struct Order {
     held: BTreeSet<(usize, &'static str, String)>,
     /// Rows that it made itself: nobody waits for them.
     own: BTreeSet<(&'static str, String)>,
+    /// It only reads, and locks nothing whatever its statements say.
+    reads: bool,
 }
 
 impl Order {
     pub(super) fn clear(&mut self) {
         self.held.clear();
         self.own.clear();
+        self.reads = false;
+    }
+
+    pub(super) const fn only_reads(&mut self) {
+        self.reads = true;
     }
 
     /// A statement was run.
     pub(super) fn ran(&mut self, label: &'static str, sql: &'static str, params: &[Value], rows: &[Row]) {
+        if self.reads {
+            return;
+        }
         let table = sql::table(sql);
         let Some(rank) = RANKS.iter().position(|tables| tables.contains(&table)) else {
             return;

@@ -408,6 +408,12 @@ impl Tx {
         self.order.ran(self.label, sql, params, rows);
     }
 
+    /// This transaction only reads.
+    pub(super) fn only_reads(&mut self) {
+        #[cfg(any(test, feature = "testing"))]
+        self.order.only_reads();
+    }
+
     #[cfg(not(any(test, feature = "testing")))]
     const fn watch(&self, _: &'static str, _: &[Value], _: &[Row]) {}
 
