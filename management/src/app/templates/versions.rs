@@ -11,7 +11,7 @@ use hadron_templates::{Bundle, Limits};
 use super::registration::{Checked, check, fits};
 use super::{App, AppError, ErrorKind, Quota, Request, Unit};
 use crate::store::templates::{Content, S3Object, TemplateRow, VersionRow};
-use crate::store::{requests, targets, templates};
+use crate::store::{jobs, requests, targets, templates};
 
 /// A version with where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
