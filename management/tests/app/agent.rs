@@ -151,11 +151,11 @@ impl Agent {
 
     /// An agent that has enrolled through this connection, with an open session.
     pub(crate) async fn enrol(world: &World, connection: ConnectionId) -> Self {
-        Self::enrol_at(&world.app, connection).await
+        Self::enrol_at(&world.app, connection).await.unwrap()
     }
 
-    /// The same, at this hub.
-    pub(crate) async fn enrol_at(app: &App, connection: ConnectionId) -> Self {
+    /// The same, at this hub, unless the connection is decided about meanwhile.
+    pub(crate) async fn enrol_at(app: &App, connection: ConnectionId) -> Result<Self, AppError> {
         let written = app.write("enrol", move |unit| {
             Box::pin(async move {
                 let row = connections::get(unit.tx, connection).await?.unwrap().connection;
@@ -182,13 +182,10 @@ impl Agent {
                 })
             })
         });
-        let peer = written.await.unwrap();
-        let (session, resumed) = app
-            .open_session(&peer, "0.1.0", abilities(), Vec::new())
-            .await
-            .unwrap();
+        let peer = written.await?;
+        let (session, resumed) = app.open_session(&peer, "0.1.0", abilities(), Vec::new()).await?;
         assert_eq!(resumed, []);
-        Self { peer, session }
+        Ok(Self { peer, session })
     }
 
     /// Loses its session and opens another, holding these jobs; gives those that are still its own.
