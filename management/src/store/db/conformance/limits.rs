@@ -150,7 +150,8 @@ async fn transactions_a_second() {
                                 })
                             })
                             .await;
-                        done.unwrap();
+                        // With more writers than connections some wait for too long, and are not counted.
+                        assert!(done.as_ref().err().is_none_or(StoreError::is_retryable), "{done:?}");
                     }
                 })
             });
