@@ -217,6 +217,16 @@ impl Hub {
                     Some(pause) => tokio::time::sleep(*pause).await,
                     None => return Ok(Err(status)),
                 },
+                // Only a hub that is busy says when to come again; a quota that is reached stays so.
+                Code::ResourceExhausted => match come_again(&status).zip(pauses.next()) {
+                    Some((delay, pause)) => {
+                        if self.verbose {
+                            say(format!("{what}: {}; trying again", status.message()));
+                        }
+                        tokio::time::sleep(delay.max(*pause)).await;
+                    }
+                    None => return Ok(Err(status)),
+                },
                 Code::Unauthenticated if !signed_in_again && self.sign_in_again().await? => {
                     signed_in_again = true
                 }
@@ -254,6 +264,15 @@ impl Hub {
             token = next;
         }
     }
+}
+
+/// The longest pause that a hub can ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// When a busy hub wants to be asked again.
+fn come_again(status: &Status) -> Option<Duration> {
+    let delay = status.get_details_retry_info()?.retry_delay?;
+    Some(delay.min(LONGEST_PAUSE))
 }
 
 fn reason(status: &Status) -> String {

@@ -25,6 +25,7 @@ pub mod notifications;
 pub mod outputs;
 pub mod pipelines;
 pub mod quotas;
+pub mod recovery;
 pub mod repositories;
 pub mod services;
 pub mod settings;

@@ -124,6 +124,13 @@ pub enum OfferedWork {
         /// Larger ones are not read.
         max_bytes: u64,
     },
+    /// Tell what a stack is and who changed it, once nobody can execute anything of a lost time any more.
+    Inspect {
+        /// Its name.
+        name: String,
+        /// Its ARN, when it is known.
+        arn: Option<StackArn>,
+    },
 }
 
 /// A stack, as a job names it.
@@ -327,6 +334,13 @@ impl App {
         self.write("take jobs", move |unit| {
             Box::pin(async move {
                 let (agent, own) = trusted(unit, &session.peer).await?;
+                // After the connection was locked: a recovery that comes before this transaction is seen in it.
+                let leasing = unit
+                    .leasing(agent.account, &agent.region, &session.abilities)
+                    .await?;
+                let Some(leasing) = leasing else {
+                    return Ok(Vec::new());
+                };
                 let mut ready = Vec::new();
                 for connection in connections::of_account(unit.tx, agent.account, &agent.region).await? {
                     // An agent serves other connections of its account only if they were accepted for the same role.
@@ -336,7 +350,7 @@ impl App {
                         continue;
                     }
                     let id = connection.connection.id;
-                    let (region, can) = (&agent.region, &session.abilities);
+                    let (region, can) = (&agent.region, &leasing.can);
                     let jobs = jobs::ready(unit.tx, id, agent.account, region, can, unit.now, limit).await?;
                     ready.extend(jobs.into_iter().map(|job| (job, connection.clone())));
                 }
@@ -344,7 +358,7 @@ impl App {
                 ready.truncate(limit as usize);
                 let mut offers = Vec::new();
                 for (mut row, connection) in ready {
-                    let fence = unit.tx.next(Sequence::FENCE).await?;
+                    let fence = leasing.fence(unit.tx.next(Sequence::FENCE).await?);
                     let ttl = unit.settings().lease;
                     let take = JobInput::Take {
                         holder: session.id,
@@ -641,6 +655,10 @@ async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) ->
             source: source.clone(),
             max_bytes: *max_bytes,
         },
+        (JobWork::InspectStack { name, arn, .. }, _) => OfferedWork::Inspect {
+            name: name.clone(),
+            arn: arn.clone(),
+        },
         (_, None) => return Err(AppError::internal("a stack job without a deployment")),
         (work, Some(deployment)) => {
             let mut deployment = deployments::get(unit.tx, deployment)
@@ -721,7 +739,10 @@ async fn stack_work(
             retain: deployment.retain.clone(),
         },
         JobWork::RevokeStack => OfferedWork::Revoke { stack },
-        JobWork::SetPullPolicy { .. } | JobWork::PutEvents { .. } | JobWork::FetchBundle { .. } => {
+        JobWork::SetPullPolicy { .. }
+        | JobWork::PutEvents { .. }
+        | JobWork::FetchBundle { .. }
+        | JobWork::InspectStack { .. } => {
             return Err(AppError::internal("a job without a stack that has a deployment"));
         }
     })
@@ -763,6 +784,7 @@ pub(super) const fn done(outcome: &Outcome) -> Option<Done> {
         Outcome::PullPolicySet { .. }
         | Outcome::EventsPut { .. }
         | Outcome::BundleFetched { .. }
+        | Outcome::Inspected(_)
         | Outcome::Failed { .. } => None,
     }
 }

@@ -21,6 +21,7 @@ pub mod jobs;
 pub mod meta;
 pub mod migrate;
 pub mod outbox;
+pub mod recovery;
 pub mod repositories;
 pub mod requests;
 pub mod services;

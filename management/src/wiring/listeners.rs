@@ -66,13 +66,14 @@ pub(super) struct Grpc {
 }
 
 impl Grpc {
-    /// Serves each on its socket until `drain`.
+    /// Serves each on its socket until `closing`; from `drain` on, health says that it will not be long.
     pub(super) fn spawn(
         self,
         sockets: GrpcSockets,
         identity: &Arc<ServerIdentity>,
         hub: &HubId,
         drain: &CancellationToken,
+        closing: &CancellationToken,
         servers: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<()> {
         let server = || {
@@ -90,7 +91,7 @@ impl Grpc {
             sockets.enrol,
             config,
             None,
-            drain.clone(),
+            closing.clone(),
         ));
 
         let jobs = server().max_concurrent_streams(128);
@@ -101,13 +102,13 @@ impl Grpc {
             sockets.jobs,
             config,
             Some(hub.clone()),
-            drain.clone(),
+            closing.clone(),
         ));
 
         // AWS clients speak HTTP/1.1.
         let api = server().max_concurrent_streams(128).accept_http1(true);
         let config = tls::api_config(Arc::clone(identity))?;
-        servers.spawn(serve(api, self.api, sockets.api, config, None, drain.clone()));
+        servers.spawn(serve(api, self.api, sockets.api, config, None, closing.clone()));
 
         let (health, drain) = (self.health, drain.clone());
         servers.spawn(async move {
@@ -128,12 +129,12 @@ async fn serve(
     listener: TcpListener,
     config: Arc<ServerConfig>,
     hub: Option<HubId>,
-    drain: CancellationToken,
+    closing: CancellationToken,
 ) -> anyhow::Result<()> {
     let incoming = serve_tls(listener, config, hub, HandshakeLimits::default());
     let router = server.add_routes(routes.prepare());
     router
-        .serve_with_incoming_shutdown(incoming, drain.cancelled_owned())
+        .serve_with_incoming_shutdown(incoming, closing.cancelled_owned())
         .await
         .context("a listener failed")
 }

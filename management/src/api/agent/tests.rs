@@ -3,3 +3,4 @@
 mod enrolment;
 mod sessions;
 mod stacks;
+mod versions;
