@@ -275,6 +275,21 @@ fn come_again(status: &Status) -> Option<Duration> {
     Some(delay.min(LONGEST_PAUSE))
 }
 
+/// An answer in reasonable time; a hub that is busy is asked again when it wants to be. What it turned away it has not looked at.
+pub(crate) async fn unhurried<A>(send: impl AsyncFn() -> Result<A, Status>) -> Result<A, Status> {
+    let mut pauses = PAUSES.iter();
+    loop {
+        let status = match within(Box::pin(send())).await {
+            Ok(answer) => return Ok(answer),
+            Err(status) => status,
+        };
+        match come_again(&status).zip(pauses.next()) {
+            Some((delay, pause)) => tokio::time::sleep(delay.max(*pause)).await,
+            None => return Err(status),
+        }
+    }
+}
+
 fn reason(status: &Status) -> String {
     status
         .get_details_error_info()
