@@ -94,13 +94,13 @@ pub async fn check(app: &App, data_dir: &Path, hub: &HubId) -> anyhow::Result<()
         return Ok(());
     }
     bail!(
-        "the database is older than what this hub has done: it is at change {} of generation {}, and {} was at change {} of \
-         generation {}. It was restored to an earlier state, and nobody has said so; agents may hold work and certificates \
+        "the database is older than what this hub has done: its audit log ends at line {} of generation {}, and by {} it had \
+         reached line {} of generation {}. It was restored to an earlier state, and nobody has said so; agents may hold work and certificates \
          that it does not know\n  next: hadron-hub recover, with the same configuration; then start the hub again",
-        now.change,
+        now.audit,
         now.generation,
         Mark::path(data_dir).display(),
-        mark.seen.change,
+        mark.seen.audit,
         mark.seen.generation
     )
 }
@@ -118,8 +118,8 @@ pub async fn keep(app: App, data_dir: PathBuf, hub: HubId, mut shutdown: watch::
         match app.high_water().await {
             Ok(now) if now.is_behind(&highest) => {
                 let why = format!(
-                    "the database went back from change {} to change {} under the hub's feet",
-                    highest.change, now.change
+                    "the database went back from line {} of its audit log to line {} under the hub's feet",
+                    highest.audit, now.audit
                 );
                 match app.time_was_lost(why).await {
                     // Once is enough, and the mark stays: it is what is true.

@@ -19,11 +19,12 @@ use hadron_domain::recovery::{self as rules, Found, Known, Verdict};
 use hadron_domain::service::Part;
 use hadron_domain::step::Machine;
 use hadron_domain::target::Target;
-use hadron_proto::vocab::{AccountId, Region, StackArn, Timestamp};
+use hadron_proto::vocab::{AccountId, Region, StackArn, TargetId, Timestamp};
 
 use super::effects::{Inspection, Outcome, topic};
 use super::work::{Peer, Token};
 use super::{App, AppError, ErrorKind, Notice, Unit};
+use crate::store::deployments::DeploymentRow;
 use crate::store::jobs::{Abilities, JobRow, JobWork};
 use crate::store::recovery::{self, HighWater, LostTime, Progress};
 use crate::store::targets::TargetRow;
@@ -135,7 +136,7 @@ impl App {
                 let high = recovery::high_water(unit.tx).await?;
                 let lost = !recovery::lost(unit.tx).await?.is_empty()
                     || seen.is_some_and(|seen| high.is_behind(&seen));
-                let begun = match recovery::progress(unit.tx).await? {
+                let begun = match recovery::seen(unit.tx).await? {
                     Some(progress) if progress.finished_at.is_none() || progress.fence == high.fence => true,
                     Some(_) | None => false,
                 };
@@ -161,16 +162,17 @@ impl App {
     pub async fn skip_inspections(&self, account: AccountId) -> Result<u64, AppError> {
         self.write("skip inspections", move |unit| {
             Box::pin(async move {
-                let mut skipped = 0;
-                for id in recovery::open_inspections(unit.tx, Some(account)).await? {
-                    let Some(row) = jobs::get(unit.tx, id).await? else {
-                        continue;
-                    };
+                let mut skipped = Vec::new();
+                for id in recovery::open_inspections(unit.tx, account).await? {
+                    skipped.extend(jobs::get(unit.tx, id).await?);
                     unit.void(id).await?;
-                    unit.not_compared(&row, "an administrator of the hub decided not to wait for it")
-                        .await?;
-                    skipped += 1;
                 }
+                // Jobs before targets, as everywhere: see the documentation of the store.
+                for row in &skipped {
+                    let why = "an administrator of the hub decided not to wait for it";
+                    unit.not_compared(row, why).await?;
+                }
+                let skipped = skipped.len() as u64;
                 let object = account.to_string();
                 audit(
                     unit,
@@ -232,7 +234,7 @@ impl App {
             .read("prove time", move |tx| {
                 Box::pin(async move {
                     let agent = agents::get(tx, who.agent).await?;
-                    let announced = recovery::progress(tx).await?.map(|progress| progress.at);
+                    let announced = recovery::seen(tx).await?.map(|progress| progress.at);
                     Ok((agent, recovery::high_water(tx).await?, announced))
                 })
             })
@@ -316,9 +318,7 @@ async fn begin(unit: &mut Unit<'_>, high: HighWater, generation: u64) -> Result<
         generation,
         ..Recovered::default()
     };
-    recovery::put_generation(unit.tx, generation).await?;
-    recovery::forget_lost(unit.tx).await?;
-    // Whoever leases holds the connection's row: what is leased after this is leased in the new generation.
+    // Whoever leases, and whoever reports, shares the connection's row: when all are held, nobody does either.
     let mut connected = std::collections::BTreeSet::new();
     for id in recovery::connections(unit.tx).await? {
         let Some(mut row) = connections::get(unit.tx, id).await? else {
@@ -333,19 +333,13 @@ async fn begin(unit: &mut Unit<'_>, high: HighWater, generation: u64) -> Result<
         unit.notify(Notice::Close { connection: id, why });
         done.connections += 1;
     }
-    recovery::void_fences(unit.tx, rules::fence(generation, 0)).await?;
-    for id in recovery::connections(unit.tx).await? {
-        done.leases += jobs::leased_of_connection(unit.tx, id).await?.len() as u64;
-        unit.take_back_jobs(id).await?;
-    }
+    // What an earlier recovery has not compared is compared anew.
+    recovery::void_inspections(unit.tx, unit.now).await?;
+    done.leases = recovery::void_leases(unit.tx, rules::fence(generation, 0), unit.now).await?;
     done.sessions = recovery::close_sessions(unit.tx).await?;
     done.challenges = challenges::forget(unit.tx, unit.now.plus(A_DAY)).await?;
     let (tokens, keys) = recovery::end_logins(unit.tx).await?;
     done.logins = tokens + keys;
-    // What an earlier recovery has not compared is compared anew.
-    for id in recovery::open_inspections(unit.tx, None).await? {
-        unit.void(id).await?;
-    }
     for target in recovery::stacks(unit.tx).await? {
         if connected.contains(&target.connection) {
             unit.inspect(&target).await?;
@@ -361,6 +355,8 @@ async fn begin(unit: &mut Unit<'_>, high: HighWater, generation: u64) -> Result<
         differing: 0,
         finished_at: (done.stacks == 0).then_some(unit.now),
     };
+    recovery::put_generation(unit.tx, generation).await?;
+    recovery::forget_lost(unit.tx).await?;
     recovery::put_progress(unit.tx, &progress).await?;
     outbox::ask(unit.tx, topic::GRANTS, topic::ALL, unit.now).await?;
     let detail = format!(
@@ -380,7 +376,7 @@ async fn begin(unit: &mut Unit<'_>, high: HighWater, generation: u64) -> Result<
 }
 
 async fn view(tx: &mut crate::store::Tx) -> Result<Option<RecoveryView>, AppError> {
-    let (lost, progress) = (recovery::lost(tx).await?, recovery::progress(tx).await?);
+    let (lost, progress) = (recovery::lost(tx).await?, recovery::seen(tx).await?);
     let generation = recovery::generation(tx).await?;
     if lost.is_empty() && progress.is_none() {
         return Ok(None);
@@ -497,10 +493,22 @@ impl Unit<'_> {
     }
 
     async fn inspected_target(&mut self, job: &JobRow) -> Result<Option<TargetRow>, AppError> {
-        let JobWork::InspectStack { target, .. } = &job.work else {
+        match target_of(job) {
+            Some(target) => Ok(targets::by_id(self.tx, target).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// The active deployment of a target, locked, and its job before it.
+    async fn active(&mut self, target: TargetId) -> Result<Option<DeploymentRow>, AppError> {
+        let Some(row) = deployments::active_of(self.tx, target).await? else {
             return Ok(None);
         };
-        Ok(targets::by_id(self.tx, *target).await?)
+        if let Phase::Running { job, .. } | Phase::Cancelling { job, .. } = &row.deployment.phase {
+            jobs::get(self.tx, *job).await?;
+        }
+        let row = deployments::get(self.tx, row.deployment.id).await?;
+        Ok(row.filter(|row| row.deployment.is_active()))
     }
 
     async fn not_compared(&mut self, job: &JobRow, why: &str) -> Result<(), AppError> {
@@ -519,7 +527,17 @@ impl Unit<'_> {
     }
 
     async fn compare(&mut self, job: &JobRow, found: Inspection) -> Result<(), AppError> {
-        let Some(mut target) = self.inspected_target(job).await? else {
+        let Some(id) = target_of(job) else {
+            return Ok(());
+        };
+        let mut known_ones = std::collections::BTreeSet::new();
+        for deployment in &found.deployments {
+            if recovery::knows(self.tx, id, *deployment).await? {
+                known_ones.insert(*deployment);
+            }
+        }
+        let active = self.active(id).await?;
+        let Some(mut target) = targets::by_id(self.tx, id).await? else {
             return Ok(());
         };
         let foreign = |stack: &StackArn| {
@@ -537,14 +555,6 @@ impl Unit<'_> {
                 "Change sets of {} that nobody had executed were taken away", target.target
             );
         }
-        let mut known_ones = std::collections::BTreeSet::new();
-        for id in &found.deployments {
-            let row = deployments::get(self.tx, *id).await?;
-            if row.is_some_and(|row| row.target_id == target.id) {
-                known_ones.insert(*id);
-            }
-        }
-        let active = deployments::active_of(self.tx, target.id).await?;
         let known = Known {
             ever_succeeded: target.ever_succeeded,
             condemned: target.condemned,
@@ -575,11 +585,16 @@ impl Unit<'_> {
                 format!("{by} deleted its stack after that")
             }
         };
-        self.differs(target, &told).await
+        self.differs(target, active, &told).await
     }
 
     /// A target's stack is not what the hub thinks that it is.
-    async fn differs(&mut self, mut target: TargetRow, told: &str) -> Result<(), AppError> {
+    async fn differs(
+        &mut self,
+        mut target: TargetRow,
+        active: Option<DeploymentRow>,
+        told: &str,
+    ) -> Result<(), AppError> {
         let message = format!(
             "the hub's database was restored to an earlier state, and {told}; the hub does not know with what. What is \
              recorded here is older than what is there"
@@ -601,7 +616,7 @@ impl Unit<'_> {
         target.ways_out.clone_from(&ways);
         targets::put(self.tx, &mut target).await?;
         // Its active deployment had ended before the other one began: doing it now would put old content over newer.
-        if let Some(mut row) = deployments::active_of(self.tx, target.id).await? {
+        if let Some(mut row) = active {
             let (why, at) = (message.clone(), self.now);
             let input = match &row.deployment.phase {
                 Phase::Waiting { .. } => DeploymentInput::GrantBlocked { why, at },
@@ -630,6 +645,14 @@ impl Unit<'_> {
             recovery::put_progress(self.tx, &progress).await?;
         }
         Ok(())
+    }
+}
+
+/// Whose stack a job compares.
+const fn target_of(job: &JobRow) -> Option<TargetId> {
+    match &job.work {
+        JobWork::InspectStack { target, .. } => Some(*target),
+        _ => None,
     }
 }
 

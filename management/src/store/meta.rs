@@ -34,6 +34,14 @@ pub async fn get(tx: &mut Tx, key: &str) -> Result<Option<String>, StoreError> {
     row.map(|row| row.get("value")).transpose()
 }
 
+/// A fact, as it was a moment ago. Not locked.
+pub async fn seen(tx: &mut Tx, key: &str) -> Result<Option<String>, StoreError> {
+    let row = tx
+        .query_opt("SELECT value FROM meta WHERE key = $1", &params![key])
+        .await?;
+    row.map(|row| row.get("value")).transpose()
+}
+
 /// Writes a fact down, whatever was there before.
 pub async fn put(tx: &mut Tx, key: &str, value: &str) -> Result<(), StoreError> {
     tx.execute(

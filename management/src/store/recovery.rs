@@ -1,11 +1,11 @@
 //! What has to be known, and ended, when the database was restored to an earlier state.
 
-use hadron_proto::vocab::{AccountId, ConnectionId, Region, Timestamp};
+use hadron_proto::vocab::{AccountId, ConnectionId, DeploymentId, Region, TargetId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::db::{Row, Sequence, Tx, params};
 use super::targets::{TargetRow, from_row, target_columns};
-use super::{AUDIT, StoreError, meta};
+use super::{StoreError, meta};
 
 /// How often the database was restored; absent before the first time.
 const GENERATION: &str = "restore_generation";
@@ -105,7 +105,7 @@ pub async fn standing(tx: &mut Tx, account: AccountId, region: &Region) -> Resul
 
 /// How often the database was restored.
 pub async fn generation(tx: &mut Tx) -> Result<u64, StoreError> {
-    match meta::get(tx, GENERATION).await? {
+    match meta::seen(tx, GENERATION).await? {
         None => Ok(0),
         Some(value) => parse(GENERATION, &value),
     }
@@ -128,14 +128,20 @@ pub async fn high_water(tx: &mut Tx) -> Result<HighWater, StoreError> {
         match row.str("name")? {
             name if name == Sequence::FENCE.0 => high.fence = value,
             name if name == Sequence::CHANGE.0 => high.change = value,
-            name if name == AUDIT.0 => high.audit = value,
+            name if name == Sequence::AUDIT.0 => high.audit = value,
             _ => {}
         }
     }
     Ok(high)
 }
 
-/// How far the last recovery has got; `None` before the first. Locked until the transaction ends.
+/// How far the last recovery has got; `None` before the first. Not locked.
+pub async fn seen(tx: &mut Tx) -> Result<Option<Progress>, StoreError> {
+    let value = meta::seen(tx, PROGRESS).await?;
+    value.map(|value| parse(PROGRESS, &value)).transpose()
+}
+
+/// The same, locked until the transaction ends. The last lock but for those that every transaction takes at its end.
 pub async fn progress(tx: &mut Tx) -> Result<Option<Progress>, StoreError> {
     let value = meta::get(tx, PROGRESS).await?;
     value.map(|value| parse(PROGRESS, &value)).transpose()
@@ -191,23 +197,51 @@ pub async fn connections(tx: &mut Tx) -> Result<Vec<ConnectionId>, StoreError> {
     .collect()
 }
 
-/// From here on no fence counts for any job that has not ended, but for those that are drawn after this one.
-pub async fn void_fences(tx: &mut Tx, fence: u64) -> Result<u64, StoreError> {
+/// No job is anybody's any more, and from here on no fence counts but those that are drawn after this one. Gives how many
+/// leases there were. Whoever asks holds all connections, so that nobody leases meanwhile.
+pub async fn void_leases(tx: &mut Tx, fence: u64, now: Timestamp) -> Result<u64, StoreError> {
+    let leases = tx
+        .query_one("SELECT COUNT(*) AS found FROM job WHERE status = 'LEASED'", &[])
+        .await?
+        .get("found")?;
     tx.execute(
-        "UPDATE job SET fence = $1 WHERE status IN ('READY', 'LEASED')",
-        &params![fence],
+        "UPDATE job SET fence = $1, at = CASE WHEN status = 'LEASED' THEN $2 ELSE at END, status = 'READY', holder = NULL,
+             started = 0
+         WHERE status IN ('READY', 'LEASED')",
+        &params![fence, now],
+    )
+    .await?;
+    Ok(leases)
+}
+
+/// Comparisons that have not been made are not made any more.
+pub async fn void_inspections(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
+    tx.execute(
+        "UPDATE job SET status = 'VOID', at = $1, holder = NULL
+         WHERE status IN ('READY', 'LEASED') AND kind = 'inspect_stack'",
+        &params![now],
     )
     .await
 }
 
 /// Every session has ended.
 pub async fn close_sessions(tx: &mut Tx) -> Result<u64, StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     tx.execute(
-        "UPDATE agent SET session_id = NULL, changed = $1 WHERE session_id IS NOT NULL",
-        &params![changed],
+        "UPDATE agent SET session_id = NULL WHERE session_id IS NOT NULL",
+        &[],
     )
     .await
+}
+
+/// Whether the hub has this deployment of this target. Nothing is locked: deployments stay what they are about.
+pub async fn knows(tx: &mut Tx, target: TargetId, deployment: DeploymentId) -> Result<bool, StoreError> {
+    let row = tx
+        .query_opt(
+            "SELECT id FROM deployment WHERE id = $1 AND target_id = $2",
+            &params![deployment, target],
+        )
+        .await?;
+    Ok(row.is_some())
 }
 
 /// Whatever was given to somebody for a while has ended: tokens and keys of logins. Gives how many of each.
@@ -290,15 +324,14 @@ pub async fn waiting(tx: &mut Tx) -> Result<Vec<Waiting>, StoreError> {
     .collect()
 }
 
-/// Comparisons that have not been made: of one account, or all.
+/// Comparisons of an account that have not been made.
 pub async fn open_inspections(
     tx: &mut Tx,
-    account: Option<AccountId>,
+    account: AccountId,
 ) -> Result<Vec<hadron_proto::vocab::JobId>, StoreError> {
     tx.query(
-        "SELECT id FROM job WHERE status IN ('READY', 'LEASED') AND kind = 'inspect_stack' AND ($1 = '' OR account = $1)
-         ORDER BY id",
-        &params![account.map(|account| account.to_string()).unwrap_or_default()],
+        "SELECT id FROM job WHERE status IN ('READY', 'LEASED') AND kind = 'inspect_stack' AND account = $1 ORDER BY id",
+        &params![account],
     )
     .await?
     .iter()

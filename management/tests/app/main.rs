@@ -25,6 +25,7 @@ mod proton_rest;
 mod proton_services;
 mod recovery;
 mod registration;
+mod replicas;
 mod requests;
 mod services;
 mod settings;

@@ -5,6 +5,7 @@ mod crashes;
 mod events;
 mod faults;
 mod inspecting;
+mod matrix;
 mod policies;
 mod states;
 mod walk;
