@@ -40,8 +40,6 @@ const BATCH: u32 = 32;
 const MAX_CREDIT: u32 = 1_024;
 /// How often it is checked whether the session may go on.
 const CHECK: Duration = Duration::from_secs(1);
-/// How many agents a second other hubs take on when this one sends its own away.
-const MOVES_A_SECOND: u32 = 100;
 /// After so many intervals without a word the agent is taken to be gone.
 const SILENT_AFTER: u32 = 3;
 /// What the agent gets to read.
@@ -175,14 +173,6 @@ async fn greet(
         .map_err(refused)?)
 }
 
-/// Within which time the agents of a hub that stops come back, each after a part of it at random: the more there are, the
-/// longer, so that those who take them on are not stormed; but soon enough that no lease runs out meanwhile.
-fn reconnect_within(agents: usize, lease: Duration) -> Duration {
-    let agents = u32::try_from(agents).unwrap_or(u32::MAX);
-    let spread = Duration::from_secs(1) * agents / MOVES_A_SECOND;
-    spread.clamp(Duration::from_secs(1), (lease / 4).max(Duration::from_secs(1)))
-}
-
 /// The last words. A stream whose queue is full ends without them.
 fn farewell(out: Out, end: End) {
     let last = match end {
@@ -255,8 +245,6 @@ enum Event {
 
 struct Live {
     app: App,
-    /// How many sessions are open in this process.
-    siblings: watch::Receiver<usize>,
     hub: String,
     session: Session,
     out: Out,
@@ -276,7 +264,6 @@ impl Live {
         let ends = now + not_after.since(api.app.clock().now());
         Self {
             app: api.app.clone(),
-            siblings: api.live.subscribe(),
             hub: api.hub.to_string(),
             session,
             out,
@@ -360,9 +347,7 @@ impl Live {
             // Some were missed: the check finds out what matters, the heartbeat tells what was lost.
             Event::Notice(Err(RecvError::Lagged(_))) | Event::Check => self.check().await,
             Event::Notice(Err(RecvError::Closed)) | Event::Drain => {
-                let siblings = *self.siblings.borrow();
-                let within = reconnect_within(siblings, self.app.settings().lease);
-                Err(End::GoAway("the hub is stopping", within))
+                Err(End::GoAway("the hub is stopping", Duration::from_secs(5)))
             }
             Event::Look => self.look().await,
             Event::Silent => Err(End::Refused(Status::deadline_exceeded(
@@ -539,22 +524,5 @@ fn later(error: AppError) -> Result<(), End> {
             Ok(())
         }
         _ => Err(refused(error).into()),
-    }
-}
-
-#[cfg(test)]
-mod spread {
-    use super::*;
-
-    #[test]
-    fn many_agents_come_back_one_after_another_and_none_loses_its_lease() {
-        let within = |agents| reconnect_within(agents, Duration::from_secs(30)).as_millis();
-        assert_eq!(within(0), 1_000);
-        assert_eq!(within(300), 3_000);
-        assert_eq!(within(1_000_000), 7_500);
-        assert_eq!(
-            reconnect_within(1_000, Duration::from_secs(2)),
-            Duration::from_secs(1)
-        );
     }
 }
