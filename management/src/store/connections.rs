@@ -5,7 +5,7 @@ use hadron_domain::connection::{Approval, Connection};
 use hadron_proto::vocab::{AccountId, ConnectionId, EnvironmentName, Region};
 
 use super::db::{Row, Topic, Tx, params};
-use super::{UNREAD, StoreError, events, json, tags, to_json};
+use super::{StoreError, UNREAD, events, json, tags, to_json};
 
 macro_rules! connection_columns {
     () => {
@@ -123,6 +123,17 @@ pub async fn put(tx: &mut Tx, row: &ConnectionRow) -> Result<(), StoreError> {
     told(tx, row, before.as_deref()).await?;
     tx.after_commit(Topic::Changes);
     Ok(())
+}
+
+/// One connection, deleted ones included, as it was a moment ago. Not locked.
+pub async fn seen(tx: &mut Tx, id: ConnectionId) -> Result<Option<ConnectionRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!("SELECT ", connection_columns!(), " FROM connection WHERE id = $1"),
+            &params![id],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
 }
 
 /// One connection, deleted ones included, that stays as it is until the transaction ends. Those who ask like this do not keep
