@@ -142,6 +142,21 @@ pub async fn get(tx: &mut Tx, id: ConnectionId) -> Result<Option<ConnectionRow>,
     row.as_ref().map(from_row).transpose()
 }
 
+/// One connection as it is now, deleted ones included, for whoever holds locks that keep its end out.
+pub async fn peek(tx: &mut Tx, id: ConnectionId) -> Result<Option<ConnectionRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                connection_columns!(),
+                " FROM connection WHERE id = $1"
+            ),
+            &params![id],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
 /// The management account's own connection.
 pub async fn management(tx: &mut Tx) -> Result<Option<ConnectionRow>, StoreError> {
     let row = tx
@@ -175,6 +190,22 @@ pub async fn of_account(
     .iter()
     .map(from_row)
     .collect()
+}
+
+const OPEN_OF: &str = concat!(
+    "SELECT ",
+    connection_columns!(),
+    " FROM connection WHERE account = $1 AND region = $2 AND status IN ('PENDING', 'CONNECTED') ORDER BY id"
+);
+
+/// Connections of an account and Region that are neither rejected nor deleted, oldest first.
+pub async fn open_of(
+    tx: &mut Tx,
+    account: AccountId,
+    region: &Region,
+) -> Result<Vec<ConnectionRow>, StoreError> {
+    let found = tx.query(OPEN_OF, &params![account, region]).await?;
+    found.iter().map(from_row).collect()
 }
 
 /// The connection of an account for an environment that is neither rejected nor deleted.
@@ -266,4 +297,17 @@ pub async fn list(
     .iter()
     .map(from_row)
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::db::testing::{self, TestDb};
+
+    #[tokio::test]
+    async fn open_connections_of_an_account_are_found_without_the_closed_ones() {
+        let TestDb { db, .. } = &testing::sqlite().await;
+        let plan = testing::plan(db, OPEN_OF).await;
+        assert!(plan.contains("connection_live (account=?)"), "{plan}");
+    }
 }
