@@ -3,6 +3,7 @@
 mod xtask {
     pub(super) mod demo;
     pub(super) mod develop;
+    pub(super) mod faults;
     pub(super) mod fleet;
     pub(super) mod proton;
 }
@@ -25,6 +26,8 @@ enum Task {
     Demo(xtask::demo::Demo),
     /// Run all tests
     Test(xtask::develop::Test),
+    /// Break everything on purpose, many times over, and see that nothing is lost or done twice
+    Faults(xtask::faults::Faults),
     /// Measure which lines of the rules and of the templates crate their tests reach
     Coverage(xtask::develop::Coverage),
     /// Connect many light agents to one hub and measure what they cost
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let done = match cli.task {
         Task::Demo(demo) => demo.run(),
         Task::Test(test) => test.run(),
+        Task::Faults(faults) => faults.run(),
         Task::Coverage(coverage) => coverage.run(),
         Task::Fleet(fleet) => fleet.run(),
         Task::ProtonFuzz(fuzz) => fuzz.run(),

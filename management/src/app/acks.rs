@@ -234,7 +234,7 @@ impl Roles {
         if let Some(role) = self.0.get(&id) {
             return Ok(role.clone());
         }
-        let row = connections::peek(unit.tx, id).await?;
+        let row = connections::seen(unit.tx, id).await?;
         let connected = row.filter(|row| matches!(row.connection.approval, Approval::Connected(_)));
         let role = connected.map(|row| row.connection.roles.agent_role_name);
         self.0.insert(id, role.clone());

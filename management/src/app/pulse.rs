@@ -1,33 +1,37 @@
 //! What a hub asks about all of its live sessions at once, instead of each session about itself: who of them may not go
 //! on, and which lanes have work.
 //!
-//! Agents and connections carry the number of the change that wrote them last, and numbers are committed in their order.
-//! So it is enough to ask for what has changed since the last question; now and then everything is compared all the same.
+//! Whatever may end the trust in agents draws a number. As long as that has not grown, nothing was decided, and only agents
+//! are asked for whose sessions are new. Otherwise, and now and then all the same, every session is compared.
 
 use std::time::Duration;
 
-use hadron_proto::vocab::{AccountId, Region, Timestamp};
+use hadron_proto::vocab::{AccountId, AgentId, Region, Timestamp};
 
 use super::{App, AppError};
 use crate::store::agents::Standing;
 use crate::store::{agents, jobs};
 
-/// What to ask about agents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Since {
-    /// Those that have changed after this number, or whose connections have.
-    Change(u64),
-    /// All that have a session.
-    Ever,
+/// What to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// The number of the latest decision that is known; `None`: compare all sessions, whatever it is.
+    pub known: Option<u64>,
+    /// Agents to ask for where nothing new was decided.
+    pub fresh: Vec<AgentId>,
+    /// Whether to look over the lanes, too.
+    pub lanes: bool,
 }
 
 /// What is so now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// The number of the latest change that this includes.
-    pub change: u64,
-    /// Where the agents stand that were asked for.
+    /// The number of the latest decision that this includes.
+    pub decision: u64,
+    /// Where agents stand.
     pub standing: Vec<Standing>,
+    /// Every agent that has a session at whichever hub is among them.
+    pub complete: bool,
     /// Lanes with jobs that wait for an agent.
     pub waiting: Vec<Waiting>,
 }
@@ -46,21 +50,24 @@ pub struct Waiting {
 }
 
 impl App {
-    /// What has changed about agents since then; with `lanes`, also which lanes have work.
+    /// What is so about sessions and lanes, as of one moment.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn pulse(&self, since: Since, lanes: bool) -> Result<Seen, AppError> {
+    pub async fn pulse(&self, pulse: Pulse) -> Result<Seen, AppError> {
         self.read("pulse", move |tx| {
             Box::pin(async move {
-                let change = agents::latest_change(tx).await?;
-                let standing = match since {
-                    Since::Ever => agents::standing_live(tx).await?,
-                    Since::Change(known) if known < change => agents::standing_since(tx, known).await?,
-                    Since::Change(_) => Vec::new(),
+                let decision = agents::latest_decision(tx).await?;
+                let complete = pulse.known != Some(decision);
+                let standing = if complete {
+                    agents::standing_live(tx).await?
+                } else if pulse.fresh.is_empty() {
+                    Vec::new()
+                } else {
+                    agents::standing_of(tx, &pulse.fresh).await?
                 };
                 let mut waiting = Vec::new();
-                if lanes {
+                if pulse.lanes {
                     let now = tx.now().await?;
                     for (account, region, first) in jobs::waiting(tx).await? {
                         waiting.push(Waiting {
@@ -72,8 +79,9 @@ impl App {
                     }
                 }
                 Ok(Seen {
-                    change,
+                    decision,
                     standing,
+                    complete,
                     waiting,
                 })
             })

@@ -25,7 +25,7 @@ use crate::store::connections::ConnectionRow;
 use crate::store::deployments::{Change, DeploymentRow, Source, StackEvent};
 use crate::store::jobs::{Abilities, EventEntry, JobRow, JobWork};
 use crate::store::templates::S3Object;
-use crate::store::{Sequence, agents, connections, deployments, jobs, requests, targets, templates};
+use crate::store::{Sequence, Topic, agents, connections, deployments, jobs, requests, targets, templates};
 
 /// An agent, as its certificate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +49,6 @@ pub struct Session {
     pub region: Region,
     /// What the agent said that it can do.
     pub abilities: Abilities,
-    /// The number of the change that opened it: whatever ends it has a greater one.
-    pub change: u64,
 }
 
 /// Names a job and proves that the speaker holds it.
@@ -241,7 +239,7 @@ pub fn may_go_on(session: &Session, standing: &Standing) -> Result<(), AppError>
 /// The connection of a peer, if it may still act.
 async fn trusted(unit: &mut Unit<'_>, peer: &Peer) -> Result<(agents::AgentRow, ConnectionRow), AppError> {
     let agent = agents::get(unit.tx, peer.agent).await?.ok_or_else(distrusted)?;
-    let connection = connections::get(unit.tx, peer.connection)
+    let connection = connections::shared(unit.tx, peer.connection)
         .await?
         .ok_or_else(distrusted)?;
     let connected = matches!(connection.connection.approval, Approval::Connected(_));
@@ -261,11 +259,14 @@ async fn trusted(unit: &mut Unit<'_>, peer: &Peer) -> Result<(agents::AgentRow, 
 /// own connection is fine, goes on.
 pub(super) async fn job_of(unit: &mut Unit<'_>, peer: &Peer, job: JobId) -> Result<JobRow, AppError> {
     let (agent, own) = trusted(unit, peer).await?;
-    let row = jobs::get(unit.tx, job).await?.ok_or_else(unknown_job)?;
-    if row.account != agent.account || row.region != agent.region {
-        return Err(unknown_job());
-    }
-    let connection = connections::get(unit.tx, row.connection)
+    let (account, region) = (agent.account, &agent.region);
+    // Connections before jobs, as everywhere: see the documentation of the store.
+    let connection = match jobs::connection_of(unit.tx, job, account, region).await? {
+        Some(id) if id == own.connection.id => own.clone(),
+        Some(id) => connections::shared(unit.tx, id).await?.ok_or_else(unknown_job)?,
+        None => return Err(unknown_job()),
+    };
+    let row = jobs::get_of(unit.tx, job, account, region)
         .await?
         .ok_or_else(unknown_job)?;
     let connected = matches!(connection.connection.approval, Approval::Connected(_));
@@ -296,15 +297,19 @@ impl App {
                 let (agent, _) = trusted(unit, &peer).await?;
                 if let Some(session) = agent.session {
                     unit.notify(Notice::Displaced { session });
+                    // At another hub, perhaps: sessions of this lane look again.
+                    unit.tx.after_commit(Topic::Jobs {
+                        account: agent.account,
+                        region: agent.region.clone(),
+                    });
                 }
                 let id = unit.fresh_id();
-                let change = agents::open_session(unit.tx, agent.id, id, &version, unit.now).await?;
+                agents::open_session(unit.tx, agent.id, id, &version, unit.now).await?;
                 let session = Session {
                     id,
                     region: agent.region.clone(),
                     abilities,
                     peer,
-                    change,
                 };
                 let resumed = renew(unit, &session, &held).await?;
                 Ok((session, resumed))
@@ -375,6 +380,9 @@ impl App {
         self.write("take jobs", move |unit| {
             Box::pin(async move {
                 let (agent, own) = trusted(unit, &session.peer).await?;
+                if agent.session != Some(session.id) {
+                    return Err(displaced());
+                }
                 // An agent serves other connections of its account only if they were accepted for the same role.
                 let role = &own.connection.roles.agent_role_name;
                 let serves = |row: &ConnectionRow| {
@@ -465,7 +473,9 @@ impl App {
                 row.job.step(JobInput::Check { fence: token.fence })?;
                 let none = || AppError::invalid("NO_CONTENT", "the job has no such content");
                 let id = row.deployment.ok_or_else(none)?;
-                let deployment = deployments::get(unit.tx, id).await?.ok_or_else(unknown_job)?;
+                let deployment = deployments::get_of(unit.tx, id, row.account)
+                    .await?
+                    .ok_or_else(unknown_job)?;
                 let digest = match what {
                     Content::Template => deployment.rendered.map(|(digest, _)| digest).ok_or_else(none)?,
                     Content::Bundle => {
@@ -497,7 +507,9 @@ impl App {
                 let row = job_of(unit, &peer, token.job).await?;
                 row.job.step(JobInput::Check { fence: token.fence })?;
                 let id = row.deployment.ok_or_else(unknown_job)?;
-                let mut deployment = deployments::get(unit.tx, id).await?.ok_or_else(unknown_job)?;
+                let mut deployment = deployments::get_of(unit.tx, id, row.account)
+                    .await?
+                    .ok_or_else(unknown_job)?;
                 let verdict = leave(unit, &row, &mut deployment, act).await?;
                 tracing::info!(
                     deployment.id = %id, job.id = %token.job, account = %row.account, region = %row.region,
@@ -520,7 +532,9 @@ impl App {
                 let row = job_of(unit, &peer, token.job).await?;
                 row.job.step(JobInput::Check { fence: token.fence })?;
                 let id = row.deployment.ok_or_else(unknown_job)?;
-                let mut deployment = deployments::get(unit.tx, id).await?.ok_or_else(unknown_job)?;
+                let mut deployment = deployments::get_of(unit.tx, id, row.account)
+                    .await?
+                    .ok_or_else(unknown_job)?;
                 deployments::tell_stack(unit.tx, &mut deployment, &events).await?;
                 deployments::put(unit.tx, &mut deployment).await?;
                 Ok(())
@@ -625,6 +639,9 @@ async fn leave(
 /// Renews leases for a session; those that are not the agent's any more are left out.
 async fn renew(unit: &mut Unit<'_>, session: &Session, held: &[Token]) -> Result<Vec<Token>, AppError> {
     let mut renewed = Vec::new();
+    // In one order, so that two sessions of one agent do not wait for each other.
+    let mut held: Vec<&Token> = held.iter().collect();
+    held.sort_by_key(|token| token.job);
     for token in held {
         let mut row = match job_of(unit, &session.peer, token.job).await {
             Ok(row) => row,
@@ -667,7 +684,7 @@ async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) ->
         },
         (_, None) => return Err(AppError::internal("a stack job without a deployment")),
         (work, Some(deployment)) => {
-            let mut deployment = deployments::get(unit.tx, deployment)
+            let mut deployment = deployments::get_of(unit.tx, deployment, row.account)
                 .await?
                 .ok_or_else(unknown_job)?;
             if let Ok(step) = deployment.deployment.step(DeploymentInput::Taken { job: id }) {
@@ -772,7 +789,7 @@ async fn tags(unit: &mut Unit<'_>, deployment: &DeploymentRow) -> Result<Vec<(St
     // the policies of repositories with this tag only. So bundles made for Proton need no change for their pulls to be granted.
     tags.push(("hadron:managed".to_owned(), "true".to_owned()));
     // The target's own id tells the stacks of two incarnations of one name apart.
-    if let Some(target) = targets::by_id(unit.tx, deployment.target_id).await? {
+    if let Some(target) = targets::seen(unit.tx, deployment.target_id).await? {
         tags.push(("hadron:target".to_owned(), target.id.as_uuid().to_string()));
     }
     Ok(tags)

@@ -2,8 +2,8 @@
 
 use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, Region, SessionId, Timestamp};
 
-use super::{StoreError, many};
 use super::db::{Row, Sequence, Topic, Tx, params};
+use super::{StoreError, UNREAD, many};
 
 macro_rules! agent_columns {
     () => {
@@ -62,7 +62,6 @@ fn from_row(row: &Row) -> Result<AgentRow, StoreError> {
 
 /// Inserts a freshly enrolled agent.
 pub async fn insert(tx: &mut Tx, agent: &AgentRow) -> Result<(), StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     tx.execute(
         "INSERT INTO agent (id, connection_id, account, region, principal, key_fingerprint, serial, not_after, epoch,
                             version, session_id, enrolled_at, last_seen, changed)
@@ -80,7 +79,7 @@ pub async fn insert(tx: &mut Tx, agent: &AgentRow) -> Result<(), StoreError> {
             &agent.version,
             agent.enrolled_at,
             agent.last_seen,
-            changed
+            UNREAD
         ],
     )
     .await?;
@@ -90,10 +89,9 @@ pub async fn insert(tx: &mut Tx, agent: &AgentRow) -> Result<(), StoreError> {
 
 /// An agent has a new certificate. Its session goes on.
 pub async fn renew(tx: &mut Tx, agent: &AgentRow) -> Result<(), StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     tx.execute(
         "UPDATE agent SET principal = $2, key_fingerprint = $3, serial = $4, not_after = $5, changed = $6 WHERE id = $1",
-        &params![agent.id, &agent.principal, &agent.key_fingerprint, &agent.serial, agent.not_after, changed],
+        &params![agent.id, &agent.principal, &agent.key_fingerprint, &agent.serial, agent.not_after, UNREAD],
     )
     .await?;
     tx.after_commit(Topic::Changes);
@@ -111,30 +109,28 @@ pub async fn get(tx: &mut Tx, id: AgentId) -> Result<Option<AgentRow>, StoreErro
     row.as_ref().map(from_row).transpose()
 }
 
-/// Gives the agent a session; a session that it had before is no longer its own. Answers the number of this change.
+/// Gives the agent a session; a session that it had before is no longer its own.
 pub async fn open_session(
     tx: &mut Tx,
     id: AgentId,
     session: SessionId,
     version: &str,
     now: Timestamp,
-) -> Result<u64, StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
+) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE agent SET session_id = $2, version = $3, last_seen = $4, changed = $5 WHERE id = $1",
-        &params![id, session, version, now, changed],
+        &params![id, session, version, now, UNREAD],
     )
     .await?;
     tx.after_commit(Topic::Changes);
-    Ok(changed)
+    Ok(())
 }
 
 /// The session has ended, unless the agent has a newer one.
 pub async fn close_session(tx: &mut Tx, session: SessionId, now: Timestamp) -> Result<(), StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     tx.execute(
         "UPDATE agent SET session_id = NULL, last_seen = $2, changed = $3 WHERE session_id = $1",
-        &params![session, now, changed],
+        &params![session, now, UNREAD],
     )
     .await?;
     tx.after_commit(Topic::Changes);
@@ -201,8 +197,6 @@ const STANDING_OF: [&str; 2] = [
     concat!(standing!(), "WHERE a.id IN (SELECT value FROM json_each($1))"),
     concat!(standing!(), "WHERE a.id = ANY (string_to_array($1, ','))"),
 ];
-const STANDING_CHANGED: &str = concat!(standing!(), "WHERE a.changed > $1");
-const STANDING_BEHIND: &str = concat!(standing!(), "WHERE c.changed > $1");
 const STANDING_LIVE: &str = concat!(standing!(), "WHERE a.session_id IS NOT NULL");
 
 /// Where these agents stand, in no order; those that do not exist are left out.
@@ -215,23 +209,16 @@ pub async fn standing_of(tx: &mut Tx, agents: &[AgentId]) -> Result<Vec<Standing
     found.iter().map(standing).collect()
 }
 
-/// Where agents stand of which anything, or of whose connections anything, has changed after this number.
-pub async fn standing_since(tx: &mut Tx, change: u64) -> Result<Vec<Standing>, StoreError> {
-    let mut found = tx.query(STANDING_CHANGED, &params![change]).await?;
-    found.extend(tx.query(STANDING_BEHIND, &params![change]).await?);
-    found.iter().map(standing).collect()
-}
-
 /// Where all agents stand that have a session, at whichever hub.
 pub async fn standing_live(tx: &mut Tx) -> Result<Vec<Standing>, StoreError> {
     let found = tx.query(STANDING_LIVE, &[]).await?;
     found.iter().map(standing).collect()
 }
 
-/// The number of the latest change that is committed.
-pub async fn latest_change(tx: &mut Tx) -> Result<u64, StoreError> {
+/// The number of the latest decision by which trust in agents may have ended.
+pub async fn latest_decision(tx: &mut Tx) -> Result<u64, StoreError> {
     let sql = "SELECT value FROM sequence WHERE name = $1";
-    let row = tx.query_opt(sql, &params![Sequence::CHANGE.0]).await?;
+    let row = tx.query_opt(sql, &params![Sequence::TRUST.0]).await?;
     row.map_or(Ok(0), |row| row.get("value"))
 }
 
@@ -243,11 +230,10 @@ pub async fn any_silent(tx: &mut Tx, before: Timestamp) -> Result<bool, StoreErr
 
 /// Sessions that nobody has heard of since `before`: their hub died with them.
 pub async fn close_silent(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     tx.after_commit(Topic::Changes);
     tx.execute(
         "UPDATE agent SET session_id = NULL, changed = $2 WHERE session_id IS NOT NULL AND last_seen < $1",
-        &params![before, changed],
+        &params![before, UNREAD],
     )
     .await
 }
@@ -315,7 +301,7 @@ mod tests {
     #[tokio::test]
     async fn questions_about_live_sessions_follow_an_index() {
         let TestDb { db, .. } = &testing::sqlite().await;
-        for sql in [STANDING_OF[0], STANDING_CHANGED, STANDING_BEHIND, STANDING_LIVE] {
+        for sql in [STANDING_OF[0], STANDING_LIVE] {
             let plan = testing::plan(db, sql).await;
             let scans: Vec<&str> = plan
                 .lines()

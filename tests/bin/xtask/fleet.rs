@@ -1,15 +1,14 @@
 //! `cargo xtask fleet`: many light agents against one hub. How fast they connect, at once and again, and what they cost while
 //! nothing happens.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use hadron_management::fleet::enlist_at;
 use hadron_tests::fleet::{Badge, Fleet, Options, raise_files};
-use hadron_tests::process::{Process, Usage};
+use hadron_tests::process::Usage;
 use hadron_tests::{hub, paths};
 use serde_json::json;
 use tokio::time::Instant;

@@ -4,10 +4,11 @@
 //! decide reaches it over the roll:
 //!
 //! * decisions of this process by [`Notice`], at once;
-//! * decisions of other replicas by the pulse, which asks every second what has changed about agents and connections;
+//! * decisions of other replicas by the pulse, which asks every second whether there was one that may have ended the trust in
+//!   agents, and compares all sessions if so; and sooner by the wake-up of the lane, upon which sessions look again;
 //! * jobs by the lane's wake-ups and the session's own timer, and for wake-ups that got lost by the pulse.
 //!
-//! What the pulse costs depends on what has changed, not on how many agents there are.
+//! What the pulse costs while nothing is decided does not depend on how many agents there are.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,21 +18,21 @@ use std::time::Duration;
 use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, Region, SessionId, Timestamp};
 use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tonic::{Code, Status};
 use tracing::{debug, warn};
 
 use super::status::refused;
 use crate::api::status::with_info;
-use crate::app::pulse::{Seen, Since};
+use crate::app::pulse::{Pulse, Seen};
 use crate::app::work::{Session, Token, displaced, may_go_on};
 use crate::app::{App, AppError, Notice};
-use crate::store::agents::Standing;
 
 /// How often the database is asked.
 const PULSE: Duration = Duration::from_secs(1);
-/// How often everything is compared although nothing is known to have changed.
-const COMPARE: Duration = Duration::from_secs(30);
+/// How often everything is compared although nothing is known to have been decided: a session that was displaced at another
+/// hub is found so when the word of it was lost.
+const COMPARE: Duration = Duration::from_secs(15);
 /// How long an answer may take before it counts as none.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The part of the time that looking over the lanes may take: when there are very many, they are looked over less often.
@@ -62,6 +63,8 @@ pub(super) struct Mail {
 #[derive(Debug)]
 pub(super) struct Line {
     session: Session,
+    /// Its place in the order of coming.
+    number: u64,
     mail: Mutex<Mail>,
     bell: Notify,
     /// Seconds since the roll was begun, plus one, when it was last noted that its agent was heard.
@@ -103,8 +106,10 @@ struct Tables {
     sessions: HashMap<SessionId, Arc<Line>>,
     connections: HashMap<ConnectionId, HashSet<SessionId>>,
     lanes: HashMap<(AccountId, Region), HashSet<SessionId>>,
-    /// The smallest change of the sessions that came since the last pulse: what happened to them meanwhile is asked for.
-    floor: Option<u64>,
+    /// How many have come so far.
+    came: u64,
+    /// Agents whose sessions came since the last pulse: what was decided about them on their way is asked for.
+    fresh: Vec<AgentId>,
     /// Agents that were heard, to be written down with the next pulse.
     heard: Vec<(AgentId, SessionId)>,
 }
@@ -165,16 +170,17 @@ impl Roll {
 
     /// Enters a session that was just opened.
     pub(super) fn enter(self: &Arc<Self>, session: &Session) -> Place {
+        let mut tables = self.lock();
+        tables.came += 1;
+        tables.fresh.push(session.peer.agent);
         let line = Arc::new(Line {
             session: session.clone(),
+            number: tables.came,
             mail: Mutex::default(),
             bell: Notify::new(),
             noted: AtomicU64::new(0),
             woken_for: Mutex::default(),
         });
-        let mut tables = self.lock();
-        let floor = tables.floor.unwrap_or(session.change).min(session.change);
-        tables.floor = Some(floor);
         let lane = (session.peer.account, session.region.clone());
         tables.lanes.entry(lane).or_default().insert(session.id);
         let connection = session.peer.connection;
@@ -259,23 +265,22 @@ impl Roll {
         }
     }
 
-    /// What to ask for next: from which change on, given the last one that is known.
-    fn since(&self, known: u64) -> u64 {
-        self.lock().floor.take().map_or(known, |floor| floor.min(known))
-    }
-
-    /// It could not be asked: ask from there again.
-    fn not_since(&self, since: u64) {
+    /// The agents whose sessions have come since the last pulse, and how many sessions have come so far.
+    fn fresh(&self) -> (Vec<AgentId>, u64) {
         let mut tables = self.lock();
-        tables.floor = Some(tables.floor.map_or(since, |floor| floor.min(since)));
+        (std::mem::take(&mut tables.fresh), tables.came)
     }
 
-    /// Ends the sessions that may not go on any more. `complete`: every agent with a session is named.
-    fn judge(&self, seen: &Seen, complete: bool) {
+    /// It could not be asked for them: with the next pulse.
+    fn still_fresh(&self, fresh: Vec<AgentId>) {
+        self.lock().fresh.extend(fresh);
+    }
+
+    /// Ends the sessions that may not go on any more. Those that came after the first `came` are newer than what was seen.
+    fn judge(&self, seen: &Seen, came: u64) {
         let tables = self.lock();
         let end = |line: &Line, error: AppError| {
-            // Sessions that are newer than the answer are none of its business.
-            if line.session.change <= seen.change {
+            if line.number <= came {
                 line.end(|| refused(error));
             }
         };
@@ -289,8 +294,8 @@ impl Roll {
                 }
             }
         }
-        if complete {
-            let named: HashSet<AgentId> = seen.standing.iter().map(|standing: &Standing| standing.agent).collect();
+        if seen.complete {
+            let named: HashSet<AgentId> = seen.standing.iter().map(|standing| standing.agent).collect();
             for line in tables.sessions.values() {
                 if !named.contains(&line.session.peer.agent) {
                     end(line, displaced());
@@ -339,43 +344,45 @@ impl Roll {
     }
 
     async fn beat(&self, app: &App, again: &Notify) {
-        let mut known = 0;
+        let mut known = None;
         let mut compare = interval(COMPARE);
         compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut tick = interval_at(Instant::now(), PULSE);
+        let mut tick = interval(PULSE);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut lanes_at = Instant::now();
-        let mut complete = true;
         loop {
             tokio::select! {
                 biased;
-                _ = compare.tick() => complete = true,
-                () = again.notified() => complete = true,
+                _ = compare.tick() => known = None,
+                () = again.notified() => known = None,
                 _ = tick.tick() => {}
             }
             let asked = Instant::now();
-            let from = self.since(known);
-            let since = if complete { Since::Ever } else { Since::Change(from) };
-            let lanes = asked >= lanes_at;
-            let answer = timeout(PATIENCE, app.pulse(since, lanes)).await;
-            match answer {
+            let (fresh, came) = self.fresh();
+            let pulse = Pulse {
+                known,
+                fresh: fresh.clone(),
+                lanes: asked >= lanes_at,
+            };
+            let lanes = pulse.lanes;
+            match timeout(PATIENCE, app.pulse(pulse)).await {
                 Ok(Ok(seen)) => {
-                    self.judge(&seen, complete);
+                    self.judge(&seen, came);
                     self.wake(&seen);
-                    (known, complete) = (seen.change, false);
+                    known = Some(seen.decision);
                     if lanes {
-                        lanes_at = Instant::now() + (asked.elapsed() * LANES_SHARE).min(FRESH);
+                        lanes_at = asked + (asked.elapsed() * LANES_SHARE).min(FRESH);
                     }
                     let asked = u64::try_from((asked - self.began).as_millis()).unwrap_or(u64::MAX);
                     self.last.store(asked + 1, Ordering::Relaxed);
                 }
                 Ok(Err(error)) => {
                     debug!(error = error.story(), "The pulse of sessions got no answer");
-                    self.not_since(from);
+                    self.still_fresh(fresh);
                 }
                 Err(_) => {
                     warn!("The database does not answer the pulse of sessions");
-                    self.not_since(from);
+                    self.still_fresh(fresh);
                 }
             }
             self.write_heard(app).await;

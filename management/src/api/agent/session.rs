@@ -43,6 +43,8 @@ const RETURN_RATE: usize = 100;
 const RETURN_WITHIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 /// After so many intervals without a word the agent is taken to be gone.
 const SILENT_AFTER: u32 = 3;
+/// How long a notice of this process may take that says why a session ends.
+const NOTICE: Duration = Duration::from_millis(100);
 /// What the agent gets to read: one message, or why there are no more. In a box, since the queue keeps room for dozens.
 type Word = Box<Result<wire::HubMessage, Status>>;
 type Open = fn(Word) -> Result<wire::HubMessage, Status>;
@@ -318,7 +320,7 @@ impl Live {
             let mut event = tokio::select! {
                 message = incoming.message() => Event::Message(message),
                 () = self.place.rung() => Event::Mail,
-                () = jobs.woken(), if self.credit > 0 => Event::Look,
+                () = jobs.woken() => Event::Look,
                 () = sleep_until(self.due()) => Event::Due,
                 () = self.api.drain.cancelled() => Event::Drain,
                 () = self.out.closed() => Event::Gone,
@@ -353,7 +355,8 @@ impl Live {
             }
             Event::Message(Ok(None) | Err(_)) | Event::Gone => Err(End::Gone),
             Event::Mail => self.mail().await,
-            Event::Look => self.look().await,
+            Event::Look if self.credit > 0 => self.look().await,
+            Event::Look => self.check().await,
             Event::Due => self.is_due().await,
             Event::Drain => {
                 let within = return_within(self.api.roll.len());
@@ -474,6 +477,26 @@ impl Live {
         }
     }
 
+    /// The lane was woken, and there is no room for jobs: perhaps it was for something else.
+    async fn check(&self) -> Result<(), End> {
+        match self.api.app.check_session(&self.session).await {
+            Ok(()) => Ok(()),
+            Err(error) => self.refused(error).await,
+        }
+    }
+
+    /// The database says that the session may not go on, or not now. What this process has decided itself is told by a
+    /// notice, which is about to come and knows why.
+    async fn refused(&self, error: AppError) -> Result<(), End> {
+        if matches!(error.kind, ErrorKind::Denied | ErrorKind::Fenced)
+            && timeout(NOTICE, self.place.rung()).await.is_ok()
+            && let Some(status) = self.place.mail().end
+        {
+            return Err(status.into());
+        }
+        later(error)
+    }
+
     /// Whether there is anything to look for. A question is cheaper than a lease, and most find nothing.
     async fn ask(&mut self) -> Result<(), End> {
         match self.api.app.first_job(&self.session).await {
@@ -505,7 +528,7 @@ impl Live {
                 Ok(taken) => taken,
                 Err(error) => {
                     self.again();
-                    return later(error);
+                    return self.refused(error).await;
                 }
             };
             let taken = u32::try_from(offers.len()).unwrap_or(u32::MAX);
