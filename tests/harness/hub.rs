@@ -32,6 +32,7 @@ pub struct Ready {
 /// A running hub.
 #[derive(Debug)]
 pub struct Hub {
+    binary: PathBuf,
     process: Process,
     folder: PathBuf,
     ready: Ready,
@@ -43,10 +44,18 @@ impl Hub {
     /// # Errors
     /// When it does not come up.
     pub async fn start(folder: &Path, emulator: &str, more: &str) -> Result<Self> {
+        Self::start_binary(&paths::binary("hadron-hub")?, folder, emulator, more).await
+    }
+
+    /// The same with another binary than the one of this build.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start_binary(binary: &Path, folder: &Path, emulator: &str, more: &str) -> Result<Self> {
         // A port that was free may be somebody else's a moment later: other worlds start at the same time.
         let mut tries = 0;
         loop {
-            match Self::start_once(folder, emulator, more).await {
+            match Self::start_once(binary, folder, emulator, more).await {
                 Err(error) if tries < 3 && format!("{error:#}").contains("Address already in use") => {
                     tries += 1
                 }
@@ -55,7 +64,7 @@ impl Hub {
         }
     }
 
-    async fn start_once(folder: &Path, emulator: &str, more: &str) -> Result<Self> {
+    async fn start_once(binary: &Path, folder: &Path, emulator: &str, more: &str) -> Result<Self> {
         let folder = folder.join("hub");
         std::fs::create_dir_all(&folder).context("a folder for the hub")?;
         let (enrol, jobs, api, admin) = (free_port()?, free_port()?, free_port()?, free_port()?);
@@ -86,8 +95,9 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
             data = folder.display(),
         );
         std::fs::write(folder.join("hub.toml"), text).context("hub.toml")?;
-        let process = spawn(&folder, None)?;
+        let process = spawn(binary, &folder, None)?;
         let mut hub = Self {
+            binary: binary.to_owned(),
             process,
             ready: Ready::none(),
             folder,
@@ -148,7 +158,7 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
         self.process.kill()?;
         let _ = std::fs::remove_file(self.folder.join("ready.json"));
         between()?;
-        self.process = spawn(&self.folder, log)?;
+        self.process = spawn(&self.binary, &self.folder, log)?;
         self.wait_ready().await
     }
 
@@ -270,8 +280,8 @@ impl Ready {
     }
 }
 
-fn spawn(folder: &Path, log: Option<&str>) -> Result<Process> {
-    let mut command = Command::new(paths::binary("hadron-hub")?);
+fn spawn(binary: &Path, folder: &Path, log: Option<&str>) -> Result<Process> {
+    let mut command = Command::new(binary);
     if let Some(filter) = log {
         command.args(["--log", filter]);
     }

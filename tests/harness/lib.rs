@@ -11,6 +11,7 @@ pub mod clients;
 pub mod coverage;
 pub mod emulator;
 pub mod faults;
+pub mod fleet;
 pub mod hub;
 pub mod invariants;
 pub mod paths;

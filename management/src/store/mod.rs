@@ -18,6 +18,7 @@ pub mod events;
 pub mod grants;
 pub mod instances;
 pub mod jobs;
+mod many;
 pub mod meta;
 pub mod migrate;
 pub mod outbox;
