@@ -233,6 +233,7 @@ pub async fn revise(unit: &mut Unit<'_>, check: Check) -> Result<(), AppError> {
             unit.lane_step(&mut row, step.next, step.effects).await?;
         }
     }
+    hadron_proto::fault::point("C43");
     release_waiting(unit, true).await
 }
 

@@ -309,6 +309,9 @@ impl App {
             })
             .await?;
         for notice in notices {
+            if matches!(notice, Notice::Close { .. }) {
+                hadron_proto::fault::point("C04");
+            }
             // Nobody listening is fine: there is no live session then.
             let _ = self.0.notices.send(notice);
         }

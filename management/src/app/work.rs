@@ -266,6 +266,7 @@ impl App {
                 };
                 agents::open_session(unit.tx, agent.id, session.id, &version, unit.now).await?;
                 let resumed = renew(unit, &session, &held).await?;
+                hadron_proto::fault::point("C74");
                 Ok((session, resumed))
             })
         })
@@ -355,6 +356,7 @@ impl App {
                     row.job = row.job.step(take)?.next;
                     let offer = self::offer(unit, &row, &connection).await?;
                     jobs::put(unit.tx, &row).await?;
+                    hadron_proto::fault::point("C18");
                     offers.push(offer);
                 }
                 Ok(offers)
@@ -422,6 +424,7 @@ impl App {
                     };
                     deployments::tell(unit.tx, &mut deployment, unit.now, Source::Agent, text).await?;
                     deployments::put(unit.tx, &mut deployment).await?;
+                    hadron_proto::fault::point("C17");
                 }
                 Ok(())
             })
@@ -475,6 +478,7 @@ impl App {
                 let id = row.deployment.ok_or_else(unknown_job)?;
                 let mut deployment = deployments::get(unit.tx, id).await?.ok_or_else(unknown_job)?;
                 let verdict = leave(unit, &row, &mut deployment, act).await?;
+                hadron_proto::fault::point("C35");
                 tracing::info!(
                     deployment.id = %id, job.id = %token.job, account = %row.account, region = %row.region,
                     granted = verdict == Verdict::Granted, "the agent of {} asked for leave to act", row.label
@@ -499,6 +503,7 @@ impl App {
                 let mut deployment = deployments::get(unit.tx, id).await?.ok_or_else(unknown_job)?;
                 deployments::tell_stack(unit.tx, &mut deployment, &events).await?;
                 deployments::put(unit.tx, &mut deployment).await?;
+                hadron_proto::fault::point("C75");
                 Ok(())
             })
         })
@@ -523,6 +528,7 @@ impl App {
                     return Ok(());
                 }
                 jobs::put(unit.tx, &row).await?;
+                hadron_proto::fault::point("C37");
                 unit.job_ended(&row, outcome).await
             })
         })

@@ -143,8 +143,11 @@ pub async fn drain(app: &App) -> Result<Duration, AppError> {
         if due.is_empty() {
             break;
         }
+        hadron_proto::fault::point("C16");
         for row in due {
+            hadron_proto::fault::point("C60");
             let done = carry_out(app, &row).await;
+            hadron_proto::fault::point("C64");
             app.write("outbox row", move |unit| {
                 Box::pin(async move {
                     match done {
@@ -214,6 +217,7 @@ pub async fn expire(app: App) -> Result<(), AppError> {
         })
         .await?;
     for id in expired {
+        hadron_proto::fault::point("C14");
         // Each by itself: one that cannot be expired must not keep the others leased.
         let done = app
             .write("job expiry", move |unit| {

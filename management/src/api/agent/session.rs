@@ -95,6 +95,7 @@ async fn run(
         Err(end) => return farewell(out, end),
     };
     info!(session.id = %session.id, region = %session.region, resumed = resumed.len(), "An agent opened a session");
+    hadron_proto::fault::point("C09");
     let counted = Counted::new(&api.live);
     let app = api.app.clone();
     let mut live = Live::new(&api, session, not_after, out.clone());
@@ -390,6 +391,9 @@ impl Live {
             Ok(renewed) => renewed,
             Err(error) => return later(error),
         };
+        if !renewed.is_empty() {
+            hadron_proto::fault::point("C13");
+        }
         let lost: Vec<Token> = held
             .into_iter()
             .filter(|token| !renewed.contains(token))
@@ -493,6 +497,7 @@ impl Live {
         let taken = u32::try_from(offers.len()).unwrap_or(u32::MAX);
         let lease = self.app.settings().lease;
         for offer in offers {
+            hadron_proto::fault::point("C10");
             info!(
                 job.id = %offer.token.job, fence = offer.token.fence, attempt = offer.attempt,
                 deployment.id = offer.deployment.map(tracing::field::display), "Offered {}", offer.label

@@ -220,6 +220,7 @@ impl App {
                         refuse(&mut template, &row, why)?;
                     }
                 }
+                hadron_proto::fault::point("C66");
                 unit.registration_ended(&mut template, &mut row, job).await
             })
         })
