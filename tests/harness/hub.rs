@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
+use crate::aws::Variables;
 use crate::process::{Process, free_port};
 use crate::{MANAGEMENT, REGION, paths, wait};
 
@@ -56,6 +57,17 @@ impl Hub {
     }
 
     async fn start_once(folder: &Path, emulator: &str, more: &str) -> Result<Self> {
+        let mut hub = Self::launch(folder, emulator, more, &Variables::new())?;
+        hub.wait_ready().await?;
+        Ok(hub)
+    }
+
+    /// Writes a configuration into `folder` and starts a hub with it and with these variables in its environment, without
+    /// waiting for it: see [`Hub::ready_or_ended`].
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn launch(folder: &Path, emulator: &str, more: &str, variables: &Variables) -> Result<Self> {
         let folder = folder.join("hub");
         std::fs::create_dir_all(&folder).context("a folder for the hub")?;
         let (enrol, jobs, api, admin) = (free_port()?, free_port()?, free_port()?, free_port()?);
@@ -86,14 +98,24 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
             data = folder.display(),
         );
         std::fs::write(folder.join("hub.toml"), text).context("hub.toml")?;
-        let process = spawn(&folder, None)?;
-        let mut hub = Self {
+        let process = spawn(&folder, None, variables)?;
+        Ok(Self {
             process,
             ready: Ready::none(),
             folder,
-        };
-        hub.wait_ready().await?;
-        Ok(hub)
+        })
+    }
+
+    /// Waits until it is ready (true) or has ended.
+    ///
+    /// # Errors
+    /// When neither comes about.
+    pub async fn ready_or_ended(&mut self) -> Result<bool> {
+        match self.wait_ready().await {
+            Ok(()) => Ok(true),
+            Err(_) if self.process.ended()?.is_some() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn wait_ready(&mut self) -> Result<()> {
@@ -148,8 +170,19 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
         self.process.kill()?;
         let _ = std::fs::remove_file(self.folder.join("ready.json"));
         between()?;
-        self.process = spawn(&self.folder, log)?;
+        self.process = spawn(&self.folder, log, &Variables::new())?;
         self.wait_ready().await
+    }
+
+    /// Starts it again with these variables in its environment, without waiting for it: see [`Hub::ready_or_ended`].
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn relaunch(&mut self, variables: &Variables) -> Result<()> {
+        self.process.kill()?;
+        let _ = std::fs::remove_file(self.folder.join("ready.json"));
+        self.process = spawn(&self.folder, None, variables)?;
+        Ok(())
     }
 
     /// Mints an access key by the hub's own command: its id and its secret.
@@ -270,7 +303,7 @@ impl Ready {
     }
 }
 
-fn spawn(folder: &Path, log: Option<&str>) -> Result<Process> {
+fn spawn(folder: &Path, log: Option<&str>, variables: &Variables) -> Result<Process> {
     let mut command = Command::new(paths::binary("hadron-hub")?);
     if let Some(filter) = log {
         command.args(["--log", filter]);
@@ -279,6 +312,7 @@ fn spawn(folder: &Path, log: Option<&str>) -> Result<Process> {
         .args(["serve", "--log-format", "json", "--config"])
         .arg(folder.join("hub.toml"))
         .env_clear()
-        .env("PATH", crate::emulator::path());
+        .env("PATH", crate::emulator::path())
+        .envs(variables);
     Process::start("hadron-hub", &mut command, &folder.join("hub.log"))
 }
