@@ -37,6 +37,17 @@ macro_rules! short {
 
 short! {
     chance: "chance",
+    points: "points",
+    double_crash: "double-crash",
+    disk_loss: "disk-loss",
+}
+
+/// Without them the campaigns would kill nobody; and what a release is searched for is there to be found.
+#[test]
+fn the_programs_of_the_tests_can_fail_on_purpose() {
+    for program in ["hadron-hub", "hadron-agent"] {
+        faults::release::armed(&hadron_tests::paths::binary(program).unwrap()).unwrap();
+    }
 }
 
 #[test]

@@ -10,6 +10,8 @@
 //! sentence. Trouble of the harness itself (a world that does not come up) is an error, not a violation.
 
 mod chance;
+mod points;
+pub mod release;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -112,13 +114,36 @@ macro_rules! campaign {
 }
 
 /// All campaigns, in the order in which they run. `tests/faults/main.rs` has a test for each.
-pub const CAMPAIGNS: &[Campaign] = &[campaign!(
-    "chance",
-    1_000,
-    1_000_000,
-    chance::campaign,
-    "Throw the harness's own dice and see that they are fair and can be thrown again"
-)];
+pub const CAMPAIGNS: &[Campaign] = &[
+    campaign!(
+        "chance",
+        1_000,
+        1_000_000,
+        chance::campaign,
+        "Throw the harness's own dice and see that they are fair and can be thrown again"
+    ),
+    campaign!(
+        "points",
+        68,
+        680,
+        points::campaign,
+        "Kill hub or agent at every named point, the first time that it gets there and later times"
+    ),
+    campaign!(
+        "double-crash",
+        8,
+        200,
+        points::double_crash,
+        "Kill hub or agent at a named point, and once more in the recovery"
+    ),
+    campaign!(
+        "disk-loss",
+        6,
+        100,
+        points::disk_loss,
+        "Kill an agent at a named point and take its disk away"
+    ),
+];
 
 /// A campaign by its name.
 #[must_use]
