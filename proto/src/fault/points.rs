@@ -145,6 +145,11 @@ pub const POINTS: &[(&str, Process, &str)] = &[
         "the outcome of writing a policy is on its lane, not committed",
     ),
     (
+        "C45",
+        Hub,
+        "a deployment that waited for grants is let go on, not committed",
+    ),
+    (
         "C50",
         Agent,
         "the agent is about to ask for leave to delete a stack",

@@ -124,8 +124,8 @@ pub const CAMPAIGNS: &[Campaign] = &[
     ),
     campaign!(
         "points",
-        68,
-        680,
+        69,
+        690,
         points::campaign,
         "Kill hub or agent at every named point, the first time that it gets there and later times"
     ),

@@ -122,6 +122,7 @@ pub(super) const CASES: &[Case] = &[
     manager("C42", Story::Grant),
     case("C43", Victim::Hub, Story::Grant, &[1, 3]),
     hub("C44", Story::Grant),
+    hub("C45", Story::Grant),
     agent("C50", Story::Brief),
     agent("C51", Story::Brief),
     agent("C52", Story::Brief),

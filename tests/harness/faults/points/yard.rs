@@ -390,7 +390,7 @@ impl Yard {
             Step::Delay(action) => {
                 self.since = self.world.emulator.last_call().await?;
                 let rule = json!({
-                    "service": "cloudformation", "action": action, "account": PROD, "kind": "delay", "seconds": 1
+                    "service": "cloudformation", "action": action, "account": PROD, "kind": "delay", "seconds": 3
                 });
                 self.world.emulator.plant(&rule).await
             }
