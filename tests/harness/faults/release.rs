@@ -80,21 +80,19 @@ fn faults_in(program: &Path) -> Result<Vec<&'static str>> {
 
 /// Which of these texts are somewhere in the bytes. One pass, since programs are large.
 fn found<'m>(bytes: &[u8], marks: &[&'m str]) -> Vec<&'m str> {
-    let mut begins = vec![false; 1 << 16];
     let pair = |bytes: &[u8]| match bytes {
         [first, second, ..] => usize::from(u16::from_le_bytes([*first, *second])),
         _ => 0,
     };
+    let mut begins = vec![Vec::new(); 1 << 16];
     for mark in marks {
-        begins[pair(mark.as_bytes())] = true;
+        begins[pair(mark.as_bytes())].push(*mark);
     }
     let mut found = Vec::new();
     for (at, two) in bytes.windows(2).enumerate() {
-        if begins[pair(two)] {
-            for mark in marks {
-                if bytes[at..].starts_with(mark.as_bytes()) && !found.contains(mark) {
-                    found.push(*mark);
-                }
+        for mark in &begins[pair(two)] {
+            if bytes[at..].starts_with(mark.as_bytes()) && !found.contains(mark) {
+                found.push(*mark);
             }
         }
     }
