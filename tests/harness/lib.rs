@@ -21,6 +21,7 @@ pub mod process;
 pub mod proxy;
 pub mod scenario;
 pub mod shell;
+pub mod store;
 pub mod wait;
 pub mod world;
 

@@ -389,6 +389,9 @@ async fn connection(client: TcpStream, number: u64, shared: Arc<Shared>) {
         shared.note(number, "reset");
         let _ = halves.from_client.as_ref().set_zero_linger();
         let _ = halves.from_server.as_ref().set_zero_linger();
+        // Dropped, they would close in good order first.
+        halves.to_client.forget();
+        halves.to_server.forget();
     }
 }
 

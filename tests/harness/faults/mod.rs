@@ -10,6 +10,7 @@
 //! sentence. Trouble of the harness itself (a world that does not come up) is an error, not a violation.
 
 mod chance;
+pub mod load;
 mod report;
 
 use std::path::{Path, PathBuf};
