@@ -37,6 +37,11 @@ macro_rules! short {
 
 short! {
     chance: "chance",
+    agent_kills: "agent-kills",
+    hub_kills: "hub-kills",
+    both_kills: "both-kills",
+    replicas: "replicas",
+    rolling_restart: "rolling-restart",
 }
 
 #[test]

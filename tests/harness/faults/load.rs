@@ -17,16 +17,13 @@ use hadron_proto::wire::template_service_client::TemplateServiceClient;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::{Code, Request, Status};
+use tonic::transport::Channel;
+use tonic::{Request, Status};
 
 use super::Times;
+use super::door::{AGAIN, TRY, bearer, channel, from_connection, retryable};
 use crate::{MANAGEMENT, REGION, World};
 
-/// How long one try may take before it is tried again.
-const TRY: Duration = Duration::from_secs(5);
-/// The pause before a write is tried again.
-const AGAIN: Duration = Duration::from_millis(50);
 /// How long a write may be tried in vain before that is a violation.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Writes to one template before the next is made.
@@ -79,7 +76,8 @@ impl Told {
         self.errors.values().sum()
     }
 
-    fn add(&mut self, other: Self) {
+    /// Adds what others were told; the time that it lasted is not added.
+    pub fn add(&mut self, other: Self) {
         self.templates.extend(other.templates);
         self.acknowledged += other.acknowledged;
         for (what, count) in other.errors {
@@ -114,24 +112,13 @@ impl Load {
     /// # Errors
     /// When no token can be minted.
     pub fn start(world: &World, name: &str, clients: u64, rate: f64) -> Result<Self> {
-        let token = world.hub.token(&format!("load-{name}"), "administrator")?;
-        let bearer: MetadataValue<Ascii> = format!("Bearer {token}").parse().context("the token")?;
-        let front = world.front();
-        let ca = std::fs::read(&front.ca_file).context("the hub's CA")?;
+        let (_, bearer) = bearer(world, &format!("load-{name}"))?;
         let shared = Arc::new(Shared::default());
         let mut set = JoinSet::new();
         let every = Duration::from_secs_f64(clients as f64 / rate.max(0.1));
         for number in 0..clients {
-            let endpoint = Endpoint::from_shared(front.api.clone())
-                .context("the hub's address")?
-                .tls_config(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&ca)))
-                .context("TLS")?
-                .connect_timeout(Duration::from_secs(2))
-                .http2_keep_alive_interval(Duration::from_secs(2))
-                .keep_alive_timeout(Duration::from_secs(2))
-                .keep_alive_while_idle(true);
             let client = Client {
-                channel: endpoint.connect_lazy(),
+                channel: channel(world)?,
                 bearer: bearer.clone(),
                 name: format!("{PREFIX}{name}-{number}"),
                 every,
@@ -363,24 +350,6 @@ fn sort_of(status: &Status) -> String {
     format!("{:?} by {by}", status.code())
 }
 
-/// Whether there was no answer of a hub at all.
-fn from_connection(status: &Status) -> bool {
-    std::error::Error::source(status).is_some()
-}
-
-/// Whether a client may simply send the same again: what the documentation tells clients to do.
-fn retryable(status: &Status) -> bool {
-    from_connection(status)
-        || matches!(
-            status.code(),
-            Code::Unavailable
-                | Code::Aborted
-                | Code::ResourceExhausted
-                | Code::DeadlineExceeded
-                | Code::Cancelled
-        )
-}
-
 /// What the store holds of a load's templates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
@@ -543,16 +512,5 @@ mod tests {
             ..Known::default()
         };
         assert_eq!(found(open, None), "");
-    }
-
-    #[test]
-    fn only_what_a_hub_refuses_for_good_ends_a_client() {
-        assert!(retryable(&Status::unavailable("stopping")));
-        assert!(!retryable(&Status::internal("a bug")));
-        assert!(!retryable(&Status::already_exists("done twice")));
-        let broken = Status::from_error(Box::new(std::io::Error::from(
-            std::io::ErrorKind::ConnectionReset,
-        )));
-        assert!(retryable(&broken));
     }
 }

@@ -10,6 +10,9 @@
 //! sentence. Trouble of the harness itself (a world that does not come up) is an error, not a violation.
 
 mod chance;
+pub mod door;
+pub mod ground;
+mod kills;
 pub mod load;
 mod report;
 
@@ -113,13 +116,44 @@ macro_rules! campaign {
 }
 
 /// All campaigns, in the order in which they run. `tests/faults/main.rs` has a test for each.
-pub const CAMPAIGNS: &[Campaign] = &[campaign!(
-    "chance",
-    1_000,
-    1_000_000,
-    chance::campaign,
-    "Throw the harness's own dice and see that they are fair and can be thrown again"
-)];
+pub const CAMPAIGNS: &[Campaign] = &[
+    campaign!(
+        "chance",
+        1_000,
+        1_000_000,
+        chance::campaign,
+        "Throw the harness's own dice: fair, and the same again"
+    ),
+    campaign!(
+        "agent-kills",
+        24,
+        1_000,
+        kills::agents,
+        "Kill agents at any time of a deployment"
+    ),
+    campaign!(
+        "hub-kills",
+        8,
+        500,
+        kills::hubs,
+        "Kill one of two hubs, and the only one, under writes"
+    ),
+    campaign!("both-kills", 6, 200, kills::both, "Kill hub and agent at once"),
+    campaign!(
+        "replicas",
+        15,
+        600,
+        kills::replicas,
+        "For so many seconds, kill one of three hubs every few seconds"
+    ),
+    campaign!(
+        "rolling-restart",
+        4,
+        50,
+        kills::rolling,
+        "Restart hubs in good order under writes"
+    ),
+];
 
 /// A campaign by its name.
 #[must_use]
