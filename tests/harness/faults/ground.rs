@@ -130,7 +130,7 @@ pub fn leases(seconds: u64) -> String {
 }
 
 /// Configuration of hubs that take as many templates as a load makes.
-pub const ROOMY: &str = "\n[quotas]\ntemplates = 10000000\n";
+pub const ROOMY: &str = "\n[quotas]\ntemplates = 1000000\n";
 
 impl Ground {
     /// A world in which so many accounts have an environment that is deployed once.
@@ -164,7 +164,10 @@ impl Ground {
             async move {
                 let inputs = json!({ "note": "first" });
                 let request = format!("create-{name}");
-                let id = deployer.door.create(&name, &connection, &inputs, &request).await?;
+                let id = deployer
+                    .door
+                    .create(&name, &connection, &inputs, &request)
+                    .await?;
                 let end = deployer.ends(&id).await?;
                 anyhow::ensure!(end == "SUCCEEDED", "the first deployment of {name} ended {end}");
                 Ok(())

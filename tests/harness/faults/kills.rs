@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use futures::future::{join, try_join_all};
+use hadron_proto::wire;
 use tokio::time::{Instant, sleep};
 
 use super::ground::{Ground, ROOMY, by_name, leases};
@@ -35,7 +36,7 @@ impl Shared {
     fn new(cycles: u64) -> Self {
         Self {
             left: AtomicU64::new(cycles),
-            usual: AtomicU64::new(2_000_000),
+            usual: AtomicU64::new(1_000_000),
         }
     }
 
@@ -57,6 +58,13 @@ impl Shared {
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.usual.store((usual * 7 + took) / 8, Ordering::Relaxed);
     }
+}
+
+/// How long a deployment took that has ended.
+fn lasted(deployment: &wire::Deployment) -> Option<Duration> {
+    let (began, ended) = (deployment.created_at?, deployment.completed_at?);
+    let seconds = (ended.seconds - began.seconds) as f64 + f64::from(ended.nanos - began.nanos) / 1e9;
+    Some(Duration::from_secs_f64(seconds.max(0.0)))
 }
 
 /// Kills agents at uniform times during deployments, and starts them again at once; now and then once more on their way
@@ -121,41 +129,36 @@ async fn kill_agent(
     let account = agent.account().to_owned();
     let (mut times, mut ends, mut kills) = (Times::default(), BTreeMap::new(), 0);
     let mut number = 0;
-    while let Some(left) = shared.next() {
-        number += 1;
-        let seconds = chance.below(6) as f64 / 10.0;
-        let began = Instant::now();
-        let id = ground.deployer.begin(&account, number, seconds).await?;
-        if left % 10 == 0 {
-            // Now and then nobody disturbs it, to know how long it takes here and now.
-            *ends.entry(ground.deployer.ends(&id).await?).or_default() += 1;
-            shared.learn(began.elapsed());
+    while shared.next().is_some() {
+        // A deployment that is over before its moment has come is no cycle; it only tells how long they take.
+        let id = loop {
             number += 1;
+            let seconds = chance.below(6) as f64 / 10.0;
             let id = ground.deployer.begin(&account, number, seconds).await?;
             sleep(shared.moment(&mut chance)).await;
-            agent.restart()?;
-            let back = Instant::now();
+            let now = ground.deployer.door.deployment(&id).await?;
+            let Some(took) = lasted(&now) else {
+                break id;
+            };
+            shared.learn(took);
             *ends.entry(ground.deployer.ends(&id).await?).or_default() += 1;
-            times.push(back.elapsed());
-        } else {
-            sleep(shared.moment(&mut chance)).await;
-            agent.process().kill()?;
-            if chance.percent(10) {
-                // The journal may be there and not yet made; both are fine.
-                let _ = agent.lose_disk();
-            }
-            agent.restart()?;
-            if chance.percent(20) {
-                // On its way back.
-                sleep(chance.time(Duration::from_millis(1_500))).await;
-                agent.restart()?;
-                kills += 1;
-            }
-            let back = Instant::now();
-            *ends.entry(ground.deployer.ends(&id).await?).or_default() += 1;
-            times.push(back.elapsed());
+        };
+        agent.process().kill()?;
+        if chance.percent(10) {
+            // There may be nothing on it yet; both are fine.
+            let _ = agent.lose_disk();
         }
+        agent.restart()?;
         kills += 1;
+        if chance.percent(20) {
+            // Once more, on its way back.
+            sleep(chance.time(Duration::from_millis(1_500))).await;
+            agent.restart()?;
+            kills += 1;
+        }
+        let back = Instant::now();
+        *ends.entry(ground.deployer.ends(&id).await?).or_default() += 1;
+        times.push(back.elapsed());
     }
     Ok((times, ends, kills))
 }
@@ -246,24 +249,20 @@ pub(super) async fn both(options: &Options) -> Result<Report> {
     let shared = Shared::new(cycles);
     let (mut times, mut ends) = (Times::default(), BTreeMap::<String, u64>::new());
     let mut number = 0;
-    while let Some(left) = shared.next() {
+    while shared.next().is_some() {
         number += 1;
-        let began = Instant::now();
         let mut ids = Vec::new();
         for account in &ground.accounts {
             let seconds = chance.below(6) as f64 / 10.0;
             ids.push(ground.deployer.begin(account, number, seconds).await?);
         }
-        if left % 10 == 1 {
-            for id in ids {
-                *ends.entry(ground.deployer.ends(&id).await?).or_default() += 1;
-            }
-            shared.learn(began.elapsed());
-            report.n += 1;
-            continue;
-        }
         sleep(shared.moment(&mut chance)).await;
         let victim = chance.one(&ground.accounts).clone();
+        for id in &ids {
+            if let Some(took) = lasted(&ground.deployer.door.deployment(id).await?) {
+                shared.learn(took);
+            }
+        }
         ground.watch_memory();
         ground.world.agent(&victim).process().kill()?;
         ground.world.hub.process().kill()?;
