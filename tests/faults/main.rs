@@ -42,6 +42,10 @@ short! {
     both_kills: "both-kills",
     replicas: "replicas",
     rolling_restart: "rolling-restart",
+    stale_agents: "stale-agents",
+    postgres: "postgres",
+    network: "network",
+    aws: "aws",
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::balancer::Balancer;
 use crate::emulator::Options;
 use crate::hub::{Hub, Ready};
 use crate::postgres::Postgres;
-use crate::proxy::{Judge, Protocol, Proxy, Verdict};
+use crate::proxy::{Judge, Protocol, Proxy};
 
 /// What a world is made of.
 #[derive(Clone)]
@@ -91,6 +91,8 @@ pub struct Links {
     pub agent_aws: Option<Proxy>,
     /// Hubs to STS.
     pub hub_sts: Option<Proxy>,
+    /// Behind that of agents to AWS: what judges requests.
+    pub judge: Option<Proxy>,
 }
 
 impl Links {
@@ -151,9 +153,13 @@ pub(crate) async fn raise(folder: &Path, emulator: &str, setup: &Setup) -> Resul
     let mut links = Links::default();
     let at_emulator = socket(emulator)?;
     if has(LinkName::AgentAws) {
-        let judge = setup.judge.clone();
-        let judge = judge.unwrap_or_else(|| std::sync::Arc::new(|_: &_| Verdict::Pass));
-        links.agent_aws = Some(Proxy::speaking(Protocol::Http(judge), at_emulator).await?);
+        let mut upstream = at_emulator;
+        if let Some(judge) = setup.judge.clone() {
+            let proxy = Proxy::speaking(Protocol::Http(judge), upstream).await?;
+            upstream = proxy.address();
+            links.judge = Some(proxy);
+        }
+        links.agent_aws = Some(Proxy::start(upstream).await?);
     }
     if has(LinkName::HubSts) {
         links.hub_sts = Some(Proxy::start(at_emulator).await?);

@@ -32,6 +32,8 @@ pub struct Ground {
     pub world: World,
     /// The accounts, each with an agent.
     pub accounts: Vec<String>,
+    /// Their connections, in the same order.
+    pub connections: Vec<String>,
     /// Somebody who deploys, and remembers what they were told.
     pub deployer: Deployer,
     leases: Mutex<Vec<(String, i64)>>,
@@ -150,6 +152,7 @@ impl Ground {
         let ground = Self {
             world,
             accounts,
+            connections,
             deployer: Deployer {
                 door,
                 told: Arc::default(),
@@ -173,7 +176,7 @@ impl Ground {
                 Ok(())
             }
         };
-        try_join_all(ground.accounts.iter().zip(&connections).map(first)).await?;
+        try_join_all(ground.accounts.iter().zip(&ground.connections).map(first)).await?;
         Ok(ground)
     }
 

@@ -20,9 +20,9 @@ use crate::wait;
 /// Seconds that leases last: short, so that a job whose agent does not come back is soon another's.
 const LEASE: u64 = 6;
 /// Clients of a load, each on a connection of its own.
-const CLIENTS: u64 = 24;
+pub(super) const CLIENTS: u64 = 24;
 /// What they write a second when nothing is broken; 200 are to be acknowledged while things break.
-const RATE: f64 = 260.0;
+pub(super) const RATE: f64 = 260.0;
 
 /// What deployers of several accounts share.
 struct Shared {
@@ -164,7 +164,7 @@ async fn kill_agent(
 }
 
 /// Figures of a load.
-fn tell(report: &mut Report, told: &Told) {
+pub(super) fn tell(report: &mut Report, told: &Told) {
     report.tell("acknowledged", told.acknowledged);
     report.tell("writes_per_second", told.rate().round());
     report.tell("failed_tries", by_name(&told.errors));

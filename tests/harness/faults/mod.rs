@@ -9,12 +9,16 @@
 //! Words: a *cycle* is one thing broken and the recovery from it; a *violation* is a promise found broken, said in a
 //! sentence. Trouble of the harness itself (a world that does not come up) is an error, not a violation.
 
+mod aws;
 mod chance;
 pub mod door;
 pub mod ground;
 mod kills;
 pub mod load;
+mod network;
+mod postgres;
 mod report;
+mod stale;
 
 use std::path::{Path, PathBuf};
 
@@ -152,6 +156,34 @@ pub const CAMPAIGNS: &[Campaign] = &[
         50,
         kills::rolling,
         "Restart hubs in good order under writes"
+    ),
+    campaign!(
+        "stale-agents",
+        4,
+        200,
+        stale::campaign,
+        "Stop agents for longer than their lease, and wake them up later"
+    ),
+    campaign!(
+        "postgres",
+        8,
+        1_000,
+        postgres::campaign,
+        "Restart and kill PostgreSQL, end its sessions, swallow its answers to COMMIT"
+    ),
+    campaign!(
+        "network",
+        6,
+        360,
+        network::campaign,
+        "Break every link in every way during deployments; swallow and double calls of AWS"
+    ),
+    campaign!(
+        "aws",
+        1,
+        20,
+        aws::campaign,
+        "Have AWS throttle, fail and answer nonsense, each so many times"
     ),
 ];
 
