@@ -37,6 +37,15 @@ macro_rules! short {
 
 short! {
     chance: "chance",
+    agent_kills: "agent-kills",
+    hub_kills: "hub-kills",
+    both_kills: "both-kills",
+    replicas: "replicas",
+    rolling_restart: "rolling-restart",
+    stale_agents: "stale-agents",
+    postgres: "postgres",
+    network: "network",
+    aws: "aws",
     points: "points",
     double_crash: "double-crash",
     disk_loss: "disk-loss",

@@ -137,18 +137,26 @@ component = ["arn:aws:iam::{account}:role/{COMPONENTS}"]
     /// # Errors
     /// When it cannot be started.
     pub fn twin(&self) -> Result<Self> {
+        self.twin_as(&self.credentials)
+    }
+
+    /// The same with other credentials of the account's agent role, by which AWS can tell the two apart.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn twin_as(&self, credentials: &Variables) -> Result<Self> {
         let folder = self.folder.with_file_name(format!("agent-{}-twin", self.account));
         std::fs::create_dir_all(&folder).context("a folder for the second agent")?;
         let text = std::fs::read_to_string(self.folder.join("agent.toml")).context("agent.toml")?;
         let (own, other) = (self.folder.display().to_string(), folder.display().to_string());
         std::fs::write(folder.join("agent.toml"), text.replace(&own, &other))
             .context("agent.toml of the second agent")?;
-        let process = spawn(&folder, &self.credentials, &Variables::new())?;
+        let process = spawn(&folder, credentials, &Variables::new())?;
         Ok(Self {
             process,
             account: self.account.clone(),
             folder,
-            credentials: self.credentials.clone(),
+            credentials: credentials.clone(),
         })
     }
 

@@ -44,6 +44,25 @@ impl Hub {
     /// # Errors
     /// When it does not come up.
     pub async fn start(folder: &Path, emulator: &str, more: &str) -> Result<Self> {
+        Self::start_in(&folder.join("hub"), emulator, more).await
+    }
+
+    /// Starts another hub beside this one, called `name`, with the same CA and sealing key. `more` has to name the database
+    /// that both share.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn replica(&self, name: &str, emulator: &str, more: &str) -> Result<Self> {
+        let folder = self.folder.with_file_name(name);
+        std::fs::create_dir_all(&folder).context("a folder for another hub")?;
+        for file in ["ca.pem", "seal.key"] {
+            // Keeps the permissions.
+            std::fs::copy(self.folder.join(file), folder.join(file)).with_context(|| file.to_owned())?;
+        }
+        Self::start_in(&folder, emulator, more).await
+    }
+
+    async fn start_in(folder: &Path, emulator: &str, more: &str) -> Result<Self> {
         // A port that was free may be somebody else's a moment later: other worlds start at the same time.
         let mut tries = 0;
         loop {
@@ -68,7 +87,7 @@ impl Hub {
     /// # Errors
     /// When it cannot be started.
     pub fn launch(folder: &Path, emulator: &str, more: &str, variables: &Variables) -> Result<Self> {
-        let folder = folder.join("hub");
+        let folder = folder.to_owned();
         std::fs::create_dir_all(&folder).context("a folder for the hub")?;
         let (enrol, jobs, api, admin) = (free_port()?, free_port()?, free_port()?, free_port()?);
         let text = format!(
