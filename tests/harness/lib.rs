@@ -6,8 +6,10 @@
 
 pub mod agent;
 pub mod aws;
+pub mod balancer;
 pub mod cli;
 pub mod clients;
+pub mod cluster;
 pub mod coverage;
 pub mod emulator;
 pub mod faults;
@@ -15,9 +17,12 @@ pub mod fleet;
 pub mod hub;
 pub mod invariants;
 pub mod paths;
+pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod scenario;
 pub mod shell;
+pub mod store;
 pub mod wait;
 pub mod world;
 

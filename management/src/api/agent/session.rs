@@ -103,6 +103,7 @@ async fn run(
     // What was decided about it before it stands on the roll, the next pulse tells.
     let place = api.roll.enter(&session);
     info!(session.id = %session.id, region = %session.region, resumed = resumed.len(), "An agent opened a session");
+    hadron_proto::fault::point("C09");
     let counted = Counted::new(&api.live);
     let mut live = Live::new(&api, session, place, not_after, out.clone());
     let end = match live.welcome(&resumed) {
@@ -443,6 +444,9 @@ impl Live {
                 Err(error) => return later(error),
             }
         };
+        if !renewed.is_empty() {
+            hadron_proto::fault::point("C13");
+        }
         let lost: Vec<Token> = held
             .into_iter()
             .filter(|token| !renewed.contains(token))
@@ -534,6 +538,7 @@ impl Live {
             let taken = u32::try_from(offers.len()).unwrap_or(u32::MAX);
             let lease = self.api.app.settings().lease;
             for offer in offers {
+                hadron_proto::fault::point("C10");
                 info!(
                     job.id = %offer.token.job, fence = offer.token.fence, attempt = offer.attempt,
                     deployment.id = offer.deployment.map(tracing::field::display), "Offered {}", offer.label
