@@ -12,10 +12,13 @@ pub mod coverage;
 pub mod emulator;
 pub mod hub;
 pub mod invariants;
+pub mod models;
 pub mod paths;
 pub mod process;
 pub mod scenario;
 pub mod shell;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod wait;
 pub mod world;
 

@@ -42,6 +42,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use hadron_domain::authority::{Action, Caller, Denied};
 use hadron_domain::principal::Signed;
+use hadron_proto::fault::{Bug, bug};
 use hadron_proto::vocab::{
     AccountId, ConnectionId, Digest, JobId, Region, RoleArn, SessionId, StackPrefix, Timestamp,
 };
@@ -294,7 +295,11 @@ impl App {
             .db
             .write(label, move |tx| {
                 Box::pin(async move {
-                    let now = tx.now().await?;
+                    let now = if bug(Bug::LeaseByWallClock) {
+                        app.0.clock.now()
+                    } else {
+                        tx.now().await?
+                    };
                     let mut unit = Unit {
                         tx,
                         app,

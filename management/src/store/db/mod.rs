@@ -90,6 +90,8 @@ use hadron_proto::vocab::Timestamp;
 pub use postgres::PostgresOptions;
 pub use row::Row;
 pub use sqlite::SqliteOptions;
+#[cfg(any(test, feature = "testing"))]
+pub use sqlite::inline::{Fate, Gate, SimulatedStore, Turn};
 pub use tx::{Made, Sequence, Tx};
 pub use value::{FromValue, Mismatch, Value, params};
 pub use wake::{Subscription, Topic};
@@ -133,6 +135,8 @@ impl Counts {
 
 enum Engine {
     Sqlite(sqlite::Sqlite),
+    #[cfg(any(test, feature = "testing"))]
+    Inline(sqlite::inline::Inline),
     Postgres(postgres::Postgres),
 }
 
@@ -140,6 +144,8 @@ impl std::fmt::Debug for Db {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.0.engine {
             Engine::Sqlite(_) => "Db(SQLite)",
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(_) => "Db(SQLite, in memory)",
             Engine::Postgres(_) => "Db(PostgreSQL)",
         })
     }
@@ -166,6 +172,20 @@ impl Db {
             counts,
             clock,
         })))
+    }
+
+    /// Opens a simulated database for one more hub. `gate` is asked before every transaction.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn open_simulated(store: &SimulatedStore, clock: Clock, gate: Gate) -> Self {
+        let (wakes, counts) = (Arc::new(wake::Wakes::default()), Arc::<Counts>::default());
+        let inline = sqlite::inline::Inline::open(store, gate, Arc::clone(&wakes), Arc::clone(&counts));
+        Self(Arc::new(Inner {
+            engine: Engine::Inline(inline),
+            wakes,
+            counts,
+            clock,
+        }))
     }
 
     /// Connects to a PostgreSQL database, `postgres://user@host/name` or `host=... dbname=...`. A server that is not on
@@ -207,6 +227,8 @@ impl Db {
     {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.write(label, work).await,
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(inline) => inline.write(label, work).await,
             Engine::Postgres(postgres) => postgres.write(label, work).await,
         }
     }
@@ -223,6 +245,8 @@ impl Db {
     {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.read(label, work).await,
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(inline) => inline.read(label, work).await,
             Engine::Postgres(postgres) => postgres.read(label, work).await,
         }
     }
@@ -234,6 +258,8 @@ impl Db {
     pub async fn now(&self) -> Result<Timestamp, StoreError> {
         match &self.0.engine {
             Engine::Sqlite(_) => Ok(self.0.clock.now()),
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(inline) => Ok(inline.now()),
             Engine::Postgres(_) => self.read("now", |tx| Box::pin(tx.now())).await,
         }
     }
@@ -261,6 +287,8 @@ impl Db {
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.backup(to.to_owned()).await,
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(_) => Err(StoreError::misuse("backup", "a simulated database has no file")),
             Engine::Postgres(_) => Err(StoreError::misuse(
                 "backup",
                 "use pg_dump or a base backup for PostgreSQL",
@@ -272,6 +300,8 @@ impl Db {
     pub async fn close(&self) {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.close().await,
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(_) => {}
             Engine::Postgres(postgres) => postgres.close().await,
         }
     }
