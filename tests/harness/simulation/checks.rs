@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hadron_agent::aws::StackStatus;
+use hadron_agent::work::policy::SID;
 use hadron_management::app::work::{Act, Token};
 use hadron_management::store::{Row, params};
 use hadron_proto::vocab::{DeploymentId, Timestamp};
@@ -386,21 +387,23 @@ fn targets(world: &World, deployments: &[Deployment]) {
 fn policies(world: &World) {
     let aws = &world.aws[&account(MANAGEMENT)];
     let mut wanted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for row in rows(world, "SELECT repository, reasons FROM policy_lane ORDER BY repository") {
-        let reasons: BTreeMap<String, serde_json::Value> = serde_json::from_str(&text(&row, "reasons")).unwrap_or_default();
-        wanted.insert(text(&row, "repository"), reasons.into_keys().collect());
+    for row in rows(world, "SELECT repository, state FROM policy_lane ORDER BY repository") {
+        let lane: serde_json::Value = serde_json::from_str(&text(&row, "state")).unwrap_or_default();
+        let readers = lane["wanted"].as_array().into_iter().flatten();
+        let readers = readers.filter_map(|reader| reader.as_str().map(str::to_owned)).collect();
+        wanted.insert(text(&row, "repository"), readers);
     }
     for (repository, theirs) in &world.foreign {
-        let policy = aws.policy_of(repository).unwrap_or_default();
-        let foreign = theirs
-            .split_once("\"Statement\":[")
-            .and_then(|(_, rest)| rest.strip_suffix("]}"))
-            .unwrap_or_default();
-        if !policy.contains(foreign) {
+        // AWS lays policies out anew; what they say is what counts.
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
+        let policy = read(&aws.policy_of(repository).unwrap_or_default());
+        let statements = policy["Statement"].as_array().cloned().unwrap_or_default();
+        let (ours, others): (Vec<_>, Vec<_>) = statements.into_iter().partition(|each| each["Sid"] == SID);
+        if read(theirs)["Statement"].as_array() != Some(&others) {
             world.broken(format!("I6: the statement of others in {repository} is not what it was: {policy}"));
         }
         let readers = wanted.remove(repository.as_str()).unwrap_or_default();
-        let own = policy.contains("\"Sid\":\"HadronPull\"");
+        let (own, policy) = (!ours.is_empty(), policy.to_string());
         let granted = readers.iter().all(|reader| policy.contains(&format!("iam::{reader}:root")));
         if own == readers.is_empty() || !granted {
             world.broken(format!("I7: {repository} grants {policy}, wanted are {readers:?}"));
