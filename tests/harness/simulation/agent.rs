@@ -21,6 +21,7 @@ use hadron_management::app::{App, AppError, ErrorKind, work};
 use hadron_management::identity::ca::Serial;
 use hadron_management::identity::enrolment::{
     Challenge, ChallengeId, Challenges as _, Claim, Connections as _, Enrolled, OpenLimits, Purpose, Recorded,
+    StoreFailed,
 };
 use hadron_management::store::jobs::{Abilities, JobWork};
 use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, JobId, Partition, Timestamp};
@@ -340,7 +341,10 @@ impl Process {
         let begin = move |app: App| async move {
             let records = records(&app);
             let now = app.clock().now();
-            let found = records.connection_at(account, &region()).await.map_err(AppError::internal)?;
+            let unavailable = |error: StoreFailed| {
+                AppError::new(ErrorKind::Unavailable, "STORE_FAILED", error.to_string())
+            };
+            let found = records.connection_at(account, &region()).await.map_err(unavailable)?;
             let Some(found) = found else { return Ok(None) };
             let challenge = Challenge {
                 id,
