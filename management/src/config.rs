@@ -38,6 +38,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where the state is.
     pub store: StoreConfig,
+    /// How transactions are committed.
+    pub commits: Commits,
     /// How AWS is asked who somebody is.
     pub sts: StsEndpoint,
     /// Who plays which role.
@@ -114,6 +116,19 @@ impl fmt::Display for StoreConfig {
             Self::Postgres { .. } => f.write_str("postgres ..."),
         }
     }
+}
+
+/// How transactions are committed. Whatever it says, an acknowledged transaction is on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commits {
+    /// Most transactions of one COMMIT of SQLite.
+    pub batch: usize,
+    /// After this time a COMMIT of SQLite takes no further transaction.
+    pub time: Duration,
+    /// How many transactions may wait for SQLite.
+    pub queue: usize,
+    /// Most connections to PostgreSQL for transactions.
+    pub connections: usize,
 }
 
 /// Who is told about changes of status.
@@ -309,6 +324,7 @@ fn build(source: &mut Source) -> Option<Config> {
     };
     let sts = sts(source, wants_dev, dev);
     let store = store(source, data_dir.as_deref());
+    let commits = commits(source, store.as_ref());
     let access = management
         .as_ref()
         .and_then(|management| access(source, management, wants_dev));
@@ -323,6 +339,7 @@ fn build(source: &mut Source) -> Option<Config> {
         management: management?,
         listen: listen?,
         store: store?,
+        commits,
         sts: sts?,
         access: access?,
         jobs,
@@ -523,6 +540,31 @@ fn store(source: &mut Source, data_dir: Option<&Path>) -> Option<StoreConfig> {
                 None => data_dir.map(|dir| StoreConfig::Sqlite(dir.join("hub.db"))),
             }
         }
+    }
+}
+
+fn commits(source: &mut Source, store: Option<&StoreConfig>) -> Commits {
+    let of_sqlite = [
+        "store.commit_batch",
+        "store.commit_milliseconds",
+        "store.commit_queue",
+    ];
+    let unused: &[&str] = match store {
+        Some(StoreConfig::Postgres { .. }) => &of_sqlite,
+        Some(StoreConfig::Sqlite(_)) => &["store.postgres_connections"],
+        None => &[],
+    };
+    for key in unused.iter().filter(|key| source.has(key)).collect::<Vec<_>>() {
+        source.fault(key, "is of no use with the database that is configured");
+    }
+    let mut many = |key, default, least, most| {
+        usize::try_from(counted(source, key, default, least, most)).unwrap_or(usize::MAX)
+    };
+    Commits {
+        batch: many("store.commit_batch", 256, 1, 4_096),
+        queue: many("store.commit_queue", 1_024, 1, 65_536),
+        connections: many("store.postgres_connections", 16, 4, 500),
+        time: Duration::from_millis(counted(source, "store.commit_milliseconds", 2, 0, 1_000)),
     }
 }
 

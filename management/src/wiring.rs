@@ -50,12 +50,20 @@ use listeners::{Grpc, Sockets};
 pub async fn open_db(config: &Config, clock: Clock) -> anyhow::Result<Db> {
     match &config.store {
         StoreConfig::Sqlite(path) => {
-            let opened = Db::open_sqlite(path, clock, SqliteOptions::default()).await;
+            let options = SqliteOptions {
+                queue: config.commits.queue,
+                batch: config.commits.batch,
+                batch_time: config.commits.time,
+                ..SqliteOptions::default()
+            };
+            let opened = Db::open_sqlite(path, clock, options).await;
             opened.with_context(|| format!("cannot open the database {}", path.display()))
         }
         StoreConfig::Postgres { url, ca } => {
             let options = PostgresOptions {
                 ca_file: ca.clone(),
+                connections: config.commits.connections,
+                allow_forgetful: config.dev.is_some(),
                 ..PostgresOptions::default()
             };
             Db::open_postgres(url, clock, options)
@@ -153,7 +161,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         }
     });
     let (stop_reconcilers, stopping) = watch::channel(false);
-    let reconcilers = reconcile::start(&app, webhook, &stopping);
+    let reconcilers = reconcile::start(&app, ready.replica(), webhook, &stopping);
     let end = CancellationToken::new();
     let mut admin = JoinSet::new();
     admin.spawn(admin::serve(

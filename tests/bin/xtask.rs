@@ -3,6 +3,7 @@
 mod xtask {
     pub(super) mod demo;
     pub(super) mod develop;
+    pub(super) mod faults;
     pub(super) mod proton;
 }
 
@@ -24,6 +25,8 @@ enum Task {
     Demo(xtask::demo::Demo),
     /// Run all tests
     Test(xtask::develop::Test),
+    /// Break everything on purpose, many times over, and see that nothing is lost or done twice
+    Faults(xtask::faults::Faults),
     /// Measure which lines of the rules and of the templates crate their tests reach
     Coverage(xtask::develop::Coverage),
     /// Ask a hub for whatever the Proton API's model allows, by chance
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let done = match cli.task {
         Task::Demo(demo) => demo.run(),
         Task::Test(test) => test.run(),
+        Task::Faults(faults) => faults.run(),
         Task::Coverage(coverage) => coverage.run(),
         Task::ProtonFuzz(fuzz) => fuzz.run(),
         Task::ProtonBench(bench) => bench.run(),

@@ -1,6 +1,14 @@
 //! dev
 fn main() {
     let args: Vec<String> = std::env::args().collect();
+    if args[1] == "bugs" {
+        for bug in hadron_proto::fault::Bug::ALL {
+            if args.len() > 2 && !args[2..].contains(&bug.to_string()) { continue; }
+            let t = std::time::Instant::now();
+            println!("{:?} {:?}", hadron_tests::simulation::bugs::find(bug, 1, 60), t.elapsed());
+        }
+        return;
+    }
     let first: u64 = args[1].parse().unwrap();
     let n: u64 = args[2].parse().unwrap();
     let tell = args.len() > 3;

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clients;
 pub mod coverage;
 pub mod emulator;
+pub mod faults;
 pub mod hub;
 pub mod invariants;
 pub mod models;

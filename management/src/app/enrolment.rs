@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Access;
 use super::{App, AppError, Unit};
+use crate::clock::Clock;
 use crate::identity::enrolment::{
-    Challenge, ChallengeId, Challenges, Claim, ConnectionRow, Connections, Enrolled, OpenLimits, Purpose,
+    Challenge, ChallengeId, Challenges, Claim, Clocked, ConnectionRow, Connections, Enrolled, OpenLimits, Purpose,
     Recorded, Standing, StoreFailed,
 };
 use crate::identity::login::{TokenRow, Tokens};
@@ -130,6 +131,12 @@ async fn same_epoch(tx: &mut Tx, agent: AgentId) -> Result<bool, AppError> {
     };
     let connection = connections::get(tx, row.connection).await?;
     Ok(connection.is_some_and(|connection| connection.connection.epoch == row.epoch))
+}
+
+impl Clocked for Records {
+    async fn now(&self, _: &Clock) -> Result<Timestamp, StoreFailed> {
+        self.app.db().now().await.map_err(|error| failed(error.into()))
+    }
 }
 
 impl Challenges for Records {

@@ -26,6 +26,7 @@ pub mod outputs;
 pub mod pipelines;
 pub mod quotas;
 pub mod repositories;
+mod retry;
 pub mod services;
 pub mod settings;
 pub mod summary;
@@ -42,7 +43,6 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use hadron_domain::authority::{Action, Caller, Denied};
 use hadron_domain::principal::Signed;
-use hadron_proto::fault::{Bug, bug};
 use hadron_proto::vocab::{
     AccountId, ConnectionId, Digest, JobId, Region, RoleArn, SessionId, StackPrefix, Timestamp,
 };
@@ -158,6 +158,8 @@ pub struct Unit<'a> {
     notices: Vec<Notice>,
     /// Tags for what this unit makes.
     tags: Vec<(String, String)>,
+    /// The request that this unit has answered, where it had an id.
+    asked: Option<retry::Asked>,
 }
 
 impl Unit<'_> {
@@ -227,6 +229,12 @@ impl Unit<'_> {
                 self.now,
             )
             .await?;
+            self.asked = Some(retry::Asked {
+                principal: principal.to_owned(),
+                id: id.clone(),
+                operation: request.operation,
+                hash: request.hash,
+            });
         }
         requests::audit(
             self.tx,
@@ -278,46 +286,6 @@ impl App {
     #[must_use]
     pub fn notices(&self) -> broadcast::Receiver<Notice> {
         self.0.notices.subscribe()
-    }
-
-    /// Runs a unit of work and commits it; live sessions are told after the commit.
-    ///
-    /// # Errors
-    /// What the work returns, or a [`StoreError`] of the transaction.
-    pub async fn write<T, F>(&self, label: &'static str, work: F) -> Result<T, AppError>
-    where
-        T: Send + 'static,
-        F: for<'u, 'a> FnOnce(&'u mut Unit<'a>) -> BoxFuture<'u, Result<T, AppError>> + Send + 'static,
-    {
-        let app = self.clone();
-        let (value, notices) = self
-            .0
-            .db
-            .write(label, move |tx| {
-                Box::pin(async move {
-                    let now = if bug(Bug::LeaseByWallClock) {
-                        app.0.clock.now()
-                    } else {
-                        tx.now().await?
-                    };
-                    let mut unit = Unit {
-                        tx,
-                        app,
-                        now,
-                        notices: Vec::new(),
-                        tags: Vec::new(),
-                    };
-                    let value = work(&mut unit).await?;
-                    unit.tag_made().await?;
-                    Ok::<_, AppError>((value, unit.notices))
-                })
-            })
-            .await?;
-        for notice in notices {
-            // Nobody listening is fine: there is no live session then.
-            let _ = self.0.notices.send(notice);
-        }
-        Ok(value)
     }
 
     /// Runs a question on a snapshot.

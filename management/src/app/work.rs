@@ -202,7 +202,7 @@ impl From<JobRefusal> for AppError {
 /// The connection of a peer, if it may still act.
 async fn trusted(unit: &mut Unit<'_>, peer: &Peer) -> Result<(agents::AgentRow, ConnectionRow), AppError> {
     let agent = agents::get(unit.tx, peer.agent).await?.ok_or_else(distrusted)?;
-    let connection = connections::get(unit.tx, peer.connection)
+    let connection = connections::shared(unit.tx, peer.connection)
         .await?
         .ok_or_else(distrusted)?;
     let connected = matches!(connection.connection.approval, Approval::Connected(_));
@@ -222,11 +222,14 @@ async fn trusted(unit: &mut Unit<'_>, peer: &Peer) -> Result<(agents::AgentRow, 
 /// own connection is fine, goes on.
 pub(super) async fn job_of(unit: &mut Unit<'_>, peer: &Peer, job: JobId) -> Result<JobRow, AppError> {
     let (agent, own) = trusted(unit, peer).await?;
-    let row = jobs::get(unit.tx, job).await?.ok_or_else(unknown_job)?;
-    if row.account != agent.account || row.region != agent.region {
-        return Err(unknown_job());
-    }
-    let connection = connections::get(unit.tx, row.connection)
+    let (account, region) = (agent.account, &agent.region);
+    // Connections before jobs, as everywhere: see the documentation of the store.
+    let connection = match jobs::connection_of(unit.tx, job, account, region).await? {
+        Some(id) if id == own.connection.id => own.clone(),
+        Some(id) => connections::shared(unit.tx, id).await?.ok_or_else(unknown_job)?,
+        None => return Err(unknown_job()),
+    };
+    let row = jobs::get_of(unit.tx, job, account, region)
         .await?
         .ok_or_else(unknown_job)?;
     let connected = matches!(connection.connection.approval, Approval::Connected(_));
@@ -441,7 +444,9 @@ impl App {
                 row.job.step(JobInput::Check { fence: token.fence })?;
                 let none = || AppError::invalid("NO_CONTENT", "the job has no such content");
                 let id = row.deployment.ok_or_else(none)?;
-                let deployment = deployments::get(unit.tx, id).await?.ok_or_else(unknown_job)?;
+                let deployment = deployments::get_of(unit.tx, id, row.account)
+                    .await?
+                    .ok_or_else(unknown_job)?;
                 let digest = match what {
                     Content::Template => deployment.rendered.map(|(digest, _)| digest).ok_or_else(none)?,
                     Content::Bundle => {
@@ -473,7 +478,9 @@ impl App {
                 let row = job_of(unit, &peer, token.job).await?;
                 row.job.step(JobInput::Check { fence: token.fence })?;
                 let id = row.deployment.ok_or_else(unknown_job)?;
-                let mut deployment = deployments::get(unit.tx, id).await?.ok_or_else(unknown_job)?;
+                let mut deployment = deployments::get_of(unit.tx, id, row.account)
+                    .await?
+                    .ok_or_else(unknown_job)?;
                 let verdict = leave(unit, &row, &mut deployment, act).await?;
                 tracing::info!(
                     deployment.id = %id, job.id = %token.job, account = %row.account, region = %row.region,
@@ -496,7 +503,9 @@ impl App {
                 let row = job_of(unit, &peer, token.job).await?;
                 row.job.step(JobInput::Check { fence: token.fence })?;
                 let id = row.deployment.ok_or_else(unknown_job)?;
-                let mut deployment = deployments::get(unit.tx, id).await?.ok_or_else(unknown_job)?;
+                let mut deployment = deployments::get_of(unit.tx, id, row.account)
+                    .await?
+                    .ok_or_else(unknown_job)?;
                 deployments::tell_stack(unit.tx, &mut deployment, &events).await?;
                 deployments::put(unit.tx, &mut deployment).await?;
                 Ok(())
@@ -601,6 +610,9 @@ async fn leave(
 /// Renews leases for a session; those that are not the agent's any more are left out.
 async fn renew(unit: &mut Unit<'_>, session: &Session, held: &[Token]) -> Result<Vec<Token>, AppError> {
     let mut renewed = Vec::new();
+    // In one order, so that two sessions of one agent do not wait for each other.
+    let mut held: Vec<&Token> = held.iter().collect();
+    held.sort_by_key(|token| token.job);
     for token in held {
         let mut row = match job_of(unit, &session.peer, token.job).await {
             Ok(row) => row,
@@ -643,7 +655,7 @@ async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) ->
         },
         (_, None) => return Err(AppError::internal("a stack job without a deployment")),
         (work, Some(deployment)) => {
-            let mut deployment = deployments::get(unit.tx, deployment)
+            let mut deployment = deployments::get_of(unit.tx, deployment, row.account)
                 .await?
                 .ok_or_else(unknown_job)?;
             if let Ok(step) = deployment.deployment.step(DeploymentInput::Taken { job: id }) {
@@ -748,7 +760,7 @@ async fn tags(unit: &mut Unit<'_>, deployment: &DeploymentRow) -> Result<Vec<(St
     // the policies of repositories with this tag only. So bundles made for Proton need no change for their pulls to be granted.
     tags.push(("hadron:managed".to_owned(), "true".to_owned()));
     // The target's own id tells the stacks of two incarnations of one name apart.
-    if let Some(target) = targets::by_id(unit.tx, deployment.target_id).await? {
+    if let Some(target) = targets::seen(unit.tx, deployment.target_id).await? {
         tags.push(("hadron:target".to_owned(), target.id.as_uuid().to_string()));
     }
     Ok(tags)

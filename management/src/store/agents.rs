@@ -2,8 +2,8 @@
 
 use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, Region, SessionId, Timestamp};
 
-use super::StoreError;
-use super::db::{Row, Sequence, Topic, Tx, params};
+use super::{StoreError, UNREAD};
+use super::db::{Row, Topic, Tx, params};
 
 macro_rules! agent_columns {
     () => {
@@ -62,7 +62,6 @@ fn from_row(row: &Row) -> Result<AgentRow, StoreError> {
 
 /// Inserts a freshly enrolled agent.
 pub async fn insert(tx: &mut Tx, agent: &AgentRow) -> Result<(), StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     tx.execute(
         "INSERT INTO agent (id, connection_id, account, region, principal, key_fingerprint, serial, not_after, epoch,
                             version, session_id, enrolled_at, last_seen, changed)
@@ -80,7 +79,7 @@ pub async fn insert(tx: &mut Tx, agent: &AgentRow) -> Result<(), StoreError> {
             &agent.version,
             agent.enrolled_at,
             agent.last_seen,
-            changed
+            UNREAD
         ],
     )
     .await?;
@@ -90,10 +89,9 @@ pub async fn insert(tx: &mut Tx, agent: &AgentRow) -> Result<(), StoreError> {
 
 /// An agent has a new certificate. Its session goes on.
 pub async fn renew(tx: &mut Tx, agent: &AgentRow) -> Result<(), StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     tx.execute(
         "UPDATE agent SET principal = $2, key_fingerprint = $3, serial = $4, not_after = $5, changed = $6 WHERE id = $1",
-        &params![agent.id, &agent.principal, &agent.key_fingerprint, &agent.serial, agent.not_after, changed],
+        &params![agent.id, &agent.principal, &agent.key_fingerprint, &agent.serial, agent.not_after, UNREAD],
     )
     .await?;
     tx.after_commit(Topic::Changes);
@@ -119,10 +117,9 @@ pub async fn open_session(
     version: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     tx.execute(
         "UPDATE agent SET session_id = $2, version = $3, last_seen = $4, changed = $5 WHERE id = $1",
-        &params![id, session, version, now, changed],
+        &params![id, session, version, now, UNREAD],
     )
     .await?;
     tx.after_commit(Topic::Changes);
@@ -131,10 +128,9 @@ pub async fn open_session(
 
 /// The session has ended, unless the agent has a newer one.
 pub async fn close_session(tx: &mut Tx, session: SessionId, now: Timestamp) -> Result<(), StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     tx.execute(
         "UPDATE agent SET session_id = NULL, last_seen = $2, changed = $3 WHERE session_id = $1",
-        &params![session, now, changed],
+        &params![session, now, UNREAD],
     )
     .await?;
     tx.after_commit(Topic::Changes);
@@ -159,11 +155,10 @@ pub async fn any_silent(tx: &mut Tx, before: Timestamp) -> Result<bool, StoreErr
 
 /// Sessions that nobody has heard of since `before`: their hub died with them.
 pub async fn close_silent(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     tx.after_commit(Topic::Changes);
     tx.execute(
         "UPDATE agent SET session_id = NULL, changed = $2 WHERE session_id IS NOT NULL AND last_seen < $1",
-        &params![before, changed],
+        &params![before, UNREAD],
     )
     .await
 }

@@ -4,8 +4,8 @@ use hadron_domain::arn::Resource;
 use hadron_domain::connection::{Approval, Connection};
 use hadron_proto::vocab::{AccountId, ConnectionId, EnvironmentName, Region};
 
-use super::db::{Row, Sequence, Topic, Tx, params};
-use super::{StoreError, events, json, tags, to_json};
+use super::db::{Row, Topic, Tx, params};
+use super::{UNREAD, StoreError, events, json, tags, to_json};
 
 macro_rules! connection_columns {
     () => {
@@ -60,7 +60,6 @@ fn from_row(row: &Row) -> Result<ConnectionRow, StoreError> {
 /// # Errors
 /// [`StoreError::Conflict`] when a live one of the same account, environment and Region exists.
 pub async fn insert(tx: &mut Tx, row: &ConnectionRow) -> Result<(), StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     let c = &row.connection;
     let environment = match row.kind {
         ConnectionKind::Environment => c.environment.as_str(),
@@ -79,7 +78,7 @@ pub async fn insert(tx: &mut Tx, row: &ConnectionRow) -> Result<(), StoreError> 
             c.epoch,
             to_json(c)?,
             row.pinned_role_id.clone(),
-            changed
+            UNREAD
         ],
     )
     .await?;
@@ -115,11 +114,10 @@ pub async fn put(tx: &mut Tx, row: &ConnectionRow) -> Result<(), StoreError> {
         .await?
         .map(|before| before.get::<String>("status"))
         .transpose()?;
-    let changed = tx.next(Sequence::CHANGE).await?;
     let c = &row.connection;
     tx.execute(
         "UPDATE connection SET status = $2, epoch = $3, state = $4, pinned_role_id = $5, changed = $6 WHERE id = $1",
-        &params![c.id, c.approval.word(), c.epoch, to_json(c)?, row.pinned_role_id.clone(), changed],
+        &params![c.id, c.approval.word(), c.epoch, to_json(c)?, row.pinned_role_id.clone(), UNREAD],
     )
     .await?;
     told(tx, row, before.as_deref()).await?;
@@ -127,7 +125,39 @@ pub async fn put(tx: &mut Tx, row: &ConnectionRow) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// One connection, deleted ones included.
+/// One connection, deleted ones included, that stays as it is until the transaction ends. Those who ask like this do not keep
+/// each other waiting; whoever decides about the connection waits for them, and they for them.
+pub async fn shared(tx: &mut Tx, id: ConnectionId) -> Result<Option<ConnectionRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                connection_columns!(),
+                " FROM connection WHERE id = $1 /*for-share*/"
+            ),
+            &params![id],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// Like [`shared`], for whoever holds rows already that a decision about the connection may wait for: it does not wait, but
+/// refuses to go on while somebody decides.
+pub async fn shared_now(tx: &mut Tx, id: ConnectionId) -> Result<Option<ConnectionRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                connection_columns!(),
+                " FROM connection WHERE id = $1 /*for-share-nowait*/"
+            ),
+            &params![id],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// One connection, deleted ones included, to decide about it: nobody else reads it for good until the transaction ends.
 pub async fn get(tx: &mut Tx, id: ConnectionId) -> Result<Option<ConnectionRow>, StoreError> {
     let row = tx
         .query_opt(
@@ -157,7 +187,7 @@ pub async fn management(tx: &mut Tx) -> Result<Option<ConnectionRow>, StoreError
     row.as_ref().map(from_row).transpose()
 }
 
-/// Live connections of an account and Region, oldest first.
+/// Live connections of an account and Region, oldest first. They stay as they are until the transaction ends.
 pub async fn of_account(
     tx: &mut Tx,
     account: AccountId,
@@ -167,7 +197,7 @@ pub async fn of_account(
         concat!(
             "SELECT ",
             connection_columns!(),
-            " FROM connection WHERE account = $1 AND region = $2 AND status <> 'DELETED' ORDER BY id"
+            " FROM connection WHERE account = $1 AND region = $2 AND status <> 'DELETED' ORDER BY id /*for-share*/"
         ),
         &params![account, region],
     )

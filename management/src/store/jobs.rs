@@ -9,7 +9,7 @@ use super::{StoreError, corrupt, json, to_json};
 
 macro_rules! job_columns {
     () => {
-        "id, account, region, connection_id, deployment_id, kind, label, payload, status, at, holder, started, fence, attempts, losses, created_at"
+        "id, account, region, connection_id, deployment_id, kind, label, payload, status, at, holder, started, fence, attempts, losses, handovers, created_at"
     };
 }
 
@@ -159,6 +159,7 @@ fn from_row(row: &Row) -> Result<JobRow, StoreError> {
             fence: row.get("fence")?,
             attempts: row.get("attempts")?,
             losses: row.get("losses")?,
+            handovers: row.get("handovers")?,
         },
         account: row.text_as("account")?,
         region: row.text_as("region")?,
@@ -182,8 +183,8 @@ pub async fn insert(tx: &mut Tx, row: &JobRow) -> Result<(), StoreError> {
     let (status, at, holder, started) = columns(&row.job);
     tx.execute(
         "INSERT INTO job (id, account, region, connection_id, deployment_id, kind, label, payload, status, at, holder,
-                          started, fence, attempts, losses, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                          started, fence, attempts, losses, handovers, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         &params![
             row.job.id,
             row.account,
@@ -200,6 +201,7 @@ pub async fn insert(tx: &mut Tx, row: &JobRow) -> Result<(), StoreError> {
             row.job.fence,
             row.job.attempts,
             row.job.losses,
+            row.job.handovers,
             row.created_at
         ],
     )
@@ -213,9 +215,10 @@ pub async fn put(tx: &mut Tx, row: &JobRow) -> Result<(), StoreError> {
     let job = &row.job;
     let (status, at, holder, started) = columns(job);
     tx.execute(
-        "UPDATE job SET status = $2, at = $3, holder = $4, started = $5, fence = $6, attempts = $7, losses = $8
-         WHERE id = $1",
-        &params![job.id, status, at, holder, started, job.fence, job.attempts, job.losses],
+        "UPDATE job SET status = $2, at = $3, holder = $4, started = $5, fence = $6, attempts = $7, losses = $8,
+             handovers = $9
+         WHERE id = $1 AND account = $10",
+        &params![job.id, status, at, holder, started, job.fence, job.attempts, job.losses, job.handovers, row.account],
     )
     .await?;
     if status == "READY" {
@@ -237,6 +240,49 @@ pub async fn get(tx: &mut Tx, id: JobId) -> Result<Option<JobRow>, StoreError> {
         )
         .await?;
     row.as_ref().map(from_row).transpose()
+}
+
+/// The connection of a job of this account and Region. Nothing is locked, and nothing has to be: a job's connection never
+/// changes.
+pub async fn connection_of(
+    tx: &mut Tx,
+    id: JobId,
+    account: AccountId,
+    region: &Region,
+) -> Result<Option<ConnectionId>, StoreError> {
+    let row = tx
+        .query_opt(
+            "SELECT connection_id FROM job WHERE id = $1 AND account = $2 AND region = $3",
+            &params![id, account, region],
+        )
+        .await?;
+    row.map(|row| row.text_as("connection_id")).transpose()
+}
+
+/// One job, locked until the transaction ends, if it is one of this account and Region: what an agent names.
+pub async fn get_of(
+    tx: &mut Tx,
+    id: JobId,
+    account: AccountId,
+    region: &Region,
+) -> Result<Option<JobRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                job_columns!(),
+                " FROM job WHERE id = $1 AND account = $2 AND region = $3 /*for-update*/"
+            ),
+            &params![id, account, region],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// Whether there is such a job. Nothing is locked.
+pub async fn exists(tx: &mut Tx, id: JobId) -> Result<bool, StoreError> {
+    let row = tx.query_opt("SELECT id FROM job WHERE id = $1", &params![id]).await?;
+    Ok(row.is_some())
 }
 
 /// Jobs of a connection that an agent of this account, Region and abilities may take now, oldest first. Whether the connection is
@@ -296,13 +342,13 @@ pub async fn expired(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<JobI
     .collect()
 }
 
-/// Jobs of a connection that somebody holds.
-pub async fn leased_of_connection(tx: &mut Tx, connection: ConnectionId) -> Result<Vec<JobRow>, StoreError> {
+/// Jobs of a connection that have not ended, all of them locked until the transaction ends.
+pub async fn open_of_connection(tx: &mut Tx, connection: ConnectionId) -> Result<Vec<JobRow>, StoreError> {
     tx.query(
         concat!(
             "SELECT ",
             job_columns!(),
-            " FROM job WHERE connection_id = $1 AND status = 'LEASED' /*for-update*/"
+            " FROM job WHERE connection_id = $1 AND status IN ('READY', 'LEASED') ORDER BY id /*for-update*/"
         ),
         &params![connection],
     )

@@ -83,6 +83,11 @@ async fn metrics(State(parts): State<Parts>) -> impl IntoResponse {
                 "Deployments that have not ended.",
                 counts.deployments_active,
             );
+            gauge(
+                "hadron_replicas",
+                "Hub processes that work on this database and were heard of lately, this one included.",
+                counts.replicas,
+            );
             gauge("hadron_database_up", "Whether the database answers.", 1);
         }
         Err(_) => gauge("hadron_database_up", "Whether the database answers.", 0),

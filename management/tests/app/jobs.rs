@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use hadron_domain::authority::Role;
-use hadron_domain::job::{JobState, MAX_ATTEMPTS, MAX_LOSSES};
+use hadron_domain::job::{JobState, MAX_ATTEMPTS, MAX_HANDOVERS, MAX_LOSSES};
 use hadron_management::app::effects::{FailureKind, Outcome};
 use hadron_management::app::work::{Offer, Verdict};
 use hadron_management::app::{AppError, ErrorKind, Notice};
 use hadron_management::reconcile;
-use hadron_management::store::jobs;
+use hadron_management::store::{StoreError, jobs, params};
 use hadron_proto::vocab::JobId;
 
 use crate::agent::{Agent, abilities, applied, event, execute, failed};
@@ -211,16 +211,30 @@ scenarios! {
         assert_eq!(world.target(&environment("prd")).await.status, "SUCCEEDED");
     }
 
-    async fn a_job_that_everybody_hands_on_is_given_up(world: World) {
+    async fn a_job_that_everybody_hands_on_rests_and_is_given_up_after_a_day(world: World) {
         let (agent, mut offer) = taken(&world).await;
-        for _ in 1..MAX_ATTEMPTS {
+        // An agent whose disk is full, for some minutes: that ends no deployment that is in order.
+        for handed_back in 1..=MAX_ATTEMPTS + 3 {
             world.app.handover(&agent.peer, offer.token, "").await.unwrap();
+            if handed_back > 2 {
+                assert!(agent.take(&world).await.is_empty(), "no rest after {handed_back}");
+                world.pass(Duration::from_secs(61)).await;
+            }
             offer = agent.take_one(&world).await;
         }
+        assert_eq!(world.target(&environment("prd")).await.status, "IN_PROGRESS");
+        let nearly = params![MAX_HANDOVERS - 1];
+        let done: Result<u64, StoreError> = world.app.db().write("a day passes", move |tx| Box::pin(async move {
+            tx.execute("UPDATE job SET handovers = $1", &nearly).await
+        })).await;
+        assert_eq!(done.unwrap(), 1);
         world.app.handover(&agent.peer, offer.token, "").await.unwrap();
         world.settle().await;
+        world.pass(Duration::from_secs(61)).await;
         assert!(agent.take(&world).await.is_empty());
-        assert_eq!(world.target(&environment("prd")).await.status, "FAILED");
+        let row = world.target(&environment("prd")).await;
+        assert_eq!(row.status, "FAILED");
+        assert!(row.message.contains("handed it back"), "{}", row.message);
         assert!(world.active().await.is_empty());
     }
 

@@ -14,6 +14,7 @@
 
 mod agent;
 pub mod bugs;
+pub mod campaign;
 mod chaos;
 mod checks;
 mod convert;

@@ -104,9 +104,7 @@ where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
     E: From<StoreError>,
 {
-    let polled = catch_unwind(AssertUnwindSafe(|| {
-        work(tx).as_mut().poll(&mut Context::from_waker(Waker::noop()))
-    }));
+    let polled = catch_unwind(AssertUnwindSafe(|| poll(work(tx))));
     let outcome = match polled {
         Ok(Poll::Ready(outcome)) => outcome,
         Ok(Poll::Pending) => Err(E::from(StoreError::misuse(
@@ -117,7 +115,15 @@ where
     };
     let value = outcome?;
     tx.verdict()?;
+    match poll(Box::pin(tx.finish())) {
+        Poll::Ready(finished) => finished?,
+        Poll::Pending => Err(StoreError::misuse(label, "SQLite's statements never wait"))?,
+    }
     Ok(value)
+}
+
+fn poll<T>(mut future: BoxFuture<'_, T>) -> Poll<T> {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
 pub(in crate::store::db) fn panicked(panic: &(dyn Any + Send)) -> String {
