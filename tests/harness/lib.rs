@@ -16,12 +16,15 @@ pub mod faults;
 pub mod fleet;
 pub mod hub;
 pub mod invariants;
+pub mod models;
 pub mod paths;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod scenario;
 pub mod shell;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod store;
 pub mod wait;
 pub mod world;
