@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use hadron_proto::fault::{Bug, bug};
 use hadron_proto::vocab::Digest;
 use hadron_proto::vocab::EventId;
 
@@ -86,6 +87,9 @@ impl App {
             self.once(label, work).await.map_err(|(error, _)| error)?
         };
         for notice in made.notices {
+            if matches!(notice, Notice::Close { .. }) {
+                hadron_proto::fault::point("C04");
+            }
             // Nobody listening is fine: there is no live session then.
             let _ = self.0.notices.send(notice);
         }
@@ -187,7 +191,11 @@ impl App {
             .db
             .write(label, move |tx| {
                 Box::pin(async move {
-                    let now = tx.now().await?;
+                    let now = if bug(Bug::LeaseByWallClock) {
+                        app.0.clock.now()
+                    } else {
+                        tx.now().await?
+                    };
                     let mut unit = Unit {
                         tx,
                         app,
