@@ -54,6 +54,24 @@ async fn finds_out_what_was_lost() -> Result<()> {
     let said = agent.process().printed().lines().count();
     stage.world.emulator.heal().await?;
 
+    // The hub looks every few seconds how far its database is.
+    let before: u64 = rusqlite::Connection::open(&backup)?.query_row(
+        "SELECT value FROM sequence WHERE name = 'fence'",
+        [],
+        |row| row.get(0),
+    )?;
+    let mark = stage.world.hub.folder().join("high-water.json");
+    wait::until(
+        "the mark to be ahead of the backup",
+        Duration::from_secs(30),
+        || async {
+            let text = std::fs::read(&mark).unwrap_or_default();
+            let mark: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+            Ok((mark["fence"].as_u64() > Some(before)).then_some(()))
+        },
+    )
+    .await?;
+
     // The hub does not work on a database of which it knows that it is old.
     let folder = stage.world.hub.folder().to_owned();
     let refused = stage

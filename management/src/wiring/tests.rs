@@ -184,7 +184,7 @@ async fn streams_of_people_are_bounded_and_agents_do_not_notice() {
     let world = World::with(&[("limits.api_streams", "1")]).await;
     let (_, channel) = world.channel(&world.hub().ready().api, None).await;
     let mut client = wire::agents_service_client::AgentsServiceClient::new(channel);
-    let text = "hadron_for_a_test";
+    let text = format!("hadron_{}", "A".repeat(43));
     let row = crate::store::requests::TokenRow {
         digest: hadron_proto::vocab::Digest::of(text.as_bytes()),
         name: "test".to_owned(),
