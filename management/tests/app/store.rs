@@ -327,7 +327,10 @@ scenarios! {
             assert_eq!(jobs::waiting(unit.tx).await?, [(whose, place.clone(), at(0))]);
             assert_eq!(jobs::expired(unit.tx, at(1), 9).await?, []);
             let expired = jobs::expired(unit.tx, at(2), 9).await?;
-            assert_eq!(jobs::leased_of_connection(unit.tx, id).await?.iter().map(|row| row.job.id).collect::<Vec<_>>(), expired);
+            let open = jobs::open_of_connection(unit.tx, id).await?;
+            assert!(open.is_sorted_by_key(|row| row.job.id) && open.iter().all(|row| !row.job.is_over()));
+            let leased = open.iter().filter(|row| matches!(row.job.state, JobState::Leased { .. }));
+            assert_eq!(leased.map(|row| row.job.id).collect::<Vec<_>>(), expired);
             assert_eq!((expired.len(), jobs::held_by(unit.tx, session).await?), (1, 1));
             assert_eq!(jobs::forget(unit.tx, at(4)).await?, 1);
             Ok(())
