@@ -363,6 +363,7 @@ async fn enrol_until_done(
     loop {
         match enrol::enrol(settings, credentials, now, agent).await {
             Ok(certificate) => {
+                hadron_proto::fault::point("C08");
                 info!(agent.id = %certificate.agent_id(), hub.id = %certificate.hub_id(), not_after = %certificate.not_after, "Enrolled");
                 return certificate;
             }

@@ -261,6 +261,7 @@ impl<D: Dial, W: Worker> Session<D, W> {
         handovers: Vec<(Token, String)>,
         until: Instant,
     ) {
+        hadron_proto::fault::point("C70");
         let resumed: Vec<Token> = welcome
             .resumed
             .iter()
@@ -386,6 +387,7 @@ impl<D: Dial, W: Worker> Session<D, W> {
         let lease = if lease.is_zero() { stream.lease } else { lease };
         match self.runner.offer(offer, held::stop_at(stream.proven, lease)) {
             Taken::Started(token) => {
+                hadron_proto::fault::point("C12");
                 stream.say(Say::Started(wire::Started {
                     token: Some(wire_token(token)),
                 }))?;
@@ -424,6 +426,7 @@ impl<D: Dial, W: Worker> Session<D, W> {
             .partition(|(proof, ..)| *proof <= reply.sequence);
         stream.handing = rest;
         for (_, token, _) in heard {
+            hadron_proto::fault::point("C71");
             self.forget(token);
         }
     }

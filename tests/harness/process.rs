@@ -102,6 +102,16 @@ impl Process {
         Ok(())
     }
 
+    /// How it has ended; `None` while it runs.
+    ///
+    /// # Errors
+    /// When it cannot be asked for.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.child
+            .try_wait()
+            .with_context(|| format!("asking for {}", self.name))
+    }
+
     /// Ends it at once, as a power cut would.
     ///
     /// # Errors

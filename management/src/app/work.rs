@@ -312,6 +312,7 @@ impl App {
                     peer,
                 };
                 let resumed = renew(unit, &session, &held).await?;
+                hadron_proto::fault::point("C74");
                 Ok((session, resumed))
             })
         })
@@ -416,6 +417,7 @@ impl App {
                     row.job = row.job.step(take)?.next;
                     let offer = self::offer(unit, &row, connection).await?;
                     jobs::put(unit.tx, &row).await?;
+                    hadron_proto::fault::point("C18");
                     offers.push(offer);
                 }
                 let next = jobs::next_ready_at(unit.tx, agent.account, region, unit.now).await?;
@@ -454,6 +456,7 @@ impl App {
                     };
                     deployments::tell(unit.tx, &mut deployment, unit.now, Source::Agent, text).await?;
                     deployments::put(unit.tx, &mut deployment).await?;
+                    hadron_proto::fault::point("C17");
                 }
                 Ok(())
             })
@@ -511,6 +514,7 @@ impl App {
                     .await?
                     .ok_or_else(unknown_job)?;
                 let verdict = leave(unit, &row, &mut deployment, act).await?;
+                hadron_proto::fault::point("C35");
                 tracing::info!(
                     deployment.id = %id, job.id = %token.job, account = %row.account, region = %row.region,
                     granted = verdict == Verdict::Granted, "the agent of {} asked for leave to act", row.label
@@ -537,6 +541,7 @@ impl App {
                     .ok_or_else(unknown_job)?;
                 deployments::tell_stack(unit.tx, &mut deployment, &events).await?;
                 deployments::put(unit.tx, &mut deployment).await?;
+                hadron_proto::fault::point("C75");
                 Ok(())
             })
         })
@@ -561,6 +566,7 @@ impl App {
                     return Ok(());
                 }
                 jobs::put(unit.tx, &row).await?;
+                hadron_proto::fault::point("C37");
                 unit.job_ended(&row, outcome).await
             })
         })

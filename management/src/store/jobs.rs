@@ -281,7 +281,9 @@ pub async fn get_of(
 
 /// Whether there is such a job. Nothing is locked.
 pub async fn exists(tx: &mut Tx, id: JobId) -> Result<bool, StoreError> {
-    let row = tx.query_opt("SELECT id FROM job WHERE id = $1", &params![id]).await?;
+    let row = tx
+        .query_opt("SELECT id FROM job WHERE id = $1", &params![id])
+        .await?;
     Ok(row.is_some())
 }
 
@@ -358,7 +360,8 @@ pub async fn ready(
     .collect()
 }
 
-const NEXT_READY: &str = "SELECT at FROM job WHERE account = $1 AND region = $2 AND status = 'READY' AND at > $3
+const NEXT_READY: &str =
+    "SELECT at FROM job WHERE account = $1 AND region = $2 AND status = 'READY' AND at > $3
      ORDER BY at LIMIT 1";
 
 /// When the next job of this account and Region that may not be taken yet may be.
@@ -372,7 +375,8 @@ pub async fn next_ready_at(
     row.map(|row| row.get("at")).transpose()
 }
 
-const WAITING: &str = "SELECT account, region, MIN(at) AS at FROM job WHERE status = 'READY' GROUP BY account, region";
+const WAITING: &str =
+    "SELECT account, region, MIN(at) AS at FROM job WHERE status = 'READY' GROUP BY account, region";
 
 /// Lanes with jobs that wait for an agent, and since when or from when on the first of each does.
 pub async fn waiting(tx: &mut Tx) -> Result<Vec<(AccountId, Region, Timestamp)>, StoreError> {
@@ -441,13 +445,19 @@ mod tests {
         let TestDb { db, .. } = &testing::sqlite().await;
         for (sql, wanted) in [
             (READY, "USING INDEX job_ready (account=? AND region=? AND at<?)"),
-            (NEXT_READY, "USING COVERING INDEX job_ready (account=? AND region=? AND at>?)"),
+            (
+                NEXT_READY,
+                "USING COVERING INDEX job_ready (account=? AND region=? AND at>?)",
+            ),
             (WAITING, "SCAN job USING COVERING INDEX job_ready"),
             (GET_MANY[0], "sqlite_autoindex_job_1 (id=?)"),
         ] {
             let plan = testing::plan(db, sql).await;
             assert!(plan.contains(wanted), "{sql}\n{plan}");
-            assert!(sql == GET_MANY[0] || !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+            assert!(
+                sql == GET_MANY[0] || !plan.contains("TEMP B-TREE"),
+                "{sql}\n{plan}"
+            );
         }
     }
 }

@@ -103,13 +103,19 @@ async fn run(
     // What was decided about it before it stands on the roll, the next pulse tells.
     let place = api.roll.enter(&session);
     info!(session.id = %session.id, region = %session.region, resumed = resumed.len(), "An agent opened a session");
+    hadron_proto::fault::point("C09");
     let counted = Counted::new(&api.live);
     let mut live = Live::new(&api, session, place, not_after, out.clone());
     let end = match live.welcome(&resumed) {
         Ok(()) => live.serve(incoming).await,
         Err(end) => end,
     };
-    let Live { session, place, out: own, .. } = live;
+    let Live {
+        session,
+        place,
+        out: own,
+        ..
+    } = live;
     match &end {
         End::Gone => info!(session.id = %session.id, "The agent closed its session"),
         End::GoAway(reason, _) => info!(session.id = %session.id, reason, "A session was closed"),
@@ -128,7 +134,8 @@ async fn run(
 /// same.
 fn return_within(sessions: usize) -> Duration {
     let (least, most) = RETURN_WITHIN;
-    let all = Duration::from_secs(u64::try_from(sessions / RETURN_RATE).unwrap_or(u64::MAX)).clamp(least, most);
+    let all =
+        Duration::from_secs(u64::try_from(sessions / RETURN_RATE).unwrap_or(u64::MAX)).clamp(least, most);
     least + (all - least).mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
@@ -450,6 +457,9 @@ impl Live {
                 Err(error) => return later(error),
             }
         };
+        if !renewed.is_empty() {
+            hadron_proto::fault::point("C13");
+        }
         let lost: Vec<Token> = held
             .into_iter()
             .filter(|token| !renewed.contains(token))
@@ -541,6 +551,7 @@ impl Live {
             let taken = u32::try_from(offers.len()).unwrap_or(u32::MAX);
             let lease = self.api.app.settings().lease;
             for offer in offers {
+                hadron_proto::fault::point("C10");
                 info!(
                     job.id = %offer.token.job, fence = offer.token.fence, attempt = offer.attempt,
                     deployment.id = offer.deployment.map(tracing::field::display), "Offered {}", offer.label
@@ -601,7 +612,10 @@ mod tests {
         assert_eq!(seconds(1), (5.0, 5.0));
         assert_eq!(seconds(500), (5.0, 5.0));
         let (least, most) = seconds(10_000);
-        assert!(least >= 17.5 && most <= 30.0 && most - least > 5.0, "{least} to {most}");
+        assert!(
+            least >= 17.5 && most <= 30.0 && most - least > 5.0,
+            "{least} to {most}"
+        );
         assert!(seconds(1_000_000).1 <= 30.0);
     }
 }

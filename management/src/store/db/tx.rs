@@ -92,6 +92,8 @@ pub struct Tx {
     now: Option<Timestamp>,
     label: &'static str,
     clock: Clock,
+    #[cfg(any(test, feature = "testing"))]
+    order: super::order::Order,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +105,7 @@ enum State {
 }
 
 impl Tx {
-    pub(super) const fn new(engine: Engine, clock: Clock) -> Self {
+    pub(super) fn new(engine: Engine, clock: Clock) -> Self {
         Self {
             engine,
             state: State::Clean,
@@ -113,6 +115,8 @@ impl Tx {
             now: None,
             label: "",
             clock,
+            #[cfg(any(test, feature = "testing"))]
+            order: super::order::Order::default(),
         }
     }
 
@@ -123,6 +127,8 @@ impl Tx {
         self.made.clear();
         self.late.clear();
         self.now = None;
+        #[cfg(any(test, feature = "testing"))]
+        self.order.clear();
         self.label = label;
         match &mut self.engine {
             Engine::Sqlite(session) => session.label = label,
@@ -165,7 +171,9 @@ impl Tx {
             Engine::Sqlite(session) => session.query(sql, params),
             Engine::Postgres(session) => session.query(sql, params).await,
         };
-        self.leave(outcome)
+        let outcome = self.leave(outcome);
+        self.watch(sql, params, outcome.as_deref().unwrap_or_default());
+        outcome
     }
 
     /// Runs a statement that returns at most one row.
@@ -207,6 +215,7 @@ impl Tx {
             Engine::Sqlite(session) => session.execute(sql, params),
             Engine::Postgres(session) => session.execute(sql, params).await,
         };
+        self.watch(sql, params, &[]);
         self.leave(outcome)
     }
 
@@ -410,6 +419,21 @@ impl Tx {
     pub(in crate::store) const fn is_sqlite(&self) -> bool {
         matches!(self.engine, Engine::Sqlite(_))
     }
+
+    /// Tests look at the order of locks; nobody else has anything to do here.
+    #[cfg(any(test, feature = "testing"))]
+    fn watch(&mut self, sql: &'static str, params: &[Value], rows: &[Row]) {
+        self.order.ran(self.label, sql, params, rows);
+    }
+
+    /// This transaction only reads.
+    pub(super) fn only_reads(&mut self) {
+        #[cfg(any(test, feature = "testing"))]
+        self.order.only_reads();
+    }
+
+    #[cfg(not(any(test, feature = "testing")))]
+    const fn watch(&self, _: &'static str, _: &[Value], _: &[Row]) {}
 
     fn enter(&mut self) -> Result<(), StoreError> {
         self.verdict()?;
