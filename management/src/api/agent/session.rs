@@ -276,6 +276,8 @@ struct Live {
     silence: Duration,
     /// When to look for jobs although nothing has woken us; there is nothing to look for otherwise.
     look_at: Option<Instant>,
+    /// The last look took as many jobs as there was room for: there may be more.
+    more: bool,
     /// When the certificate ends.
     ends: Instant,
 }
@@ -293,6 +295,7 @@ impl Live {
             credit: 0,
             heard: now,
             look_at: None,
+            more: false,
             ends,
         }
     }
@@ -414,7 +417,11 @@ impl Live {
         match message {
             Some(Said::Demand(demand)) => {
                 self.credit = self.credit.saturating_add(demand.jobs).min(MAX_CREDIT);
-                self.ask().await
+                if self.more {
+                    self.look().await
+                } else {
+                    self.ask().await
+                }
             }
             Some(Said::Heartbeat(heartbeat)) => self.heartbeat(heartbeat).await,
             Some(Said::Started(started)) => {
@@ -561,10 +568,10 @@ impl Live {
                 self.place.took();
             }
             self.wait(next);
-            if taken < limit {
+            self.more = taken == limit;
+            if !self.more {
                 return Ok(());
             }
-            // There may be more.
         }
     }
 
