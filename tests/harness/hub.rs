@@ -33,6 +33,7 @@ pub struct Ready {
 /// A running hub.
 #[derive(Debug)]
 pub struct Hub {
+    binary: PathBuf,
     process: Process,
     folder: PathBuf,
     ready: Ready,
@@ -44,7 +45,15 @@ impl Hub {
     /// # Errors
     /// When it does not come up.
     pub async fn start(folder: &Path, emulator: &str, more: &str) -> Result<Self> {
-        Self::start_in(&folder.join("hub"), emulator, more).await
+        Self::start_in(&paths::binary("hadron-hub")?, &folder.join("hub"), emulator, more).await
+    }
+
+    /// The same with another binary than the one of this build.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start_binary(binary: &Path, folder: &Path, emulator: &str, more: &str) -> Result<Self> {
+        Self::start_in(binary, &folder.join("hub"), emulator, more).await
     }
 
     /// Starts another hub beside this one, called `name`, with the same CA and sealing key. `more` has to name the database
@@ -59,14 +68,14 @@ impl Hub {
             // Keeps the permissions.
             std::fs::copy(self.folder.join(file), folder.join(file)).with_context(|| file.to_owned())?;
         }
-        Self::start_in(&folder, emulator, more).await
+        Self::start_in(&self.binary, &folder, emulator, more).await
     }
 
-    async fn start_in(folder: &Path, emulator: &str, more: &str) -> Result<Self> {
+    async fn start_in(binary: &Path, folder: &Path, emulator: &str, more: &str) -> Result<Self> {
         // A port that was free may be somebody else's a moment later: other worlds start at the same time.
         let mut tries = 0;
         loop {
-            match Self::start_once(folder, emulator, more).await {
+            match Self::start_once(binary, folder, emulator, more).await {
                 Err(error) if tries < 3 && format!("{error:#}").contains("Address already in use") => {
                     tries += 1
                 }
@@ -75,8 +84,8 @@ impl Hub {
         }
     }
 
-    async fn start_once(folder: &Path, emulator: &str, more: &str) -> Result<Self> {
-        let mut hub = Self::launch(folder, emulator, more, &Variables::new())?;
+    async fn start_once(binary: &Path, folder: &Path, emulator: &str, more: &str) -> Result<Self> {
+        let mut hub = Self::launch_binary(binary, folder, emulator, more, &Variables::new())?;
         hub.wait_ready().await?;
         Ok(hub)
     }
@@ -87,6 +96,16 @@ impl Hub {
     /// # Errors
     /// When it cannot be started.
     pub fn launch(folder: &Path, emulator: &str, more: &str, variables: &Variables) -> Result<Self> {
+        Self::launch_binary(&paths::binary("hadron-hub")?, folder, emulator, more, variables)
+    }
+
+    fn launch_binary(
+        binary: &Path,
+        folder: &Path,
+        emulator: &str,
+        more: &str,
+        variables: &Variables,
+    ) -> Result<Self> {
         let folder = folder.to_owned();
         std::fs::create_dir_all(&folder).context("a folder for the hub")?;
         let (enrol, jobs, api, admin) = (free_port()?, free_port()?, free_port()?, free_port()?);
@@ -117,8 +136,9 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
             data = folder.display(),
         );
         std::fs::write(folder.join("hub.toml"), text).context("hub.toml")?;
-        let process = spawn(&folder, None, variables)?;
+        let process = spawn(binary, &folder, None, variables)?;
         Ok(Self {
+            binary: binary.to_owned(),
             process,
             ready: Ready::none(),
             folder,
@@ -189,7 +209,7 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
         self.process.kill()?;
         let _ = std::fs::remove_file(self.folder.join("ready.json"));
         between()?;
-        self.process = spawn(&self.folder, log, &Variables::new())?;
+        self.process = spawn(&self.binary, &self.folder, log, &Variables::new())?;
         self.wait_ready().await
     }
 
@@ -200,7 +220,7 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
     pub fn relaunch(&mut self, variables: &Variables) -> Result<()> {
         self.process.kill()?;
         let _ = std::fs::remove_file(self.folder.join("ready.json"));
-        self.process = spawn(&self.folder, None, variables)?;
+        self.process = spawn(&self.binary, &self.folder, None, variables)?;
         Ok(())
     }
 
@@ -322,8 +342,8 @@ impl Ready {
     }
 }
 
-fn spawn(folder: &Path, log: Option<&str>, variables: &Variables) -> Result<Process> {
-    let mut command = Command::new(paths::binary("hadron-hub")?);
+fn spawn(binary: &Path, folder: &Path, log: Option<&str>, variables: &Variables) -> Result<Process> {
+    let mut command = Command::new(binary);
     if let Some(filter) = log {
         command.args(["--log", filter]);
     }

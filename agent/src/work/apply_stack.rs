@@ -1,5 +1,6 @@
 //! Make a stack be what a template says: look, make a change set, show it, execute it, look until it has ended.
 
+use hadron_proto::fault::{Bug, bug};
 use hadron_proto::vocab::{RoleArn, StackArn};
 
 use super::attempt::{Attempt, Halt, failed};
@@ -357,7 +358,12 @@ async fn deploy<A: Account, H: Hub, J: StepLog>(
         changes: plan.changes.clone(),
     };
     hadron_proto::fault::point("C25");
-    if let Verdict::Refused(why) = at.authorise(&step, act).await? {
+    let verdict = if bug(Bug::UpdateByName) {
+        Verdict::Granted
+    } else {
+        at.authorise(&step, act).await?
+    };
+    if let Verdict::Refused(why) = verdict {
         tracing::info!(%why, "The hub refuses the execution");
         change_set::remove(at, plan.stack.as_str(), &plan.arn).await?;
         return Err(Halt::Stopped(Stopped::Fenced));

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use hadron_proto::fault::{Bug, bug};
 use hadron_proto::vocab::StackArn;
 use tokio::time::Instant;
 
@@ -202,6 +203,7 @@ impl<'a> Watch<'a> {
             let left: Vec<_> = lines
                 .iter()
                 .filter(|line| is_ours(&line.name) && change_set::is_live(line))
+                .filter(|_| !bug(Bug::NoRevokeOnTakeover))
                 .collect();
             let Some(line) = left.first() else { return Ok(()) };
             if began.elapsed() > at.settings.settle.saturating_mul(10) {

@@ -208,6 +208,29 @@ pub const CAMPAIGNS: &[Campaign] = &[
         points::disk_loss,
         "Kill an agent at a named point and take its disk away"
     ),
+    campaign!(
+        "models",
+        17,
+        21,
+        crate::models::campaign,
+        "Visit every state of the models of the two protocols, and see that simpler protocols break"
+    ),
+    #[cfg(feature = "simulation")]
+    campaign!(
+        "simulation",
+        40,
+        10_000,
+        crate::simulation::campaign::simulation,
+        "Simulate two hubs and three agents, one seed a cycle, with all that can go wrong between them"
+    ),
+    #[cfg(feature = "simulation")]
+    campaign!(
+        "seeded-bugs",
+        9,
+        9,
+        crate::simulation::campaign::seeded_bugs,
+        "Make nine mistakes on purpose, one after the other, and count the seeds until each is found"
+    ),
 ];
 
 /// A campaign by its name.
