@@ -42,10 +42,13 @@ short! {
     both_kills: "both-kills",
     replicas: "replicas",
     rolling_restart: "rolling-restart",
+    disk_loss: "disk-loss",
+    double_crash: "double-crash",
     stale_agents: "stale-agents",
     postgres: "postgres",
     network: "network",
     aws: "aws",
+    grant_kills: "grant-kills",
 }
 
 #[test]

@@ -12,6 +12,7 @@
 mod aws;
 mod chance;
 pub mod door;
+mod grants;
 pub mod ground;
 mod kills;
 pub mod load;
@@ -158,6 +159,20 @@ pub const CAMPAIGNS: &[Campaign] = &[
         "Restart hubs in good order under writes"
     ),
     campaign!(
+        "disk-loss",
+        4,
+        100,
+        kills::disks,
+        "Kill agents and take their disks away"
+    ),
+    campaign!(
+        "double-crash",
+        6,
+        200,
+        kills::twice,
+        "Kill agents, and once more while they recover"
+    ),
+    campaign!(
         "stale-agents",
         4,
         200,
@@ -184,6 +199,13 @@ pub const CAMPAIGNS: &[Campaign] = &[
         20,
         aws::campaign,
         "Have AWS throttle, fail and answer nonsense, each so many times"
+    ),
+    campaign!(
+        "grant-kills",
+        3,
+        100,
+        grants::campaign,
+        "Kill whoever writes pull policies, and the hub, while grants come and go"
     ),
 ];
 
