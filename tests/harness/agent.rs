@@ -106,7 +106,7 @@ component = ["arn:aws:iam::{account}:role/{COMPONENTS}"]
             pin = hub.ca_pin,
         );
         std::fs::write(folder.join("agent.toml"), text).context("agent.toml")?;
-        let process = spawn(&folder, credentials)?;
+        let process = spawn(&folder, credentials, &Variables::new())?;
         Ok(Self {
             process,
             account: account.to_owned(),
@@ -151,7 +151,7 @@ component = ["arn:aws:iam::{account}:role/{COMPONENTS}"]
         let (own, other) = (self.folder.display().to_string(), folder.display().to_string());
         std::fs::write(folder.join("agent.toml"), text.replace(&own, &other))
             .context("agent.toml of the second agent")?;
-        let process = spawn(&folder, credentials)?;
+        let process = spawn(&folder, credentials, &Variables::new())?;
         Ok(Self {
             process,
             account: self.account.clone(),
@@ -196,13 +196,21 @@ component = ["arn:aws:iam::{account}:role/{COMPONENTS}"]
     /// # Errors
     /// When it cannot be started.
     pub fn restart(&mut self) -> Result<()> {
+        self.restart_with(&Variables::new())
+    }
+
+    /// The same with more variables in its environment.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn restart_with(&mut self, more: &Variables) -> Result<()> {
         self.process.kill()?;
-        self.process = spawn(&self.folder, &self.credentials)?;
+        self.process = spawn(&self.folder, &self.credentials, more)?;
         Ok(())
     }
 }
 
-fn spawn(folder: &Path, credentials: &Variables) -> Result<Process> {
+fn spawn(folder: &Path, credentials: &Variables, more: &Variables) -> Result<Process> {
     let mut command = Command::new(paths::binary("hadron-agent")?);
     command
         .args(["run", "--log-format", "json", "--config"])
@@ -210,6 +218,7 @@ fn spawn(folder: &Path, credentials: &Variables) -> Result<Process> {
         .env_clear()
         .env("PATH", crate::emulator::path())
         .env("HOME", folder)
-        .envs(credentials);
+        .envs(credentials)
+        .envs(more);
     Process::start("hadron-agent", &mut command, &folder.join("agent.log"))
 }

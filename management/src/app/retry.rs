@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use hadron_proto::fault::{Bug, bug};
 use hadron_proto::vocab::Digest;
 use hadron_proto::vocab::EventId;
 
@@ -98,6 +99,9 @@ impl App {
             self.once(label, work).await.map_err(|(error, _)| error)?
         };
         for notice in made.notices {
+            if matches!(notice, Notice::Close { .. }) {
+                hadron_proto::fault::point("C04");
+            }
             // Nobody listening is fine: there is no live session then.
             let _ = self.0.notices.send(notice);
         }
@@ -220,11 +224,7 @@ impl App {
     }
 
     /// Runs a unit of work once. With an error comes what had been made before COMMIT, as far as it came.
-    async fn once<T, F>(
-        &self,
-        label: &'static str,
-        work: F,
-    ) -> Result<Made<T>, (AppError, Option<Made<T>>)>
+    async fn once<T, F>(&self, label: &'static str, work: F) -> Result<Made<T>, (AppError, Option<Made<T>>)>
     where
         T: Send + 'static,
         F: for<'u, 'a> FnOnce(&'u mut Unit<'a>) -> BoxFuture<'u, Result<T, AppError>> + Send + 'static,
@@ -237,7 +237,11 @@ impl App {
             .db
             .write(label, move |tx| {
                 Box::pin(async move {
-                    let now = tx.now().await?;
+                    let now = if bug(Bug::LeaseByWallClock) {
+                        app.0.clock.now()
+                    } else {
+                        tx.now().await?
+                    };
                     let mut unit = Unit {
                         tx,
                         app,
@@ -261,7 +265,10 @@ impl App {
         let made = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (outcome, made) {
             (Ok(()), Some(made)) => Ok(made),
-            (Ok(()), None) => Err((AppError::internal("a unit of work that made nothing was committed"), None)),
+            (Ok(()), None) => Err((
+                AppError::internal("a unit of work that made nothing was committed"),
+                None,
+            )),
             (Err(error), made) => Err((error, made)),
         }
     }
@@ -279,8 +286,15 @@ mod tests {
         };
         let pauses: Vec<Duration> = std::iter::from_fn(|| patience.next()).collect();
         assert_eq!(pauses.len(), ATTEMPTS as usize - 1);
-        assert!(pauses.iter().all(|pause| *pause >= FIRST_PAUSE && *pause <= LONGEST_PAUSE));
+        assert!(
+            pauses
+                .iter()
+                .all(|pause| *pause >= FIRST_PAUSE && *pause <= LONGEST_PAUSE)
+        );
         let all: Duration = pauses.iter().sum();
-        assert!(all > Duration::from_secs(2) && all < Duration::from_secs(6), "{all:?}");
+        assert!(
+            all > Duration::from_secs(2) && all < Duration::from_secs(6),
+            "{all:?}"
+        );
     }
 }

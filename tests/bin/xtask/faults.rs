@@ -21,6 +21,7 @@ is the total. The exit code is 1 when a promise was broken.
   cargo xtask faults                          the full counts: hours
   cargo xtask faults --only agent-kills       one campaign in full
   cargo xtask faults --only agent-kills --count 20 --seed 7
+  cargo xtask faults --release-check                      a release holds no point of failure: builds one and looks
 
 What chance decides follows from the seed; what the scheduler decides does not, so the same
 seed may have to run a few times. A run that found something writes its command and what was
@@ -46,6 +47,12 @@ pub(crate) struct Faults {
     /// Say what campaigns there are, and run none
     #[arg(long)]
     list: bool,
+    /// Take the programs as they were built last
+    #[arg(long)]
+    no_build: bool,
+    /// Build hub, agent and command line as a packager does, and look into them for points of failure
+    #[arg(long)]
+    release_check: bool,
     /// Where reports and the logs of failed worlds go [default: target/faults]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -61,6 +68,9 @@ impl Faults {
                 );
             }
             return Ok(());
+        }
+        if self.release_check {
+            return faults::release::check();
         }
         let chosen = self.chosen()?;
         let seed = self.seed.unwrap_or_else(|| {
@@ -78,7 +88,9 @@ impl Faults {
             only: self.only,
         };
         emulator::install()?;
-        build()?;
+        if !self.no_build {
+            build()?;
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

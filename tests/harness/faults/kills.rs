@@ -67,43 +67,17 @@ fn lasted(deployment: &wire::Deployment) -> Option<Duration> {
     Some(Duration::from_secs_f64(seconds.max(0.0)))
 }
 
-/// How an agent dies, in so many cases out of a hundred.
-#[derive(Clone, Copy, Debug)]
-struct Death {
-    /// It finds its disk empty afterwards.
-    disk: u64,
-    /// It dies once more on its way back.
-    twice: u64,
-}
-
 /// Kills agents at uniform times during deployments, and starts them again at once; now and then once more on their way
-/// back, or with an empty disk.
+/// back, or with an empty disk. Measured: from the last start to the end of the deployment.
 pub(super) async fn agents(options: &Options) -> Result<Report> {
-    let death = Death { disk: 10, twice: 20 };
-    kill_agents(options, "agent-kills", options.cycles(24, 1_000), death).await
-}
-
-/// The same with an empty disk every time: what was not on the disk yet when the power went, and all the rest.
-pub(super) async fn disks(options: &Options) -> Result<Report> {
-    let death = Death { disk: 100, twice: 0 };
-    kill_agents(options, "disk-loss", options.cycles(4, 100), death).await
-}
-
-/// The same, and once more during the recovery every time.
-pub(super) async fn twice(options: &Options) -> Result<Report> {
-    let death = Death { disk: 0, twice: 100 };
-    kill_agents(options, "double-crash", options.cycles(6, 200), death).await
-}
-
-/// Measured: from the last start to the end of the deployment.
-async fn kill_agents(options: &Options, name: &str, cycles: u64, death: Death) -> Result<Report> {
+    let cycles = options.cycles(24, 1_000);
     let accounts = if options.short { 3 } else { 6 };
     let setup = Setup {
         hub: leases(LEASE),
         ..Setup::default()
     };
     let mut ground = Ground::new(&setup, accounts).await?;
-    let mut report = Report::new(name, options.seed);
+    let mut report = Report::new("agent-kills", options.seed);
     let shared = Shared::new(cycles);
     let mut agents: Vec<Agent> = Vec::new();
     for account in &ground.accounts {
@@ -113,7 +87,7 @@ async fn kill_agents(options: &Options, name: &str, cycles: u64, death: Death) -
     let work = async {
         let each = agents
             .iter_mut()
-            .map(|agent| kill_agent(&ground, agent, &shared, death, options.chance(agent.account())));
+            .map(|agent| kill_agent(&ground, agent, &shared, options.chance(agent.account())));
         // Boxed: several accounts' states are large together.
         let results = try_join_all(each.map(Box::pin)).await;
         done.store(true, Ordering::SeqCst);
@@ -150,7 +124,6 @@ async fn kill_agent(
     ground: &Ground,
     agent: &mut Agent,
     shared: &Shared,
-    death: Death,
     mut chance: Chance,
 ) -> Result<(Times, BTreeMap<String, u64>, u64)> {
     let account = agent.account().to_owned();
@@ -171,13 +144,13 @@ async fn kill_agent(
             *ends.entry(ground.deployer.ends(&id).await?).or_default() += 1;
         };
         agent.process().kill()?;
-        if chance.percent(death.disk) {
+        if chance.percent(10) {
             // There may be nothing on it yet; both are fine.
             let _ = agent.lose_disk();
         }
         agent.restart()?;
         kills += 1;
-        if chance.percent(death.twice) {
+        if chance.percent(20) {
             // Once more, on its way back.
             sleep(chance.time(Duration::from_millis(1_500))).await;
             agent.restart()?;

@@ -17,7 +17,9 @@ pub mod ground;
 mod kills;
 pub mod load;
 mod network;
+mod points;
 mod postgres;
+pub mod release;
 mod report;
 mod stale;
 
@@ -159,20 +161,6 @@ pub const CAMPAIGNS: &[Campaign] = &[
         "Restart hubs in good order under writes"
     ),
     campaign!(
-        "disk-loss",
-        4,
-        100,
-        kills::disks,
-        "Kill agents and take their disks away"
-    ),
-    campaign!(
-        "double-crash",
-        6,
-        200,
-        kills::twice,
-        "Kill agents, and once more while they recover"
-    ),
-    campaign!(
         "stale-agents",
         4,
         200,
@@ -206,6 +194,50 @@ pub const CAMPAIGNS: &[Campaign] = &[
         100,
         grants::campaign,
         "Kill whoever writes pull policies, and the hub, while grants come and go"
+    ),
+    campaign!(
+        "points",
+        69,
+        690,
+        points::campaign,
+        "Kill hub or agent at every named point, the first time that it gets there and later times"
+    ),
+    campaign!(
+        "double-crash",
+        8,
+        200,
+        points::double_crash,
+        "Kill hub or agent at a named point, and once more in the recovery"
+    ),
+    campaign!(
+        "disk-loss",
+        6,
+        100,
+        points::disk_loss,
+        "Kill an agent at a named point and take its disk away"
+    ),
+    campaign!(
+        "models",
+        17,
+        21,
+        crate::models::campaign,
+        "Visit every state of the models of the two protocols, and see that simpler protocols break"
+    ),
+    #[cfg(feature = "simulation")]
+    campaign!(
+        "simulation",
+        40,
+        10_000,
+        crate::simulation::campaign::simulation,
+        "Simulate two hubs and three agents, one seed a cycle, with all that can go wrong between them"
+    ),
+    #[cfg(feature = "simulation")]
+    campaign!(
+        "seeded-bugs",
+        9,
+        9,
+        crate::simulation::campaign::seeded_bugs,
+        "Make nine mistakes on purpose, one after the other, and count the seeds until each is found"
     ),
 ];
 

@@ -159,6 +159,9 @@ impl Postgres {
             let mut lent = pool.lend().await?;
             lent.tx.start(label);
             session(&mut lent.tx).mode = mode;
+            if mode == Mode::Read {
+                lent.tx.only_reads();
+            }
             let outcome = work(&mut lent.tx).await;
             let outcome = match outcome {
                 Ok(value) => match lent.tx.verdict() {
@@ -282,7 +285,11 @@ fn durable(settings: &session::Durability) -> Result<(), StoreError> {
         full_page_writes,
         synchronous_commit,
     } = settings;
-    let forgetful = match (fsync.as_str(), full_page_writes.as_str(), synchronous_commit.as_str()) {
+    let forgetful = match (
+        fsync.as_str(),
+        full_page_writes.as_str(),
+        synchronous_commit.as_str(),
+    ) {
         ("off", _, _) => "fsync = off",
         (_, "off", _) => "full_page_writes = off",
         (_, _, "off" | "local" | "remote_write") => "synchronous_commit = off",
