@@ -36,7 +36,7 @@ def validator():
 
 
 def engine():
-    return jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    return jinja2.Environment(undefined=jinja2.StrictUndefined)
 
 
 def cost(call):

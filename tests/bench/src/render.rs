@@ -12,7 +12,6 @@ use hadron_templates::{
     ServiceFacts, ServiceSpec, TemplateBundle, complete,
 };
 use minijinja::Environment;
-use minijinja::syntax::SyntaxConfig;
 
 use serde_json::{Value, json};
 
@@ -162,7 +161,6 @@ fn context() -> Value {
 /// L7: the engine alone on the compiled template.
 fn bare(text: &str, least: Duration) -> Result<(f64, String)> {
     let mut engine = Environment::new();
-    engine.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build()?);
     engine.add_template_owned("t", text.to_owned())?;
     let template = engine.get_template("t")?;
     let context = minijinja::value::Value::from(minijinja::value::Serde(context()));
@@ -191,6 +189,17 @@ fn python(interpreter: &Path, dir: &Path, sample: &Sample, least: Duration) -> R
     serde_json::from_slice(&output.stdout).context("Python's figures")
 }
 
+fn same(theirs: &str, ours: &str, who: &str) -> Result<()> {
+    let differs = theirs.lines().zip(ours.lines()).find(|(theirs, ours)| theirs != ours);
+    match differs {
+        Some((theirs, ours)) => bail!("{who} renders {theirs:?}, the project {ours:?}"),
+        None if theirs != ours => {
+            bail!("{who} renders {} bytes, the project {}", theirs.len(), ours.len())
+        }
+        None => Ok(()),
+    }
+}
+
 impl Bench {
     /// Each size in each round, the three one after another.
     pub(crate) async fn rendering(&mut self) -> Result<()> {
@@ -212,9 +221,7 @@ impl Bench {
                 let mut row = Row::new("W7", case.clone(), size, "limit: bare template engine", round);
                 row.limit = true;
                 row.set("warm_us", us);
-                if text != rendered.text {
-                    bail!("the project and the bare engine render different texts");
-                }
+                same(&text, &rendered.text, "the bare engine")?;
                 rows.push(row);
 
                 let mut row = Row::new("W7", case.clone(), size, PROJECT, round);
@@ -232,9 +239,7 @@ impl Bench {
                 let found = interpreter.as_deref().context("no python3 in PATH");
                 match found.and_then(|interpreter| python(interpreter, &dir, &sample, least)) {
                     Ok(figures) => {
-                        if figures["text"].as_str() != Some(&rendered.text) {
-                            bail!("the project and jinja2 render different texts");
-                        }
+                        same(figures["text"].as_str().unwrap_or_default(), &rendered.text, "jinja2")?;
                         let mut row = Row::new("W7", case, size, name, round);
                         for metric in ["warm_us", "parse_us", "cold_us"] {
                             row.set(metric, figures[metric].as_f64());

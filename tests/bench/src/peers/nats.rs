@@ -254,7 +254,7 @@ impl Nats {
 /// One agent.
 async fn work(mut reader: Reader, mut writer: OwnedWriteHalf, agent: u32, board: &Board) -> Result<()> {
     let result = vec![b'x'; RESULT];
-    let (subject, mine) = (format!("results.{agent}"), format!("w.{agent}"));
+    let (subject, mine) = (format!("results.{agent}"), format!("jobs.{agent}"));
     let mut open: HashMap<String, (Tag, String)> = HashMap::new();
     let mut number = 0_u64;
     let mut out = Vec::new();
@@ -262,6 +262,7 @@ async fn work(mut reader: Reader, mut writer: OwnedWriteHalf, agent: u32, board:
         out.clear();
         match reader.next().await? {
             Said::Ping => out.extend_from_slice(b"PONG\r\n"),
+            // What a consumer delivers keeps the subject under which it was published.
             Said::Message(message) if message.subject == mine => {
                 let tag = Tag::read(&message.body).context("a job without a tag")?;
                 board.arrived(tag);
