@@ -194,7 +194,7 @@ async fn create_key(new: NewAccessKey) -> anyhow::Result<()> {
 
 async fn list_keys(config: &Config) -> anyhow::Result<()> {
     let (app, keys) = keys(config).await?;
-    let now = app.clock().now();
+    let now = app.db().now().await?;
     let mut lines =
         vec![["NAME", "ID", "ROLE", "CREATED", "EXPIRES", "LAST USED", "STATE"].map(str::to_owned)];
     for key in keys.minted().await.map_err(told)? {
@@ -242,7 +242,7 @@ fn state(disabled: bool, end: Option<Timestamp>, now: Timestamp) -> &'static str
 }
 
 async fn table(app: &App) -> anyhow::Result<String> {
-    let now = app.clock().now();
+    let now = app.db().now().await?;
     let mut lines = vec![["NAME", "ROLE", "CREATED", "EXPIRES", "STATE"].map(str::to_owned)];
     for token in app.minted_tokens().await.map_err(told)? {
         lines.push([

@@ -38,6 +38,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where the state is.
     pub store: StoreConfig,
+    /// How transactions are committed.
+    pub commits: Commits,
     /// How AWS is asked who somebody is.
     pub sts: StsEndpoint,
     /// Who plays which role.
@@ -46,6 +48,10 @@ pub struct Config {
     pub jobs: Jobs,
     /// How long certificates of agents live.
     pub certificate_life: LeafLife,
+    /// How many connections of agents this hub takes at the same time.
+    pub agent_connections: usize,
+    /// How many of them from one address.
+    pub agent_connections_per_address: usize,
     /// How often repository policies are looked at.
     pub grant_check: Duration,
     /// How many of each thing there may be.
@@ -114,6 +120,19 @@ impl fmt::Display for StoreConfig {
             Self::Postgres { .. } => f.write_str("postgres ..."),
         }
     }
+}
+
+/// How transactions are committed. Whatever it says, an acknowledged transaction is on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commits {
+    /// Most transactions of one COMMIT of SQLite.
+    pub batch: usize,
+    /// After this time a COMMIT of SQLite takes no further transaction.
+    pub time: Duration,
+    /// How many transactions may wait for SQLite.
+    pub queue: usize,
+    /// Most connections to PostgreSQL for transactions.
+    pub connections: usize,
 }
 
 /// Who is told about changes of status.
@@ -228,6 +247,11 @@ impl fmt::Display for Config {
             "agent certificates  {} s",
             self.certificate_life.duration().as_secs()
         )?;
+        writeln!(
+            f,
+            "agent connections   {}, {} from one address",
+            self.agent_connections, self.agent_connections_per_address
+        )?;
         writeln!(f, "stack prefix        {}", self.stack_prefix)?;
         let told = match (&self.events.webhook, &self.events.put_events) {
             (None, None) => "nobody".to_owned(),
@@ -309,11 +333,14 @@ fn build(source: &mut Source) -> Option<Config> {
     };
     let sts = sts(source, wants_dev, dev);
     let store = store(source, data_dir.as_deref());
+    let commits = commits(source, store.as_ref());
     let access = management
         .as_ref()
         .and_then(|management| access(source, management, wants_dev));
     let jobs = jobs(source, wants_dev);
     let certificate_life = certificate_life(source, dev, wants_dev);
+    let agent_connections = connections(source, "agents.connections", 20_000);
+    let agent_connections_per_address = connections(source, "agents.connections_per_address", 12_000);
     let grant_check = Duration::from_secs(counted(source, "grants.check_seconds", 900, 1, 86_400));
     let quotas = quotas(source);
     let events = events(source, wants_dev);
@@ -323,10 +350,13 @@ fn build(source: &mut Source) -> Option<Config> {
         management: management?,
         listen: listen?,
         store: store?,
+        commits,
         sts: sts?,
         access: access?,
         jobs,
         certificate_life: certificate_life?,
+        agent_connections,
+        agent_connections_per_address,
         grant_check,
         quotas,
         events,
@@ -526,6 +556,31 @@ fn store(source: &mut Source, data_dir: Option<&Path>) -> Option<StoreConfig> {
     }
 }
 
+fn commits(source: &mut Source, store: Option<&StoreConfig>) -> Commits {
+    let of_sqlite = [
+        "store.commit_batch",
+        "store.commit_milliseconds",
+        "store.commit_queue",
+    ];
+    let unused: &[&str] = match store {
+        Some(StoreConfig::Postgres { .. }) => &of_sqlite,
+        Some(StoreConfig::Sqlite(_)) => &["store.postgres_connections"],
+        None => &[],
+    };
+    for key in unused.iter().filter(|key| source.has(key)).collect::<Vec<_>>() {
+        source.fault(key, "is of no use with the database that is configured");
+    }
+    let mut many = |key, default, least, most| {
+        usize::try_from(counted(source, key, default, least, most)).unwrap_or(usize::MAX)
+    };
+    Commits {
+        batch: many("store.commit_batch", 256, 1, 4_096),
+        queue: many("store.commit_queue", 1_024, 1, 65_536),
+        connections: many("store.postgres_connections", 16, 4, 500),
+        time: Duration::from_millis(counted(source, "store.commit_milliseconds", 2, 0, 1_000)),
+    }
+}
+
 fn access(source: &mut Source, management: &Management, dev: bool) -> Option<Access> {
     let mut people = |key| {
         let list: Vec<ArnPattern> = source.list(key).unwrap_or_default();
@@ -577,6 +632,10 @@ fn jobs(source: &mut Source, dev: bool) -> Jobs {
         lease: Duration::from_secs(lease),
         heartbeat: Duration::from_secs(heartbeat),
     }
+}
+
+fn connections(source: &mut Source, key: &'static str, default: u64) -> usize {
+    usize::try_from(counted(source, key, default, 1, 1_000_000)).unwrap_or(usize::MAX)
 }
 
 fn events(source: &mut Source, dev: bool) -> Events {

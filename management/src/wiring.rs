@@ -35,13 +35,17 @@ use crate::identity::enrolment::{self, Enrolment};
 use crate::identity::login::{self, Login, TokenIssuer};
 use crate::identity::seal::Seal;
 use crate::identity::sts::Sts;
-use crate::identity::tls::ServerIdentity;
+use crate::identity::tickets::Tickets;
+use crate::identity::tls::{Agents, ServerIdentity};
 use crate::store::db::{PostgresOptions, SqliteOptions};
 use crate::store::{Db, meta, migrate};
 use crate::webhook::Webhook;
 use crate::{reconcile, shutdown};
 
-use listeners::{Grpc, Sockets};
+use listeners::{Grpc, JobListener, Sockets};
+
+/// How long a message of agents and to them may be.
+const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
 /// Opens the database without looking at its schema.
 ///
@@ -50,12 +54,20 @@ use listeners::{Grpc, Sockets};
 pub async fn open_db(config: &Config, clock: Clock) -> anyhow::Result<Db> {
     match &config.store {
         StoreConfig::Sqlite(path) => {
-            let opened = Db::open_sqlite(path, clock, SqliteOptions::default()).await;
+            let options = SqliteOptions {
+                queue: config.commits.queue,
+                batch: config.commits.batch,
+                batch_time: config.commits.time,
+                ..SqliteOptions::default()
+            };
+            let opened = Db::open_sqlite(path, clock, options).await;
             opened.with_context(|| format!("cannot open the database {}", path.display()))
         }
         StoreConfig::Postgres { url, ca } => {
             let options = PostgresOptions {
                 ca_file: ca.clone(),
+                connections: config.commits.connections,
+                allow_forgetful: config.dev.is_some(),
                 ..PostgresOptions::default()
             };
             Db::open_postgres(url, clock, options)
@@ -141,10 +153,26 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     let agents = AgentApi::new(app.clone(), ca.hub_id().clone(), drain.clone());
     let services = services(&config, &app, &ca, &seal, &agents, &drain)?;
     let identity = ServerIdentity::new(Arc::clone(&ca), config.listen.names.clone(), clock.now())?;
-    let sockets = Sockets::bind(&config.listen).await?;
+    let sockets = Sockets::bind(&config.listen)?;
     let ready = Ready::new(&config, &ca, &sockets)?;
     let mut servers = JoinSet::new();
-    services.spawn(sockets.grpc, &identity, ca.hub_id(), &drain, &mut servers)?;
+    let listener = JobListener {
+        agents: Agents {
+            hub: ca.hub_id().clone(),
+            clock: clock.clone(),
+        },
+        tickets: Arc::new(Tickets::new(&seal, &ca, clock.clone())),
+        connections: config.agent_connections,
+        per_address: config.agent_connections_per_address,
+    };
+    services.spawn(sockets.grpc, &identity, listener, &drain, &mut servers)?;
+    servers.spawn({
+        let (agents, drain) = (agents.clone(), drain.clone());
+        async move {
+            drain.run_until_cancelled_owned(agents.pulse()).await;
+            Ok(())
+        }
+    });
     servers.spawn({
         let (drain, clock) = (drain.clone(), clock.clone());
         async move {
@@ -153,7 +181,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         }
     });
     let (stop_reconcilers, stopping) = watch::channel(false);
-    let reconcilers = reconcile::start(&app, webhook, &stopping);
+    let reconcilers = reconcile::start(&app, ready.replica(), webhook, &stopping);
     let end = CancellationToken::new();
     let mut admin = JoinSet::new();
     admin.spawn(admin::serve(
@@ -284,9 +312,11 @@ fn services(
     let enrol = EnrolApi::new(enrolment, app.clock().clone());
     Ok(Grpc {
         enrol: Routes::new(wire::enrolment_service_server::EnrolmentServiceServer::new(enrol)),
-        jobs: Routes::new(wire::agent_service_server::AgentServiceServer::new(
-            agents.clone(),
-        )),
+        jobs: Routes::new(
+            wire::agent_service_server::AgentServiceServer::new(agents.clone())
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE),
+        ),
         api,
         health,
     })

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use hadron_proto::fault::{Bug, bug};
 use hadron_proto::vocab::{JobId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +14,19 @@ use crate::step::{Machine, Step};
 /// After this many leases that ran out without a report the job is given up: it kills whoever takes it.
 pub const MAX_LOSSES: u32 = 8;
 
-/// After this many leases the job is given up however they ended: agents pass it on and nobody does it.
+/// After this many leases the job is given up that ended otherwise than by being handed back.
 pub const MAX_ATTEMPTS: u32 = 64;
+
+/// After it was handed back this often the job is given up: for about a day every agent has said that it can do nothing at
+/// the moment. An agent hands back when it stops, and when its own disk is full; neither is the fault of the job, so these
+/// leases count by themselves, and the job rests the longer the more there were.
+pub const MAX_HANDOVERS: u32 = 1_440;
+
+/// So often a job that was handed back may be taken again at once: agents stop in order to be started again.
+const HANDOVERS_WITHOUT_REST: u32 = 2;
+
+/// The longest rest after a job was handed back.
+const LONGEST_REST: Duration = Duration::from_secs(60);
 
 /// How long after a lease ran out the job may be taken again: the old holder's idea of the time may lag.
 pub const RETAKE_AFTER: Duration = Duration::from_secs(5);
@@ -32,6 +44,9 @@ pub struct Job {
     pub attempts: u32,
     /// How many of them ran out.
     pub losses: u32,
+    /// How many of them ended because the agent handed the job back.
+    #[serde(default)]
+    pub handovers: u32,
 }
 
 /// Where a job stands.
@@ -129,6 +144,21 @@ pub enum JobInput {
     },
 }
 
+impl JobInput {
+    /// The same, as if this fence had been shown: what a hub that does not look at fences would see.
+    const fn under(mut self, latest: u64) -> Self {
+        match &mut self {
+            Self::Started { fence }
+            | Self::Renew { fence, .. }
+            | Self::Handover { fence, .. }
+            | Self::Report { fence, .. }
+            | Self::Check { fence } => *fence = latest,
+            Self::Take { .. } | Self::Expire { .. } | Self::Void { .. } | Self::TakeBack { .. } => {}
+        }
+        self
+    }
+}
+
 /// What follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobEffect {
@@ -202,6 +232,7 @@ impl Job {
             fence: 0,
             attempts: 0,
             losses: 0,
+            handovers: 0,
         }
     }
 
@@ -221,7 +252,8 @@ impl Job {
 
     /// Back to the queue, or given up. Nothing that the holder says counts after that: its deployment has failed.
     fn back(mut self, now: Timestamp, after: Duration, mut effects: Vec<JobEffect>) -> Step<Self, JobEffect> {
-        if self.losses >= MAX_LOSSES || self.attempts >= MAX_ATTEMPTS {
+        let otherwise = self.attempts.saturating_sub(self.handovers);
+        if self.losses >= MAX_LOSSES || otherwise >= MAX_ATTEMPTS || self.handovers >= MAX_HANDOVERS {
             self.state = JobState::Void { at: now };
             effects.push(JobEffect::GiveUp);
         } else {
@@ -234,6 +266,14 @@ impl Job {
     }
 }
 
+/// How long a job rests after it was handed back for the `handovers`th time.
+fn rest(handovers: u32) -> Duration {
+    match handovers.checked_sub(HANDOVERS_WITHOUT_REST + 1) {
+        None => Duration::ZERO,
+        Some(more) => Duration::from_secs(1 << more.min(6)).min(LONGEST_REST),
+    }
+}
+
 impl Machine for Job {
     type Input = JobInput;
     type Effect = JobEffect;
@@ -242,6 +282,11 @@ impl Machine for Job {
     fn step(&self, input: Self::Input) -> Result<Step<Self, Self::Effect>, Self::Refusal> {
         use JobState::{Finished, Leased, Ready, Void};
 
+        let input = if bug(Bug::NoFence) {
+            input.under(self.fence)
+        } else {
+            input
+        };
         let mut next = self.clone();
         match (&self.state, input) {
             (
@@ -305,7 +350,9 @@ impl Machine for Job {
                 Ok(Step::to(next, Vec::new()))
             }
             (Leased { .. }, JobInput::Handover { fence, now }) if fence == self.fence => {
-                Ok(next.back(now, Duration::ZERO, Vec::new()))
+                next.handovers += 1;
+                let rest = rest(next.handovers);
+                Ok(next.back(now, rest, Vec::new()))
             }
             // The first answer was lost on its way.
             (Ready { .. }, JobInput::Handover { fence, .. }) if fence == self.fence && fence > 0 => {

@@ -15,7 +15,7 @@ use hadron_domain::authority::{Action, Reach, Role, reach};
 use hadron_domain::connection::{Approval, Connection, ConnectionInput, Roles};
 use hadron_domain::deployment::{Authorised, Deployment, DeploymentInput, Done, Ending, Intent, Phase};
 use hadron_domain::grant::{Blocked, LaneInput, PolicyLane};
-use hadron_domain::job::{Job, JobInput, JobState, MAX_ATTEMPTS, MAX_LOSSES};
+use hadron_domain::job::{Job, JobInput, JobState, MAX_ATTEMPTS, MAX_HANDOVERS, MAX_LOSSES};
 use hadron_domain::service::{Doing, Part, Parts, Stage, Status, plan};
 use hadron_domain::step::Machine;
 use hadron_domain::template::{VersionInput, VersionState};
@@ -176,6 +176,20 @@ fn job() {
         fence,
         attempts,
         losses,
+        handovers: 0,
+    };
+    let handed_back = |times| Job {
+        handovers: times,
+        ..with(
+            JobState::Leased {
+                holder: one,
+                expires: at(20),
+                started: false,
+            },
+            5,
+            times + 1,
+            0,
+        )
     };
     let leased = |started| JobState::Leased {
         holder: one,
@@ -191,6 +205,9 @@ fn job() {
             with(leased(true), 5, MAX_LOSSES, MAX_LOSSES - 1),
         ),
         ("leased for the last time", with(leased(true), 5, MAX_ATTEMPTS, 0)),
+        ("handed back twice before", handed_back(2)),
+        ("handed back sixteen times before", handed_back(16)),
+        ("handed back for the last time", handed_back(MAX_HANDOVERS - 1)),
         (
             "back in the queue",
             with(JobState::Ready { not_before: at(10) }, 5, 1, 1),
@@ -280,8 +297,8 @@ fn job() {
     let tidy = Tidy::new().name(job, "job").name(one, "one").name(two, "two");
     let show = |job: &Job| {
         format!(
-            "{:?} fence {} attempts {} losses {}",
-            job.state, job.fence, job.attempts, job.losses
+            "{:?} fence {} attempts {} losses {} handovers {}",
+            job.state, job.fence, job.attempts, job.losses, job.handovers
         )
     };
     golden("job", &table(&tidy, &states, &inputs, show));

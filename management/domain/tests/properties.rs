@@ -686,6 +686,7 @@ fn what_is_stored_comes_back_as_it_was() {
             fence: u64::MAX,
             attempts: 2,
             losses: 1,
+            handovers: 1,
             ..Job::new(id(1), at(0))
         });
     }

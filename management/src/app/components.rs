@@ -151,6 +151,7 @@ pub(super) async fn in_the_way(
 }
 
 /// A service and one of its instances, seen before a component is rendered with them.
+#[derive(Clone)]
 struct Place {
     service: ServiceRow,
     instance: TargetRow,
@@ -247,6 +248,7 @@ impl App {
                     place,
                     environment,
                 } = drafted;
+                unit.hold_ground(&empty, place.as_ref(), &environment).await?;
                 let environment = unit.ground(place.as_ref(), &environment, &name).await?;
                 let row = ComponentRow {
                     name: name.clone(),
@@ -351,6 +353,8 @@ impl App {
                     place,
                     environment,
                 } = drafted;
+                unit.hold_ground(&before.component.shape, place.as_ref(), &environment)
+                    .await?;
                 let left = before
                     .component
                     .shape
@@ -700,6 +704,24 @@ impl Unit<'_> {
         }
     }
 
+    /// Locks what a component lives in and on, in the order of everybody else: services, environments, instances. Whatever
+    /// else is locked for a component comes after them.
+    async fn hold_ground(
+        &mut self,
+        before: &Shape,
+        place: Option<&Place>,
+        environment: &TargetRow,
+    ) -> Result<(), AppError> {
+        let mut held = std::collections::BTreeSet::new();
+        held.extend(before.attached.as_ref().map(|attached| attached.service.clone()));
+        held.extend(place.map(|place| place.service.name.clone()));
+        for service in &held {
+            services::get(self.tx, service).await?;
+        }
+        self.live_environment(environment).await?;
+        Ok(())
+    }
+
     /// What a component was rendered with is still so, and it can be deployed there. Gives the environment as it is now.
     async fn ground(
         &mut self,
@@ -729,7 +751,7 @@ impl Unit<'_> {
             }
         }
         let environment = self.live_environment(environment).await?;
-        let connection = connections::get(self.tx, environment.connection)
+        let connection = connections::shared_now(self.tx, environment.connection)
             .await?
             .ok_or_else(|| AppError::internal("an environment without a connection"))?
             .connection;
@@ -789,7 +811,8 @@ impl Unit<'_> {
             return Ok(());
         };
         let target = Target::Component(row.name);
-        let Some(component) = targets::get(self.tx, &target).await? else {
+        // Whoever deploys the component holds the service's row as well.
+        let Some(component) = targets::seen_by_name(self.tx, &target).await? else {
             return Ok(());
         };
         match deployments::active_of(self.tx, component.id).await? {

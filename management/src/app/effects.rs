@@ -18,7 +18,7 @@ pub use begin::{Planned, Rendered};
 use outcome::only_its_own;
 pub use outcome::{FailureKind, Outcome, ways_out};
 
-use super::{AppError, Notice, Unit, environments, grants, work};
+use super::{AppError, Notice, Unit, environments, work};
 use crate::store::deployments::{DeploymentRow, Source};
 use crate::store::jobs::{JobRow, JobWork};
 use crate::store::{deployments, grants as lanes, jobs, outbox, targets};
@@ -33,6 +33,8 @@ pub(crate) mod topic {
     pub(crate) const REGISTER: &str = "register";
     /// Compute all grants anew; the key is [`ALL`] or one of [`of_pipeline`].
     pub(crate) const GRANTS: &str = "grants";
+    /// Let a deployment go on, or fail it, that waits for grants; the key is its id.
+    pub(crate) const RELEASE: &str = "release";
     /// The key of [`GRANTS`] for what follows from the database alone.
     pub(crate) const ALL: &str = "all";
     const PIPELINE: &str = "pipeline/";
@@ -82,8 +84,9 @@ impl Unit<'_> {
         }
         // What people see of a target follows its active deployment.
         if row.deployment.is_active()
+            && let Some(seen) = targets::seen(self.tx, row.target_id).await?
+            && seen.status != row.deployment.word()
             && let Some(mut target) = targets::by_id(self.tx, row.target_id).await?
-            && target.status != row.deployment.word()
         {
             row.deployment.word().clone_into(&mut target.status);
             targets::put(self.tx, &mut target).await?;
@@ -400,17 +403,17 @@ impl Unit<'_> {
             .map_err(|refusal| AppError::invalid("NOT_THIS_JOB", refusal.to_string()))?;
         row.changed_at = self.now;
         self.lane_step(&mut row, step.next, step.effects).await?;
-        grants::release_waiting(self, false).await?;
-        // Whoever still waits may wait for what nobody wants any more.
+        hadron_proto::fault::point("C44");
+        // Who waits for this, or for what nobody wants any more, is found when all grants are computed anew.
         Ok(outbox::ask(self.tx, topic::GRANTS, topic::ALL, self.now).await?)
     }
 
     /// A job was lost or passed on too often: it is given up.
     async fn give_up(&mut self, job: &JobRow) -> Result<(), AppError> {
         let message = format!(
-            "the job was given up: agents took it {} times, {} times they were not heard of again, and nobody did it; the \
-             agent's log tells what happened to it",
-            job.job.attempts, job.job.losses
+            "the job was given up: agents took it {} times, {} times they were not heard of again, {} times they handed it \
+             back, and nobody did it; the agent's log tells what happened to it",
+            job.job.attempts, job.job.losses, job.job.handovers
         );
         let outcome = Outcome::Failed {
             kind: FailureKind::Other,
@@ -455,7 +458,9 @@ impl Unit<'_> {
             return Ok(());
         }
         tracing::warn!(job.id = %job, account = %row.account, "lease of {} has run out", row.label);
-        if self.back_to_queue(&mut row, step).await? {
+        let given_up = self.back_to_queue(&mut row, step).await?;
+        hadron_proto::fault::point("C19");
+        if given_up {
             return Ok(());
         }
         if let Some(id) = row.deployment
@@ -476,8 +481,12 @@ impl Unit<'_> {
         &mut self,
         connection: hadron_proto::vocab::ConnectionId,
     ) -> Result<(), AppError> {
-        for mut row in jobs::leased_of_connection(self.tx, connection).await? {
+        // All that are open, so that whoever ends their deployments as well holds the jobs before.
+        for mut row in jobs::open_of_connection(self.tx, connection).await? {
             let step = row.job.step(JobInput::TakeBack { now: self.now })?;
+            if step.next == row.job {
+                continue;
+            }
             self.back_to_queue(&mut row, step).await?;
         }
         Ok(())

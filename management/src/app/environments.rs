@@ -72,7 +72,7 @@ async fn usable(
     id: ConnectionId,
     name: &EnvironmentName,
 ) -> Result<ConnectionRow, AppError> {
-    let row = connections::get(unit.tx, id)
+    let row = connections::shared_now(unit.tx, id)
         .await?
         .filter(|row| row.kind == ConnectionKind::Environment)
         .ok_or_else(|| AppError::not_found("connection", id))?;

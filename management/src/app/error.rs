@@ -112,6 +112,17 @@ impl AppError {
         .because(cause)
     }
 
+    /// What the database said, when this is its error.
+    pub(super) fn store(&self) -> Option<&StoreError> {
+        self.cause.as_deref()?.downcast_ref()
+    }
+
+    /// Whether trying the same once more may help soon.
+    pub(super) fn is_passing(&self) -> bool {
+        self.store()
+            .is_some_and(|error| error.is_passing() || matches!(error, StoreError::CommitUnknown { .. }))
+    }
+
     /// The whole story, for the log.
     #[must_use]
     pub fn story(&self) -> String {

@@ -229,7 +229,7 @@ impl Unit<'_> {
         let mut sink = events::sink(self.tx, PUT_EVENTS, self.now).await?;
         if let Some(job) = sink.job {
             // A job that has ended has said so here; one that is gone will not.
-            if jobs::get(self.tx, job).await?.is_some() {
+            if jobs::exists(self.tx, job).await? {
                 return Ok(());
             }
             sink.job = None;

@@ -8,14 +8,15 @@ use hadron_domain::grant::{Grants, ImageUse, LaneInput, PolicyLane, Repository};
 use hadron_domain::service::Part;
 use hadron_domain::step::Machine;
 use hadron_domain::target::Target;
-use hadron_proto::vocab::{AccountId, ServiceName, Timestamp};
+use hadron_proto::vocab::{AccountId, DeploymentId, ServiceName, Timestamp};
 use hadron_templates::{ServiceSpec, SpecMap, SpecNode, SpecValue};
 
+use super::effects::topic;
 use super::{App, AppError, Settings, Unit};
-use crate::store::deployments::Source;
+use crate::store::deployments::{DeploymentRow, Source};
 use crate::store::grants::LaneRow;
 use crate::store::targets::TargetRow;
-use crate::store::{Sequence, deployments, grants as lanes, targets};
+use crate::store::{GRANTS, deployments, grants as lanes, outbox, targets};
 
 /// One account's right to one repository, as shown to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +129,7 @@ pub async fn lacking(
     let Target::Instance(service, _) = &instance.target else {
         return Ok(BTreeSet::new());
     };
-    let pipeline = targets::get(unit.tx, &Target::Pipeline(service.clone())).await?;
+    let pipeline = targets::seen_by_name(unit.tx, &Target::Pipeline(service.clone())).await?;
     let Some(uses) = image_use(instance, spec, pipeline.as_ref()) else {
         return Ok(BTreeSet::new());
     };
@@ -139,7 +140,7 @@ pub async fn lacking(
         .repositories()
         .filter(|repository| repository.region == region)
     {
-        let lane = lanes::get(unit.tx, repository).await?;
+        let lane = lanes::seen(unit.tx, repository).await?;
         if !lane.is_some_and(|row| row.lane.can_pull(instance.account)) {
             lacking.insert(repository.clone());
         }
@@ -154,7 +155,7 @@ pub async fn lacking(
 pub async fn revise(unit: &mut Unit<'_>, check: Check) -> Result<(), AppError> {
     // One after another, also across hubs: two at once would both make a lane that is not there yet, or wish for what an
     // instance of a moment ago needed. Drawing the number holds its row until the transaction ends.
-    unit.tx.next(Sequence::CHANGE).await?;
+    unit.tx.next(GRANTS).await?;
     let pipelines: BTreeMap<ServiceName, TargetRow> = targets::all_pipelines(unit.tx)
         .await?
         .into_iter()
@@ -233,7 +234,15 @@ pub async fn revise(unit: &mut Unit<'_>, check: Check) -> Result<(), AppError> {
             unit.lane_step(&mut row, step.next, step.effects).await?;
         }
     }
-    release_waiting(unit, true).await
+    hadron_proto::fault::point("C43");
+    // Deployments are locked before lanes, so those that wait are let go each in a transaction of its own.
+    for row in deployments::active(unit.tx).await? {
+        if decision(unit, &row).await?.is_some() {
+            let id = row.deployment.id.to_string();
+            outbox::ask(unit.tx, topic::RELEASE, &id, unit.now).await?;
+        }
+    }
+    Ok(())
 }
 
 /// A deployment begins that needs these repositories: what could not be written before is tried once more.
@@ -257,64 +266,72 @@ pub async fn try_again(unit: &mut Unit<'_>, grants: &BTreeSet<Repository>) -> Re
     Ok(())
 }
 
-/// Lets deployments go on whose grants are applied, and fails those whose grants cannot be. `revised` says that all grants
-/// were computed anew in this transaction: what no service wants any more by then is nothing to wait for.
+/// What has to be done about a deployment that waits for grants, and the repositories that do not exist; `None` when it does
+/// not wait, or waits on. It was there when all grants were computed anew: what no service wants is nothing to wait for.
+async fn decision(
+    unit: &mut Unit<'_>,
+    row: &DeploymentRow,
+) -> Result<Option<(DeploymentInput, Vec<String>)>, AppError> {
+    let Phase::Waiting { grants } = &row.deployment.phase else {
+        return Ok(None);
+    };
+    let mut missing = Vec::new();
+    let mut blocked = None;
+    let mut waits = false;
+    for repository in grants {
+        match lanes::seen(unit.tx, repository).await? {
+            Some(lane) if lane.lane.can_pull(row.account) => {}
+            Some(lane) if !lane.lane.wanted.contains(&row.account) => {}
+            None => {}
+            Some(LaneRow {
+                lane:
+                    PolicyLane {
+                        blocked: Some(why),
+                        writing: None,
+                        ..
+                    },
+                ..
+            }) => {
+                // Nobody can pull from what is not there. A pipeline may make it later; the grant follows then.
+                if why.missing {
+                    missing.push(repository.name.to_string());
+                } else {
+                    blocked = Some(format!(
+                        "account {} cannot be allowed to pull: {}",
+                        row.account, why.why
+                    ));
+                }
+            }
+            Some(_) => waits = true,
+        }
+    }
+    Ok(match blocked {
+        Some(why) => Some((DeploymentInput::GrantBlocked { why, at: unit.now }, missing)),
+        None if waits => None,
+        None => Some((DeploymentInput::Ready { job: unit.fresh_id() }, missing)),
+    })
+}
+
+/// Lets a deployment go on whose grants are applied, or fails it when they cannot be.
 ///
 /// # Errors
 /// When the database does not take it.
-pub async fn release_waiting(unit: &mut Unit<'_>, revised: bool) -> Result<(), AppError> {
-    for mut row in deployments::active(unit.tx).await? {
-        let Phase::Waiting { grants } = &row.deployment.phase else {
-            continue;
-        };
-        let mut missing = Vec::new();
-        let mut blocked = None;
-        let mut waits = false;
-        for repository in grants {
-            let lane = lanes::get(unit.tx, repository).await?;
-            match lane {
-                Some(lane) if lane.lane.can_pull(row.account) => {}
-                Some(lane) if revised && !lane.lane.wanted.contains(&row.account) => {}
-                None if revised => {}
-                Some(LaneRow {
-                    lane:
-                        PolicyLane {
-                            blocked: Some(why),
-                            writing: None,
-                            ..
-                        },
-                    ..
-                }) => {
-                    // Nobody can pull from what is not there. A pipeline may make it later; the grant follows then.
-                    if why.missing {
-                        missing.push(repository.name.to_string());
-                    } else {
-                        blocked = Some(format!(
-                            "account {} cannot be allowed to pull: {}",
-                            row.account, why.why
-                        ));
-                    }
-                }
-                Some(_) | None => waits = true,
-            }
-        }
-        let input = if let Some(why) = blocked {
-            DeploymentInput::GrantBlocked { why, at: unit.now }
-        } else if waits {
-            continue;
-        } else {
-            DeploymentInput::Ready { job: unit.fresh_id() }
-        };
-        for name in missing {
-            let text = format!("repository {name} does not exist; it will be granted as soon as it does");
-            deployments::tell(unit.tx, &mut row, unit.now, Source::Hub, text).await?;
-        }
-        let step = row.deployment.step(input).map_err(AppError::internal)?;
-        row.deployment = step.next;
-        unit.carry_out(&mut row, step.effects, None).await?;
-        deployments::put(unit.tx, &mut row).await?;
+pub async fn release(unit: &mut Unit<'_>, id: DeploymentId) -> Result<(), AppError> {
+    let Some(mut row) = deployments::get(unit.tx, id).await? else {
+        return Ok(());
+    };
+    let Some((input, missing)) = decision(unit, &row).await? else {
+        return Ok(());
+    };
+    for name in missing {
+        let text = format!("repository {name} does not exist; it will be granted as soon as it does");
+        deployments::tell(unit.tx, &mut row, unit.now, Source::Hub, text).await?;
     }
-    Ok(())
+    let step = row.deployment.step(input).map_err(AppError::internal)?;
+    row.deployment = step.next;
+    unit.carry_out(&mut row, step.effects, None).await?;
+    hadron_proto::fault::point("C45");
+    Ok(deployments::put(unit.tx, &mut row).await?)
 }
 
 impl App {

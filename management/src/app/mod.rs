@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod access_keys;
+pub mod acks;
 pub mod agents;
 pub mod bundles;
 pub mod components;
@@ -24,8 +25,10 @@ pub mod management;
 pub mod notifications;
 pub mod outputs;
 pub mod pipelines;
+pub mod pulse;
 pub mod quotas;
 pub mod repositories;
+mod retry;
 pub mod services;
 pub mod settings;
 pub mod summary;
@@ -157,6 +160,8 @@ pub struct Unit<'a> {
     notices: Vec<Notice>,
     /// Tags for what this unit makes.
     tags: Vec<(String, String)>,
+    /// The request that this unit has answered, where it had an id.
+    asked: Option<retry::Asked>,
 }
 
 impl Unit<'_> {
@@ -226,6 +231,12 @@ impl Unit<'_> {
                 self.now,
             )
             .await?;
+            self.asked = Some(retry::Asked {
+                principal: principal.to_owned(),
+                id: id.clone(),
+                operation: request.operation,
+                hash: request.hash,
+            });
         }
         requests::audit(
             self.tx,
@@ -277,42 +288,6 @@ impl App {
     #[must_use]
     pub fn notices(&self) -> broadcast::Receiver<Notice> {
         self.0.notices.subscribe()
-    }
-
-    /// Runs a unit of work and commits it; live sessions are told after the commit.
-    ///
-    /// # Errors
-    /// What the work returns, or a [`StoreError`] of the transaction.
-    pub async fn write<T, F>(&self, label: &'static str, work: F) -> Result<T, AppError>
-    where
-        T: Send + 'static,
-        F: for<'u, 'a> FnOnce(&'u mut Unit<'a>) -> BoxFuture<'u, Result<T, AppError>> + Send + 'static,
-    {
-        let app = self.clone();
-        let (value, notices) = self
-            .0
-            .db
-            .write(label, move |tx| {
-                Box::pin(async move {
-                    let now = tx.now().await?;
-                    let mut unit = Unit {
-                        tx,
-                        app,
-                        now,
-                        notices: Vec::new(),
-                        tags: Vec::new(),
-                    };
-                    let value = work(&mut unit).await?;
-                    unit.tag_made().await?;
-                    Ok::<_, AppError>((value, unit.notices))
-                })
-            })
-            .await?;
-        for notice in notices {
-            // Nobody listening is fine: there is no live session then.
-            let _ = self.0.notices.send(notice);
-        }
-        Ok(value)
     }
 
     /// Runs a question on a snapshot.

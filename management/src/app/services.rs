@@ -874,7 +874,7 @@ impl Unit<'_> {
             .environment
             .clone()
             .ok_or_else(|| AppError::internal("an environment without a name"))?;
-        let row = targets::get(self.tx, &seen.target)
+        let row = targets::shared(self.tx, &seen.target)
             .await?
             .filter(|row| row.id == seen.id);
         live(&name, row)

@@ -325,6 +325,7 @@ impl App {
     }
 }
 
+#[derive(Clone)]
 enum Change {
     Add(Tags),
     Take(Vec<String>),

@@ -156,6 +156,30 @@ pub const KEYS: &[Key] = &[
         "The CA of the PostgreSQL server, as PEM [default: those of the operating system]",
     ),
     key(
+        "store.postgres_connections",
+        Kind::Count,
+        "N",
+        "Most connections to PostgreSQL for transactions, 4 to 500; one more listens [default: 16]",
+    ),
+    key(
+        "store.commit_batch",
+        Kind::Count,
+        "N",
+        "Most transactions that share one COMMIT of SQLite, 1 to 4096 [default: 256]",
+    ),
+    key(
+        "store.commit_milliseconds",
+        Kind::Count,
+        "N",
+        "After this time a COMMIT of SQLite takes no further transaction, 0 to 1000; none waits for company [default: 2]",
+    ),
+    key(
+        "store.commit_queue",
+        Kind::Count,
+        "N",
+        "How many transactions may wait for SQLite before callers have to wait for a place, 1 to 65536 [default: 1024]",
+    ),
+    key(
         "sts.endpoint",
         Kind::Text,
         "URL",
@@ -196,6 +220,18 @@ pub const KEYS: &[Key] = &[
         Kind::Count,
         "N",
         "How long the certificates of agents live [default: 3600]",
+    ),
+    key(
+        "agents.connections",
+        Kind::Count,
+        "N",
+        "How many connections of agents this hub takes at the same time [default: 20000]",
+    ),
+    key(
+        "agents.connections_per_address",
+        Kind::Count,
+        "N",
+        "How many of them from one address: of a gateway, or of a load balancer in front of the hub [default: 12000]",
     ),
     key(
         "grants.check_seconds",

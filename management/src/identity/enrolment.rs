@@ -134,8 +134,18 @@ pub struct OpenLimits {
     pub per_connection: u32,
 }
 
+/// The clock by which deadlines are set and judged: the one of whatever keeps them, which all hubs share. A hub whose own
+/// clock is wrong decides like the others.
+pub trait Clocked: Send + Sync {
+    /// The present time. `own` is the hub's clock, for stores without one.
+    fn now(&self, own: &Clock) -> impl Future<Output = Result<Timestamp, StoreFailed>> + Send {
+        let now = own.now();
+        async move { Ok(now) }
+    }
+}
+
 /// The open challenges.
-pub trait Challenges: Send + Sync {
+pub trait Challenges: Clocked {
     /// Adds a challenge and answers `true`; or answers `false` and adds nothing, when `challenge.connection` already
     /// has as many unexpired challenges as a limit allows. Also the place to drop expired ones.
     fn insert(
@@ -456,8 +466,8 @@ impl<S: Challenges + Connections> Enrolment<S> {
         agent: Option<&str>,
         source: IpAddr,
     ) -> Result<Begun, EnrolmentError> {
-        let now = self.clock.now();
-        self.rate.admit(source, now)?;
+        self.rate.admit(source, self.clock.now())?;
+        let now = self.store.now(&self.clock).await?;
         let malformed = |error: &dyn std::fmt::Display| EnrolmentError::Malformed(error.to_string());
         let claim = if request.connection_id.is_empty() {
             let account = request.account_id.parse().map_err(|error| malformed(&error))?;
@@ -518,7 +528,7 @@ impl<S: Challenges + Connections> Enrolment<S> {
         request: &wire::FinishEnrolmentRequest,
         source: IpAddr,
     ) -> Result<Issued, EnrolmentError> {
-        let now = self.clock.now();
+        let now = self.store.now(&self.clock).await?;
         let form = if self.sts.is_emulated() {
             KeyForm::Any
         } else {
@@ -559,7 +569,9 @@ impl<S: Challenges + Connections> Enrolment<S> {
             hub_id: hub_id.clone(),
             spki_sha256,
         };
+        hadron_proto::fault::point("C05");
         let caller = self.sts.who_signed(&proof, &binding).await?;
+        hadron_proto::fault::point("C06");
 
         let connection = self.find(&claim).await?;
         let connection = connection
@@ -587,7 +599,7 @@ impl<S: Challenges + Connections> Enrolment<S> {
             agent,
         };
         // STS took its time: the certificate begins now. Nobody has it before it is recorded.
-        let now = self.clock.now();
+        let now = self.store.now(&self.clock).await?;
         let leaf = self
             .ca
             .agent_leaf(&name, &key, Serial::from_random(random()?), now, self.life)?;
@@ -603,7 +615,9 @@ impl<S: Challenges + Connections> Enrolment<S> {
             source,
             at: now,
         };
-        match self.store.record(&enrolled).await? {
+        let recorded = self.store.record(&enrolled).await?;
+        hadron_proto::fault::point("C07");
+        match recorded {
             Recorded::Committed => Ok(Issued {
                 chain: vec![leaf.der],
                 roots: self.ca.roots().to_vec(),

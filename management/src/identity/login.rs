@@ -19,7 +19,7 @@ use tonic::Code;
 
 use super::ca::Ca;
 use super::enrolment::{
-    Begun, CHALLENGE_LIFE, Challenge, ChallengeId, Challenges, OpenLimits, Purpose, StoreFailed,
+    Begun, CHALLENGE_LIFE, Challenge, ChallengeId, Challenges, Clocked, OpenLimits, Purpose, StoreFailed,
 };
 use super::rate::{SourceRate, TooMany};
 use super::sts::{Caller, Sts, StsError};
@@ -167,8 +167,8 @@ impl<S: Challenges> Login<S> {
     /// # Errors
     /// When the caller asks too often or the store fails.
     pub async fn begin(&self, source: IpAddr) -> Result<Begun, LoginError> {
-        let now = self.clock.now();
-        self.rate.admit(source, now)?;
+        self.rate.admit(source, self.clock.now())?;
+        let now = self.store.now(&self.clock).await?;
         let challenge = Challenge {
             id: ChallengeId::from_random(random()?),
             nonce: random()?,
@@ -197,7 +197,7 @@ impl<S: Challenges> Login<S> {
     /// # Errors
     /// See [`LoginError`].
     pub async fn finish(&self, proof: Option<&wire::StsProof>) -> Result<Principal, LoginError> {
-        let now = self.clock.now();
+        let now = self.store.now(&self.clock).await?;
         let form = if self.sts.is_emulated() {
             KeyForm::Any
         } else {
@@ -286,7 +286,7 @@ pub struct TokenRow {
 }
 
 /// The tokens.
-pub trait Tokens: Send + Sync {
+pub trait Tokens: Clocked {
     /// Adds a token, with its audit record. Also the place to drop expired ones.
     fn add(&self, token: &TokenRow) -> impl Future<Output = Result<(), StoreFailed>> + Send;
 
@@ -313,7 +313,7 @@ impl<S: Tokens> TokenIssuer<S> {
     /// # Errors
     /// When the store fails.
     pub async fn issue(&self, principal: &Principal) -> Result<(Token, TokenRow), LoginError> {
-        let now = self.clock.now();
+        let now = self.store.now(&self.clock).await?;
         let token = Token::from_random(&random()?);
         let row = TokenRow {
             hash: token.hash(),
@@ -343,7 +343,7 @@ impl<S: Tokens> TokenIssuer<S> {
                 "a token's name is 1 to 64 of letters, digits, '-', '_' and '.'",
             ));
         }
-        let now = self.clock.now();
+        let now = self.store.now(&self.clock).await?;
         let token = Token::from_random(&random()?);
         let row = TokenRow {
             hash: token.hash(),
@@ -364,7 +364,8 @@ impl<S: Tokens> TokenIssuer<S> {
     pub async fn verify(&self, text: &str) -> Result<TokenRow, LoginError> {
         let token = Token::parse(text).ok_or(LoginError::Token)?;
         let row = self.store.find(token.hash()).await?.ok_or(LoginError::Token)?;
-        let over = row.expires_at.is_some_and(|end| end <= self.clock.now());
+        let now = self.store.now(&self.clock).await?;
+        let over = row.expires_at.is_some_and(|end| end <= now);
         if over { Err(LoginError::Token) } else { Ok(row) }
     }
 }

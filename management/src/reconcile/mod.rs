@@ -1,11 +1,14 @@
 //! Reconcilers: they take no argument, read the whole wanted and the whole found state, and act on the difference. Woken by
-//! commits and by time; a wake-up says nothing but "look". Doubled ones are harmless.
+//! commits and by time; a wake-up says nothing but "look". Every hub has all of them; rounds that look at everything are done by
+//! one hub at a time, and rows of the outbox by the hub that has claimed them. Doubled ones are harmless.
 
 mod events;
+mod replicas;
+
+pub use replicas::Replica;
 
 use std::time::Duration;
 
-use hadron_proto::vocab::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -21,6 +24,10 @@ const OUTBOX_EVERY: Duration = Duration::from_secs(2);
 const EXPIRY_EVERY: Duration = Duration::from_secs(1);
 /// How often old rows are removed.
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
+/// How many rows of the outbox a hub takes at once.
+const CLAIM: u32 = 8;
+/// How long it keeps them from other hubs. One that dies with them is followed by another then.
+const HOLD: Duration = Duration::from_secs(10);
 /// How long answered requests are remembered. Proton's tokens count for 24 hours or so; twice that does no harm.
 const REQUESTS_KEPT: Duration = Duration::from_secs(48 * 3600);
 /// How long ended jobs and silent agents are kept.
@@ -28,8 +35,14 @@ const HISTORY_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Starts all reconcilers; they end when `shutdown` becomes true.
 #[must_use]
-pub fn start(app: &App, webhook: Option<Webhook>, shutdown: &watch::Receiver<bool>) -> JoinSet<()> {
+pub fn start(
+    app: &App,
+    replica: Replica,
+    webhook: Option<Webhook>,
+    shutdown: &watch::Receiver<bool>,
+) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
+    tasks.spawn(replicas::alive(app.clone(), replica, shutdown.clone()));
     if let Some(webhook) = webhook {
         tasks.spawn(events::webhook(app.clone(), webhook, shutdown.clone()));
     }
@@ -78,7 +91,17 @@ async fn periodic(
             _ = shutdown.wait_for(|stop| *stop) => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = round(app.clone()).await {
+        let done = match app.db().alone(name).await {
+            // Another hub is at it.
+            Ok(None) => continue,
+            Ok(Some(alone)) => {
+                let done = round(app.clone()).await;
+                alone.end().await;
+                done
+            }
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = done {
             tracing::warn!(
                 error = error.story(),
                 "{name} could not finish its round and will look again"
@@ -134,32 +157,49 @@ pub async fn ask_busy_services(app: &App) -> Result<(), AppError> {
 /// When the database does not answer. What one row asks for and cannot be done is tried again later.
 pub async fn drain(app: &App) -> Result<Duration, AppError> {
     loop {
-        let now = app.db().now().await?;
-        let due = app
-            .read("outbox", move |tx| {
-                Box::pin(async move { Ok(outbox::due(tx, now, 64).await?) })
+        let (next, now) = app
+            .read("outbox", |tx| {
+                Box::pin(async move { Ok((outbox::next_due(tx).await?, tx.now().await?)) })
             })
             .await?;
-        if due.is_empty() {
-            break;
+        let Some(next) = next else {
+            return Ok(OUTBOX_EVERY);
+        };
+        if next > now {
+            return Ok(next.since(now).clamp(Duration::from_millis(20), OUTBOX_EVERY));
         }
-        for row in due {
+        let claimed = app
+            .write("claim outbox rows", |unit| {
+                Box::pin(
+                    async move { Ok(outbox::claim(unit.tx, unit.now, unit.now.plus(HOLD), CLAIM).await?) },
+                )
+            })
+            .await?;
+        if claimed.is_empty() {
+            // Another hub is just taking them.
+            return Ok(Duration::from_millis(100));
+        }
+        hadron_proto::fault::point("C16");
+        for row in claimed {
+            hadron_proto::fault::point("C60");
             let done = carry_out(app, &row).await;
+            hadron_proto::fault::point("C64");
+            let failed = done.map_err(|error| {
+                if error.kind != ErrorKind::Unavailable {
+                    tracing::error!(
+                        topic = row.topic,
+                        key = row.key,
+                        error = error.story(),
+                        "an effect failed"
+                    );
+                }
+                error.story()
+            });
             app.write("outbox row", move |unit| {
                 Box::pin(async move {
-                    match done {
+                    match failed {
                         Ok(()) => outbox::done(unit.tx, &row).await?,
-                        Err(error) => {
-                            if error.kind != ErrorKind::Unavailable {
-                                tracing::error!(
-                                    topic = row.topic,
-                                    key = row.key,
-                                    error = error.story(),
-                                    "an effect failed"
-                                );
-                            }
-                            outbox::later(unit.tx, &row, unit.now, &error.story()).await?;
-                        }
+                        Err(why) => outbox::later(unit.tx, &row, unit.now, &why).await?,
                     }
                     Ok(())
                 })
@@ -167,21 +207,17 @@ pub async fn drain(app: &App) -> Result<Duration, AppError> {
             .await?;
         }
     }
-    let next = app
-        .read("outbox", |tx| {
-            Box::pin(async move { Ok(outbox::next_due(tx).await?) })
-        })
-        .await?;
-    let now = app.db().now().await?;
-    Ok(next.map_or(OUTBOX_EVERY, |at: Timestamp| {
-        at.since(now).clamp(Duration::from_millis(20), OUTBOX_EVERY)
-    }))
 }
 
 async fn carry_out(app: &App, row: &OutboxRow) -> Result<(), AppError> {
     match row.topic.as_str() {
         topic::SERVICE => app.advance_service(&row.key.parse()?).await,
         topic::REGISTER => app.register_fetched(row.key.parse()?).await,
+        topic::RELEASE => {
+            let id = row.key.parse()?;
+            app.write("release", move |unit| Box::pin(grants::release(unit, id)))
+                .await
+        }
         topic::GRANTS => {
             let check = match topic::pipeline_of(&row.key) {
                 Some(service) => grants::Check::Of(service.parse()?),
@@ -214,6 +250,7 @@ pub async fn expire(app: App) -> Result<(), AppError> {
         })
         .await?;
     for id in expired {
+        hadron_proto::fault::point("C14");
         // Each by itself: one that cannot be expired must not keep the others leased.
         let done = app
             .write("job expiry", move |unit| {

@@ -9,8 +9,8 @@ use hadron_proto::vocab::{
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::db::{Row, Sequence, Topic, Tx, params};
-use super::{StoreError, json, targets, to_json};
+use super::db::{Row, Topic, Tx, params};
+use super::{StoreError, UNREAD, json, targets, to_json};
 
 macro_rules! deployment_event_columns {
     () => {
@@ -272,7 +272,6 @@ fn state_text(state: Option<&State>) -> Result<String, StoreError> {
 /// # Errors
 /// [`StoreError::Conflict`] on index `one_active` when the target has an active deployment.
 pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     let (kind, service, instance) = targets::words(&row.target);
     tx.execute(
         "INSERT INTO deployment (id, target_id, kind, environment, service, instance, active, state, status, message,
@@ -322,7 +321,7 @@ pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> 
             row.earlier.attempted,
             row.earlier.succeeded,
             row.generation,
-            changed
+            UNREAD
         ],
     )
     .await?;
@@ -335,7 +334,6 @@ pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> 
 /// # Errors
 /// [`StoreError::Conflict`] when somebody else wrote it meanwhile.
 pub async fn put(tx: &mut Tx, row: &mut DeploymentRow) -> Result<(), StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     let written = tx
         .execute(
             "UPDATE deployment SET active = $3, state = $4, status = $5, message = $6, ways_out = $7, stack_arn = $8,
@@ -357,7 +355,7 @@ pub async fn put(tx: &mut Tx, row: &mut DeploymentRow) -> Result<(), StoreError>
                 row.ended_at,
                 row.last_event,
                 &row.stack_name,
-                changed
+                UNREAD
             ],
         )
         .await?;
@@ -378,6 +376,36 @@ pub async fn get(tx: &mut Tx, id: DeploymentId) -> Result<Option<DeploymentRow>,
                 deployment_columns!(),
                 " FROM deployment WHERE id = $1 /*for-update*/"
             ),
+            &params![id],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// One deployment of this account, locked until the transaction ends: what an agent's job works for.
+pub async fn get_of(
+    tx: &mut Tx,
+    id: DeploymentId,
+    account: AccountId,
+) -> Result<Option<DeploymentRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                deployment_columns!(),
+                " FROM deployment WHERE id = $1 AND account = $2 /*for-update*/"
+            ),
+            &params![id, account],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// One deployment as it was a moment ago. Not locked: for whoever knows that it has ended.
+pub async fn seen(tx: &mut Tx, id: DeploymentId) -> Result<Option<DeploymentRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!("SELECT ", deployment_columns!(), " FROM deployment WHERE id = $1"),
             &params![id],
         )
         .await?;

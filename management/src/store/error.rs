@@ -7,6 +7,15 @@ use std::sync::Arc;
 /// Why something happened. Shared, since one failed COMMIT fails every transaction of its batch.
 pub type Cause = Arc<dyn Error + Send + Sync>;
 
+/// What was being done when another transaction was in the way.
+pub(crate) const IN_THE_WAY: &str = "another transaction was in the way";
+/// What was being done when the connection broke before COMMIT.
+pub(crate) const LOST: &str = "talking to PostgreSQL";
+/// What was being done when no connection could be made.
+pub(crate) const CONNECTING: &str = "connecting to PostgreSQL";
+/// What was being done when the server stopped, or threw the connection out.
+pub(crate) const STOPPING: &str = "PostgreSQL is being stopped or started";
+
 /// The transaction did not happen, or (only [`StoreError::CommitUnknown`]) nobody knows whether it did.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -114,6 +123,14 @@ impl StoreError {
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
+    }
+
+    /// Whether what was in the way is gone within moments as a rule: another transaction, a connection that broke, a server
+    /// that restarts. Doing the whole transaction once more is safe and is worth a short wait. A full disk, an exhausted pool
+    /// or a database that is being closed is not of that kind: there, trying again makes things worse.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable { doing, .. } if [IN_THE_WAY, LOST, CONNECTING, STOPPING].contains(doing))
     }
 
     pub(crate) fn unavailable(doing: &'static str, source: impl Error + Send + Sync + 'static) -> Self {

@@ -5,7 +5,7 @@ use hadron_domain::arn::Resource;
 use hadron_domain::event::status_change;
 use hadron_proto::vocab::{AccountId, EventId, JobId, Region, Timestamp};
 
-use super::db::{Row, Sequence, Topic, Tx, params};
+use super::db::{Late, Row, Topic, Tx, params};
 use super::{StoreError, json, to_json};
 
 macro_rules! event_columns {
@@ -58,15 +58,14 @@ pub(super) async fn told(
     let Some(change) = status_change(resource, before, after) else {
         return Ok(());
     };
-    // The sequence of changes is held by this transaction already, so this waits for nobody.
-    let sequence = tx.next(Sequence::CHANGE).await?;
     let at = tx.now().await?;
     let id: EventId = tx.fresh_id();
-    tx.execute(
+    tx.late(
+        Late::Event,
+        None,
         "INSERT INTO event (sequence, id, at, resource, account, region, detail_type, detail)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        &params![
-            sequence,
+        params![
             id,
             at,
             resource.to_string(),
@@ -74,9 +73,9 @@ pub(super) async fn told(
             place.map(|(_, region)| region.to_string()),
             change.detail_type,
             to_json(&change.detail)?
-        ],
-    )
-    .await?;
+        ]
+        .to_vec(),
+    );
     tx.after_commit(Topic::Changes);
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use hadron_domain::grant::{Because, PolicyLane, Repository};
 use hadron_proto::vocab::{AccountId, JobId, Timestamp};
 
-use super::db::{Row, Sequence, Topic, Tx, params};
-use super::{StoreError, json, to_json};
+use super::db::{Row, Topic, Tx, params};
+use super::{StoreError, UNREAD, json, to_json};
 
 macro_rules! policy_lane_columns {
     () => {
@@ -39,7 +39,6 @@ fn from_row(row: &Row) -> Result<LaneRow, StoreError> {
 
 /// Writes a lane, new or not.
 pub async fn put(tx: &mut Tx, row: &LaneRow) -> Result<(), StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     let repository = &row.lane.repository;
     let reasons: Vec<(&AccountId, &BTreeSet<Because>)> = row.reasons.iter().collect();
     tx.execute(
@@ -57,7 +56,7 @@ pub async fn put(tx: &mut Tx, row: &LaneRow) -> Result<(), StoreError> {
             row.lane.writing.as_ref().map(|(job, _)| *job),
             row.checked_at,
             row.changed_at,
-            changed
+            UNREAD
         ],
     )
     .await?;
@@ -76,7 +75,22 @@ pub async fn remove(tx: &mut Tx, repository: &Repository) -> Result<(), StoreErr
     Ok(())
 }
 
-/// The lane of a repository.
+/// The lane of a repository as it was a moment ago. Not locked.
+pub async fn seen(tx: &mut Tx, repository: &Repository) -> Result<Option<LaneRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                policy_lane_columns!(),
+                " FROM policy_lane WHERE registry = $1 AND region = $2 AND repository = $3"
+            ),
+            &params![repository.registry, &repository.region, &repository.name],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// The lane of a repository, locked until the transaction ends.
 pub async fn get(tx: &mut Tx, repository: &Repository) -> Result<Option<LaneRow>, StoreError> {
     let row = tx
         .query_opt(
@@ -91,7 +105,7 @@ pub async fn get(tx: &mut Tx, repository: &Repository) -> Result<Option<LaneRow>
     row.as_ref().map(from_row).transpose()
 }
 
-/// The lane that a job writes.
+/// The lane that a job writes, locked until the transaction ends.
 pub async fn by_job(tx: &mut Tx, job: JobId) -> Result<Option<LaneRow>, StoreError> {
     let row = tx
         .query_opt(

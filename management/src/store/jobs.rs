@@ -5,11 +5,11 @@ use hadron_proto::vocab::{AccountId, ConnectionId, DeploymentId, JobId, Region, 
 use serde::{Deserialize, Serialize};
 
 use super::db::{Row, Topic, Tx, params};
-use super::{StoreError, corrupt, json, to_json};
+use super::{StoreError, corrupt, json, many, to_json};
 
 macro_rules! job_columns {
     () => {
-        "id, account, region, connection_id, deployment_id, kind, label, payload, status, at, holder, started, fence, attempts, losses, created_at"
+        "id, account, region, connection_id, deployment_id, kind, label, payload, status, at, holder, started, fence, attempts, losses, handovers, created_at"
     };
 }
 
@@ -159,6 +159,7 @@ fn from_row(row: &Row) -> Result<JobRow, StoreError> {
             fence: row.get("fence")?,
             attempts: row.get("attempts")?,
             losses: row.get("losses")?,
+            handovers: row.get("handovers")?,
         },
         account: row.text_as("account")?,
         region: row.text_as("region")?,
@@ -182,8 +183,8 @@ pub async fn insert(tx: &mut Tx, row: &JobRow) -> Result<(), StoreError> {
     let (status, at, holder, started) = columns(&row.job);
     tx.execute(
         "INSERT INTO job (id, account, region, connection_id, deployment_id, kind, label, payload, status, at, holder,
-                          started, fence, attempts, losses, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                          started, fence, attempts, losses, handovers, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         &params![
             row.job.id,
             row.account,
@@ -200,6 +201,7 @@ pub async fn insert(tx: &mut Tx, row: &JobRow) -> Result<(), StoreError> {
             row.job.fence,
             row.job.attempts,
             row.job.losses,
+            row.job.handovers,
             row.created_at
         ],
     )
@@ -213,9 +215,10 @@ pub async fn put(tx: &mut Tx, row: &JobRow) -> Result<(), StoreError> {
     let job = &row.job;
     let (status, at, holder, started) = columns(job);
     tx.execute(
-        "UPDATE job SET status = $2, at = $3, holder = $4, started = $5, fence = $6, attempts = $7, losses = $8
-         WHERE id = $1",
-        &params![job.id, status, at, holder, started, job.fence, job.attempts, job.losses],
+        "UPDATE job SET status = $2, at = $3, holder = $4, started = $5, fence = $6, attempts = $7, losses = $8,
+             handovers = $9
+         WHERE id = $1 AND account = $10",
+        &params![job.id, status, at, holder, started, job.fence, job.attempts, job.losses, job.handovers, row.account],
     )
     .await?;
     if status == "READY" {
@@ -239,27 +242,117 @@ pub async fn get(tx: &mut Tx, id: JobId) -> Result<Option<JobRow>, StoreError> {
     row.as_ref().map(from_row).transpose()
 }
 
-/// Jobs of a connection that an agent of this account, Region and abilities may take now, oldest first. Whether the connection is
-/// connected is for the caller to know.
+/// The connection of a job of this account and Region. Nothing is locked, and nothing has to be: a job's connection never
+/// changes.
+pub async fn connection_of(
+    tx: &mut Tx,
+    id: JobId,
+    account: AccountId,
+    region: &Region,
+) -> Result<Option<ConnectionId>, StoreError> {
+    let row = tx
+        .query_opt(
+            "SELECT connection_id FROM job WHERE id = $1 AND account = $2 AND region = $3",
+            &params![id, account, region],
+        )
+        .await?;
+    row.map(|row| row.text_as("connection_id")).transpose()
+}
+
+/// One job, locked until the transaction ends, if it is one of this account and Region: what an agent names.
+pub async fn get_of(
+    tx: &mut Tx,
+    id: JobId,
+    account: AccountId,
+    region: &Region,
+) -> Result<Option<JobRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                job_columns!(),
+                " FROM job WHERE id = $1 AND account = $2 AND region = $3 /*for-update*/"
+            ),
+            &params![id, account, region],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// Whether there is such a job. Nothing is locked.
+pub async fn exists(tx: &mut Tx, id: JobId) -> Result<bool, StoreError> {
+    let row = tx
+        .query_opt("SELECT id FROM job WHERE id = $1", &params![id])
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Jobs of one lane, locked until the transaction ends: in the order of their ids, so that two hubs that take many never
+/// wait for each other. Those that do not exist are left out.
+pub async fn get_many(tx: &mut Tx, ids: &[JobId]) -> Result<Vec<JobRow>, StoreError> {
+    let found = if tx.is_sqlite() {
+        tx.query(GET_MANY[0], &params![many::json(ids)]).await?
+    } else {
+        tx.query(GET_MANY[1], &params![many::list(ids)]).await?
+    };
+    found.iter().map(from_row).collect()
+}
+
+const GET_MANY: [&str; 2] = [
+    concat!(
+        "SELECT ",
+        job_columns!(),
+        " FROM job WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id /*for-update*/"
+    ),
+    concat!(
+        "SELECT ",
+        job_columns!(),
+        " FROM job WHERE id = ANY (string_to_array($1, ',')) ORDER BY id /*for-update*/"
+    ),
+];
+
+/// Writes many leases back, of jobs that were locked by [`get_many`].
+pub async fn put_leases(tx: &mut Tx, mut rows: Vec<JobRow>) -> Result<(), StoreError> {
+    rows.sort_unstable_by_key(|row| row.job.id);
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let (_, at, holder, started) = columns(&row.job);
+            params![row.job.id, at, holder, started]
+        })
+        .collect();
+    tx.execute_each(
+        "UPDATE job SET at = $2, holder = $3, started = $4 WHERE id = $1 AND status = 'LEASED'",
+        &rows,
+    )
+    .await?;
+    Ok(())
+}
+
+const READY: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    " FROM job
+     WHERE account = $1 AND region = $2 AND status = 'READY' AND at <= $3
+       AND CAST($4 AS TEXT) LIKE '%,' || connection_id || ',%' AND CAST($5 AS TEXT) LIKE '%,' || kind || ',%'
+     ORDER BY at LIMIT $6 /*skip-locked*/"
+);
+
+/// Jobs of these connections that an agent of this account, Region and abilities may take now, oldest first. Whether the
+/// connections are connected is for the caller to know.
 pub async fn ready(
     tx: &mut Tx,
-    connection: ConnectionId,
+    connections: &[ConnectionId],
     account: AccountId,
     region: &Region,
     abilities: &Abilities,
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<JobRow>, StoreError> {
+    let connections = format!(",{},", many::list(connections));
     tx.query(
-        concat!(
-            "SELECT ",
-            job_columns!(),
-            " FROM job
-         WHERE account = $1 AND region = $2 AND status = 'READY' AND at <= $3 AND connection_id = $4
-           AND CAST($6 AS TEXT) LIKE '%,' || kind || ',%'
-         ORDER BY at, id LIMIT $5 /*skip-locked*/"
-        ),
-        &params![account, region, now, connection, limit, &abilities.0],
+        READY,
+        &params![account, region, now, connections, &abilities.0, limit],
     )
     .await?
     .iter()
@@ -267,21 +360,29 @@ pub async fn ready(
     .collect()
 }
 
-/// When the next job of this account, Region and abilities may be taken, for sessions that found nothing.
+const NEXT_READY: &str = "SELECT at FROM job WHERE account = $1 AND region = $2 AND status = 'READY' AND at > $3
+     ORDER BY at LIMIT 1";
+
+/// When the next job of this account and Region that may not be taken yet may be.
 pub async fn next_ready_at(
     tx: &mut Tx,
     account: AccountId,
     region: &Region,
-    abilities: &Abilities,
+    now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let row = tx
-        .query_opt(
-            "SELECT MIN(at) AS at FROM job WHERE account = $1 AND region = $2 AND status = 'READY'
-               AND CAST($3 AS TEXT) LIKE '%,' || kind || ',%' AND connection_id IN (SELECT id FROM connection WHERE status = 'CONNECTED')",
-            &params![account, region, &abilities.0],
-        )
-        .await?;
-    row.map_or(Ok(None), |row| row.get("at"))
+    let row = tx.query_opt(NEXT_READY, &params![account, region, now]).await?;
+    row.map(|row| row.get("at")).transpose()
+}
+
+const WAITING: &str = "SELECT account, region, MIN(at) AS at FROM job WHERE status = 'READY' GROUP BY account, region";
+
+/// Lanes with jobs that wait for an agent, and since when or from when on the first of each does.
+pub async fn waiting(tx: &mut Tx) -> Result<Vec<(AccountId, Region, Timestamp)>, StoreError> {
+    let found = tx.query(WAITING, &[]).await?;
+    found
+        .iter()
+        .map(|row| Ok((row.text_as("account")?, row.text_as("region")?, row.get("at")?)))
+        .collect()
 }
 
 /// Leases that have run out, oldest first.
@@ -296,13 +397,13 @@ pub async fn expired(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<JobI
     .collect()
 }
 
-/// Jobs of a connection that somebody holds.
-pub async fn leased_of_connection(tx: &mut Tx, connection: ConnectionId) -> Result<Vec<JobRow>, StoreError> {
+/// Jobs of a connection that have not ended, all of them locked until the transaction ends.
+pub async fn open_of_connection(tx: &mut Tx, connection: ConnectionId) -> Result<Vec<JobRow>, StoreError> {
     tx.query(
         concat!(
             "SELECT ",
             job_columns!(),
-            " FROM job WHERE connection_id = $1 AND status = 'LEASED' /*for-update*/"
+            " FROM job WHERE connection_id = $1 AND status IN ('READY', 'LEASED') ORDER BY id /*for-update*/"
         ),
         &params![connection],
     )
@@ -329,4 +430,26 @@ pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
         &params![before],
     )
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::db::testing::{self, TestDb};
+
+    /// Neither leasing nor the questions of every second may read or sort what they do not take.
+    #[tokio::test]
+    async fn leasing_follows_the_index_of_its_lane() {
+        let TestDb { db, .. } = &testing::sqlite().await;
+        for (sql, wanted) in [
+            (READY, "USING INDEX job_ready (account=? AND region=? AND at<?)"),
+            (NEXT_READY, "USING COVERING INDEX job_ready (account=? AND region=? AND at>?)"),
+            (WAITING, "SCAN job USING COVERING INDEX job_ready"),
+            (GET_MANY[0], "sqlite_autoindex_job_1 (id=?)"),
+        ] {
+            let plan = testing::plan(db, sql).await;
+            assert!(plan.contains(wanted), "{sql}\n{plan}");
+            assert!(sql == GET_MANY[0] || !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+        }
+    }
 }

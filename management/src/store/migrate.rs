@@ -27,7 +27,7 @@ macro_rules! migrations {
 }
 
 /// All steps, in order; the place in this list is the version.
-pub const MIGRATIONS: &[Migration] = migrations!["0001_first", "0002_proton_api"];
+pub const MIGRATIONS: &[Migration] = migrations!["0001_first", "0002_proton_api", "0003_replicas"];
 
 /// The schema cannot be brought to this program's version.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +136,7 @@ async fn step(tx: &mut Tx, steps: &'static [Migration]) -> Result<Option<&'stati
         name: step.name,
         source,
     })?;
+    hadron_proto::fault::point("C63");
     let now = tx.now().await?;
     tx.execute(
         "INSERT INTO schema_version (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",

@@ -18,9 +18,11 @@ pub mod events;
 pub mod grants;
 pub mod instances;
 pub mod jobs;
+mod many;
 pub mod meta;
 pub mod migrate;
 pub mod outbox;
+pub mod replicas;
 pub mod repositories;
 pub mod requests;
 pub mod services;
@@ -37,8 +39,12 @@ pub use error::StoreError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Lines of the audit log.
-const AUDIT: Sequence = Sequence("audit");
+/// Who computes grants anew draws from it first of all, and so does it alone, also across hubs.
+pub const GRANTS: Sequence = Sequence("grants");
+
+/// What the columns named `changed` hold. Nobody reads them any more: a number for each change made every transaction wait
+/// for every other one's COMMIT. They go when no release is left that fills them.
+const UNREAD: i64 = 0;
 
 /// A value as JSON text, for columns that nobody searches.
 fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
@@ -56,6 +62,9 @@ fn corrupt(place: &str, word: &str) -> StoreError {
 }
 
 /// Somebody else wrote the row since it was read; doing the whole transaction again is safe.
-const fn changed(doing: &'static str) -> StoreError {
-    StoreError::Unavailable { doing, source: None }
+fn changed(doing: &'static str) -> StoreError {
+    StoreError::unavailable(
+        error::IN_THE_WAY,
+        error::Because(format!("{doing}: somebody else wrote it first")),
+    )
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use hadron_proto::vocab::Timestamp;
+use hadron_proto::vocab::{EventId, Timestamp};
 
 use super::StoreError;
-use super::db::{Row, Sequence, Topic, Tx, params};
+use super::db::{Late, Row, Topic, Tx, params};
 
 macro_rules! outbox_columns {
     () => {
@@ -38,47 +38,81 @@ fn from_row(row: &Row) -> Result<OutboxRow, StoreError> {
 /// Asks for something. Asking twice before it is done is asking once; asking while it is being done is asking again.
 pub async fn ask(tx: &mut Tx, topic: &'static str, key: &str, due: Timestamp) -> Result<(), StoreError> {
     // A version is never used twice: a hub that is done with an older asking must not take a newer one for it.
-    let version = tx.next(Sequence::CHANGE).await?;
-    tx.execute(
+    let version: EventId = tx.fresh_id();
+    let version = i64::try_from(version.as_uuid().as_u128() & u128::from(u64::MAX >> 2)).unwrap_or_default();
+    tx.late(
+        Late::Outbox,
+        Some(format!("{topic}\0{key}")),
         "INSERT INTO outbox (topic, key, version, due_at, attempts, last_error) VALUES ($1, $2, $3, $4, 0, '')
          ON CONFLICT (topic, key) DO UPDATE
              SET version = excluded.version, due_at = excluded.due_at, attempts = 0",
-        &params![topic, key, version, due],
-    )
-    .await?;
+        params![topic, key, version, due].to_vec(),
+    );
     tx.after_commit(Topic::Outbox);
     Ok(())
 }
 
-/// What is due, oldest first.
-pub async fn due(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
-    tx.query(
-        concat!(
-            "SELECT ",
-            outbox_columns!(),
-            " FROM outbox WHERE due_at <= $1 ORDER BY due_at LIMIT $2"
-        ),
-        &params![now, limit],
+/// Takes what is due, oldest first, and keeps it from other hubs until `until`: one that dies with it is followed by another
+/// then. What other hubs are taking at this moment is passed over.
+pub async fn claim(
+    tx: &mut Tx,
+    now: Timestamp,
+    until: Timestamp,
+    limit: u32,
+) -> Result<Vec<OutboxRow>, StoreError> {
+    let rows = tx
+        .query(
+            concat!(
+                "SELECT ",
+                outbox_columns!(),
+                " FROM outbox WHERE due_at <= $1 AND held_until <= $1 ORDER BY due_at, topic, key LIMIT $2 /*skip-locked*/"
+            ),
+            &params![now, limit],
+        )
+        .await?;
+    let rows: Vec<OutboxRow> = rows.iter().map(from_row).collect::<Result<_, _>>()?;
+    let held: Vec<_> = rows
+        .iter()
+        .map(|row| params![&row.topic, &row.key, until].to_vec())
+        .collect();
+    tx.execute_each(
+        "UPDATE outbox SET held_until = $3 WHERE topic = $1 AND key = $2",
+        &held,
     )
-    .await?
-    .iter()
-    .map(from_row)
-    .collect()
+    .await?;
+    Ok(rows)
 }
 
-/// When the next is due.
+/// When the next may be taken.
 pub async fn next_due(tx: &mut Tx) -> Result<Option<Timestamp>, StoreError> {
-    let row = tx.query_opt("SELECT MIN(due_at) AS at FROM outbox", &[]).await?;
+    let row = tx
+        .query_opt(
+            "SELECT MIN(CASE WHEN held_until > due_at THEN held_until ELSE due_at END) AS at FROM outbox",
+            &[],
+        )
+        .await?;
     row.map_or(Ok(None), |row| row.get("at"))
 }
 
-/// It was done, unless it was asked for again meanwhile.
+/// It was done, unless it was asked for again meanwhile: then anybody may do that now.
 pub async fn done(tx: &mut Tx, row: &OutboxRow) -> Result<(), StoreError> {
-    tx.execute(
-        "DELETE FROM outbox WHERE topic = $1 AND key = $2 AND version = $3",
-        &params![&row.topic, &row.key, row.version],
-    )
-    .await?;
+    let gone = tx
+        .execute(
+            "DELETE FROM outbox WHERE topic = $1 AND key = $2 AND version = $3",
+            &params![&row.topic, &row.key, row.version],
+        )
+        .await?;
+    if gone == 0 {
+        let again = tx
+            .execute(
+                "UPDATE outbox SET held_until = 0 WHERE topic = $1 AND key = $2",
+                &params![&row.topic, &row.key],
+            )
+            .await?;
+        if again > 0 {
+            tx.after_commit(Topic::Outbox);
+        }
+    }
     Ok(())
 }
 
@@ -86,8 +120,10 @@ pub async fn done(tx: &mut Tx, row: &OutboxRow) -> Result<(), StoreError> {
 pub async fn later(tx: &mut Tx, row: &OutboxRow, now: Timestamp, error: &str) -> Result<(), StoreError> {
     let wait = Duration::from_millis(200 << row.attempts.min(8));
     tx.execute(
-        "UPDATE outbox SET due_at = $4, attempts = attempts + 1, last_error = $5
-         WHERE topic = $1 AND key = $2 AND version = $3",
+        "UPDATE outbox SET due_at = CASE WHEN version = $3 THEN $4 ELSE due_at END, 
+             attempts = CASE WHEN version = $3 THEN attempts + 1 ELSE attempts END,
+             last_error = $5, held_until = 0
+         WHERE topic = $1 AND key = $2",
         &params![&row.topic, &row.key, row.version, now.plus(wait), error],
     )
     .await?;

@@ -3,8 +3,8 @@
 use hadron_domain::authority::Role;
 use hadron_proto::vocab::{AccountId, Digest, Timestamp};
 
-use super::db::{Tx, params};
-use super::{AUDIT, StoreError};
+use super::StoreError;
+use super::db::{Late, Tx, params};
 
 macro_rules! token_columns {
     () => {
@@ -240,12 +240,12 @@ pub async fn audit(
     outcome: &str,
     detail: &str,
 ) -> Result<(), StoreError> {
-    let sequence = tx.next(AUDIT).await?;
-    tx.execute(
+    tx.late(
+        Late::Audit,
+        None,
         "INSERT INTO audit (sequence, at, principal, account, action, object, outcome, detail)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        &params![
-            sequence,
+        params![
             at,
             principal,
             account.map(|account| account.to_string()),
@@ -253,8 +253,8 @@ pub async fn audit(
             object,
             outcome,
             detail
-        ],
-    )
-    .await?;
+        ]
+        .to_vec(),
+    );
     Ok(())
 }

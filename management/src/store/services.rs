@@ -5,8 +5,8 @@ use hadron_domain::event::DELETED;
 use hadron_domain::service::{Doing, Status};
 use hadron_proto::vocab::{ServiceName, TemplateName, TemplateVersion, Timestamp};
 
-use super::db::{Row, Sequence, Topic, Tx, params};
-use super::{StoreError, corrupt, events, json, sync, tags, to_json};
+use super::db::{Row, Topic, Tx, params};
+use super::{StoreError, UNREAD, corrupt, events, json, sync, tags, to_json};
 
 macro_rules! service_columns {
     () => {
@@ -79,7 +79,6 @@ fn from_row(row: &Row) -> Result<ServiceRow, StoreError> {
 /// # Errors
 /// [`StoreError::Conflict`] when one of the same name exists.
 pub async fn insert(tx: &mut Tx, row: &ServiceRow) -> Result<(), StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     tx.execute(
         "INSERT INTO service (name, template_name, major, minor, description, spec, old_spec, status, message, doing,
              branch, repository, link, created_at, modified_at, generation, changed)
@@ -101,7 +100,7 @@ pub async fn insert(tx: &mut Tx, row: &ServiceRow) -> Result<(), StoreError> {
             row.created_at,
             row.modified_at,
             row.generation,
-            changed
+            UNREAD
         ],
     )
     .await?;
@@ -122,7 +121,6 @@ pub async fn put(tx: &mut Tx, row: &mut ServiceRow) -> Result<(), StoreError> {
         .await?
         .map(|before| before.get::<String>("status"))
         .transpose()?;
-    let changed = tx.next(Sequence::CHANGE).await?;
     let written = tx
         .execute(
             "UPDATE service SET major = $3, minor = $4, description = $5, spec = $6, old_spec = $7, status = $8,
@@ -140,7 +138,7 @@ pub async fn put(tx: &mut Tx, row: &mut ServiceRow) -> Result<(), StoreError> {
                 &row.message,
                 to_json(&row.doing)?,
                 row.modified_at,
-                changed
+                UNREAD
             ],
         )
         .await?;
@@ -156,8 +154,6 @@ pub async fn put(tx: &mut Tx, row: &mut ServiceRow) -> Result<(), StoreError> {
 
 /// Removes a service whose parts are gone, its tags, and what was said about its sync.
 pub async fn remove(tx: &mut Tx, name: &ServiceName) -> Result<(), StoreError> {
-    // Held before the row, as whoever writes one does it.
-    tx.next(Sequence::CHANGE).await?;
     let gone = tx
         .query_opt(
             "DELETE FROM service WHERE name = $1 RETURNING status",

@@ -12,8 +12,8 @@ use hadron_proto::vocab::{
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::db::{Row, Sequence, Topic, Tx, params};
-use super::{StoreError, corrupt, events, json, tags, to_json};
+use super::db::{Row, Topic, Tx, params};
+use super::{StoreError, UNREAD, corrupt, events, json, tags, to_json};
 
 macro_rules! target_columns {
     () => {
@@ -282,7 +282,6 @@ fn part_word(part: Part) -> Result<String, StoreError> {
 /// # Errors
 /// [`StoreError::Conflict`] when one of the same name exists.
 pub async fn insert(tx: &mut Tx, row: &TargetRow) -> Result<(), StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     let (kind, service, instance) = words(&row.target);
     tx.execute(
         "INSERT INTO target (id, kind, environment, service, instance, account, region, connection_id, template_name,
@@ -325,7 +324,7 @@ pub async fn insert(tx: &mut Tx, row: &TargetRow) -> Result<(), StoreError> {
             to_json(&row.roles)?,
             &row.client_token,
             row.generation,
-            changed
+            UNREAD
         ],
     )
     .await?;
@@ -346,7 +345,6 @@ pub async fn put(tx: &mut Tx, row: &mut TargetRow) -> Result<(), StoreError> {
         .await?
         .map(|before| before.get::<String>("status"))
         .transpose()?;
-    let changed = tx.next(Sequence::CHANGE).await?;
     let written = tx
         .execute(
             "UPDATE target SET connection_id = $3, major = $4, minor = $5, spec = $6, description = $7, stack_name = $8,
@@ -378,7 +376,7 @@ pub async fn put(tx: &mut Tx, row: &mut TargetRow) -> Result<(), StoreError> {
                 row.attempted.map(|(_, at)| at),
                 row.succeeded.map(|(id, _)| id),
                 row.succeeded.map(|(_, at)| at),
-                changed,
+                UNREAD,
                 to_json(&row.roles)?,
                 &row.client_token
             ],
@@ -402,8 +400,6 @@ pub async fn put(tx: &mut Tx, row: &mut TargetRow) -> Result<(), StoreError> {
 
 /// Removes a target that is gone, and its tags.
 pub async fn remove(tx: &mut Tx, id: TargetId) -> Result<(), StoreError> {
-    // Held before the row, as whoever writes one does it.
-    tx.next(Sequence::CHANGE).await?;
     let gone = tx
         .query_opt(
             "DELETE FROM target WHERE id = $1 RETURNING kind, environment, service, instance, status",
@@ -435,25 +431,55 @@ pub async fn by_id(tx: &mut Tx, id: TargetId) -> Result<Option<TargetRow>, Store
     row.as_ref().map(from_row).transpose()
 }
 
-/// One target by what it is.
-pub async fn get(tx: &mut Tx, target: &Target) -> Result<Option<TargetRow>, StoreError> {
+/// One target by id as it was a moment ago. Not locked.
+pub async fn seen(tx: &mut Tx, id: TargetId) -> Result<Option<TargetRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!("SELECT ", target_columns!(), " FROM target WHERE id = $1"),
+            &params![id],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+macro_rules! by_name {
+    ($lock:literal) => {
+        concat!(
+            "SELECT ",
+            target_columns!(),
+            " FROM target WHERE kind = $1 AND service = $2 AND instance = $3
+               AND ($1 <> 'environment' OR environment = $4)",
+            $lock
+        )
+    };
+}
+
+async fn by_name(tx: &mut Tx, sql: &'static str, target: &Target) -> Result<Option<TargetRow>, StoreError> {
     let (kind, service, instance) = words(target);
     let environment = match target {
         Target::Environment(name) => name.to_string(),
         Target::Instance(..) | Target::Pipeline(_) | Target::Component(_) => String::new(),
     };
     let row = tx
-        .query_opt(
-            concat!(
-                "SELECT ",
-                target_columns!(),
-                " FROM target WHERE kind = $1 AND service = $2 AND instance = $3
-               AND ($1 <> 'environment' OR environment = $4) /*for-update*/"
-            ),
-            &params![kind, service, instance, environment],
-        )
+        .query_opt(sql, &params![kind, service, instance, environment])
         .await?;
     row.as_ref().map(from_row).transpose()
+}
+
+/// One target by what it is, locked until the transaction ends.
+pub async fn get(tx: &mut Tx, target: &Target) -> Result<Option<TargetRow>, StoreError> {
+    by_name(tx, by_name!(" /*for-update*/"), target).await
+}
+
+/// One target by what it is, which stays as it is until the transaction ends. Those who ask like this do not keep each other
+/// waiting.
+pub async fn shared(tx: &mut Tx, target: &Target) -> Result<Option<TargetRow>, StoreError> {
+    by_name(tx, by_name!(" /*for-share*/"), target).await
+}
+
+/// One target by what it is, as it was a moment ago. Not locked.
+pub async fn seen_by_name(tx: &mut Tx, target: &Target) -> Result<Option<TargetRow>, StoreError> {
+    by_name(tx, by_name!(""), target).await
 }
 
 /// What targets to list.

@@ -6,9 +6,9 @@ use hadron_domain::template::{CompatibleTemplate, TemplateKind, VersionState, Ve
 use hadron_proto::vocab::{Digest, JobId, TemplateName, TemplateVersion, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::db::{Row, Sequence, Topic, Tx, params};
+use super::db::{Row, Topic, Tx, params};
 use super::sync::{self, Follower};
-use super::{StoreError, corrupt, events, json, tags, to_json};
+use super::{StoreError, UNREAD, corrupt, events, json, tags, to_json};
 
 macro_rules! template_version_columns {
     () => {
@@ -166,7 +166,6 @@ fn version_from_row(row: &Row) -> Result<VersionRow, StoreError> {
 /// # Errors
 /// [`StoreError::Conflict`] when one of the same kind and name exists.
 pub async fn insert(tx: &mut Tx, row: &TemplateRow) -> Result<(), StoreError> {
-    let changed = tx.next(Sequence::CHANGE).await?;
     tx.execute(
         "INSERT INTO template (kind, name, display_name, description, no_pipeline, customer_managed, encryption_key,
              versions, created_at, modified_at, generation, changed)
@@ -183,7 +182,7 @@ pub async fn insert(tx: &mut Tx, row: &TemplateRow) -> Result<(), StoreError> {
             row.created_at,
             row.modified_at,
             row.generation,
-            changed
+            UNREAD
         ],
     )
     .await?;
@@ -233,7 +232,6 @@ pub async fn put(tx: &mut Tx, row: &mut TemplateRow) -> Result<(), StoreError> {
         .await?
         .map(|before| json(&before, "versions"))
         .transpose()?;
-    let changed = tx.next(Sequence::CHANGE).await?;
     let written = tx
         .execute(
             "UPDATE template SET display_name = $4, description = $5, versions = $6, modified_at = $7,
@@ -247,7 +245,7 @@ pub async fn put(tx: &mut Tx, row: &mut TemplateRow) -> Result<(), StoreError> {
                 &row.description,
                 to_json(&row.versions)?,
                 row.modified_at,
-                changed
+                UNREAD
             ],
         )
         .await?;
@@ -262,8 +260,6 @@ pub async fn put(tx: &mut Tx, row: &mut TemplateRow) -> Result<(), StoreError> {
 
 /// Removes a template without versions, its tags, and what it follows.
 pub async fn remove(tx: &mut Tx, kind: TemplateKind, name: &TemplateName) -> Result<(), StoreError> {
-    // Held before the row, as whoever writes one does it.
-    tx.next(Sequence::CHANGE).await?;
     let gone = tx
         .query_opt(
             "DELETE FROM template WHERE kind = $1 AND name = $2 RETURNING versions",
@@ -281,7 +277,7 @@ pub async fn remove(tx: &mut Tx, kind: TemplateKind, name: &TemplateName) -> Res
     Ok(())
 }
 
-/// One template.
+/// One template, locked until the transaction ends.
 pub async fn get(
     tx: &mut Tx,
     kind: TemplateKind,
@@ -293,6 +289,25 @@ pub async fn get(
                 "SELECT ",
                 template_columns!(),
                 " FROM template WHERE kind = $1 AND name = $2 /*for-update*/"
+            ),
+            &params![kind.word(), name],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// One template, which stays as it is until the transaction ends. Those who ask like this do not keep each other waiting.
+pub async fn shared(
+    tx: &mut Tx,
+    kind: TemplateKind,
+    name: &TemplateName,
+) -> Result<Option<TemplateRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                template_columns!(),
+                " FROM template WHERE kind = $1 AND name = $2 /*for-share*/"
             ),
             &params![kind.word(), name],
         )

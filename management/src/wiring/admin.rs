@@ -71,6 +71,17 @@ async fn metrics(State(parts): State<Parts>) -> impl IntoResponse {
         "Sessions of agents that are open in this process.",
         agents,
     );
+    let stats = parts.app.db().stats();
+    gauge(
+        "hadron_database_transactions",
+        "Transactions that this process has committed.",
+        stats.transactions,
+    );
+    gauge(
+        "hadron_database_commits",
+        "Commits that carried them; one commit of SQLite carries many.",
+        stats.commits,
+    );
     match count(&parts.app).await {
         Ok(counts) => {
             gauge(
@@ -82,6 +93,11 @@ async fn metrics(State(parts): State<Parts>) -> impl IntoResponse {
                 "hadron_deployments_active",
                 "Deployments that have not ended.",
                 counts.deployments_active,
+            );
+            gauge(
+                "hadron_replicas",
+                "Hub processes that work on this database and were heard of lately, this one included.",
+                counts.replicas,
             );
             gauge("hadron_database_up", "Whether the database answers.", 1);
         }

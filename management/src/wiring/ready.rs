@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use super::listeners::Sockets;
 use crate::config::Config;
 use crate::identity::ca::{CA_CERTIFICATE_FILE, Ca};
+use crate::reconcile::Replica;
 
 const NAME: &str = "ready.json";
 
@@ -55,6 +56,23 @@ impl Ready {
             ca_pin: ca.pin().to_string(),
             hub_id: ca.hub_id().to_string(),
         })
+    }
+
+    /// What other hubs on the same database, and whoever looks after them, are told about this one.
+    pub(super) fn replica(&self) -> Replica {
+        let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let addresses = [
+            ("api", &self.api),
+            ("enrol", &self.enrol),
+            ("jobs", &self.jobs),
+            ("admin", &self.admin),
+        ];
+        Replica {
+            name: name.trim().to_owned(),
+            addresses: addresses
+                .map(|(listener, url)| (listener.to_owned(), url.clone()))
+                .into(),
+        }
     }
 
     /// Tells that the hub is up.

@@ -23,6 +23,7 @@ mod pages;
 mod proton_rest;
 mod proton_services;
 mod registration;
+mod replicas;
 mod requests;
 mod services;
 mod settings;

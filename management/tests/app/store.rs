@@ -23,8 +23,8 @@ use hadron_management::store::services::ServiceRow;
 use hadron_management::store::targets::{EnvironmentRoles, Resource, TargetRow};
 use hadron_management::store::templates::{Content, S3Object, TemplateRow, VersionRow};
 use hadron_management::store::{
-    StoreError, agents, connections, deployments, grants, jobs, outbox, requests, services, targets,
-    templates,
+    StoreError, agents, connections, deployments, grants, jobs, outbox, replicas, requests, services,
+    targets, templates,
 };
 use hadron_proto::vocab::{Digest, Timestamp};
 use indexmap::IndexMap;
@@ -179,7 +179,7 @@ scenarios! {
             let older = AgentRow { id: unit.fresh_id(), session: None, last_seen: at(11), not_after: at(1), ..agent.clone() };
             agents::insert(unit.tx, &older).await?;
             assert_eq!(agents::latest(unit.tx, account(PRODUCTION), &region()).await?.unwrap().id, agent.id, "the connected one");
-            agents::touch(unit.tx, session, at(12)).await?;
+            assert_eq!(agents::touch(unit.tx, vec![(older.id, session), (agent.id, session)], at(12)).await?, 1);
             assert!(!agents::any_silent(unit.tx, at(12)).await? && agents::any_silent(unit.tx, at(13)).await?);
             assert_eq!(agents::close_silent(unit.tx, at(12)).await?, 0);
             assert_eq!(agents::close_silent(unit.tx, at(13)).await?, 1);
@@ -301,7 +301,7 @@ scenarios! {
             ];
             for (number, work) in works.into_iter().enumerate() {
                 let mut row = JobRow {
-                    job: Job { attempts: 2, losses: 1, fence: 77, ..Job::new(unit.fresh_id(), at(number as i64)) },
+                    job: Job { attempts: 2, losses: 1, handovers: 3, fence: 77, ..Job::new(unit.fresh_id(), at(number as i64)) },
                     account: account(PRODUCTION), region: region(), connection: of.connection.id,
                     deployment: (number > 0).then(|| unit.fresh_id()), label: "l".to_owned(), work, created_at: at(0),
                 };
@@ -319,13 +319,18 @@ scenarios! {
             let ready = |limit| (of.connection.id, account(PRODUCTION), region(), limit);
             let (id, whose, place, limit) = ready(9);
             let can = Abilities::of::<&str>(&[]);
-            assert_eq!(jobs::ready(unit.tx, id, whose, &place, &can, at(1), limit).await?.len(), 1);
-            assert_eq!(jobs::ready(unit.tx, id, whose, &place, &can, at(0), limit).await?.len(), 0);
-            assert_eq!(jobs::ready(unit.tx, id, account(STAGING), &place, &can, at(1), limit).await?.len(), 0);
-            assert_eq!(jobs::next_ready_at(unit.tx, whose, &place, &can).await?, None, "its connection is not connected");
+            assert_eq!(jobs::ready(unit.tx, &[id], whose, &place, &can, at(1), limit).await?.len(), 1);
+            assert_eq!(jobs::ready(unit.tx, &[id], whose, &place, &can, at(0), limit).await?.len(), 0);
+            assert_eq!(jobs::ready(unit.tx, &[id], account(STAGING), &place, &can, at(1), limit).await?.len(), 0);
+            assert_eq!(jobs::next_ready_at(unit.tx, whose, &place, at(-1)).await?, Some(at(0)));
+            assert_eq!(jobs::next_ready_at(unit.tx, whose, &place, at(0)).await?, None);
+            assert_eq!(jobs::waiting(unit.tx).await?, [(whose, place.clone(), at(0))]);
             assert_eq!(jobs::expired(unit.tx, at(1), 9).await?, []);
             let expired = jobs::expired(unit.tx, at(2), 9).await?;
-            assert_eq!(jobs::leased_of_connection(unit.tx, id).await?.iter().map(|row| row.job.id).collect::<Vec<_>>(), expired);
+            let open = jobs::open_of_connection(unit.tx, id).await?;
+            assert!(open.is_sorted_by_key(|row| row.job.id) && open.iter().all(|row| !row.job.is_over()));
+            let leased = open.iter().filter(|row| matches!(row.job.state, JobState::Leased { .. }));
+            assert_eq!(leased.map(|row| row.job.id).collect::<Vec<_>>(), expired);
             assert_eq!((expired.len(), jobs::held_by(unit.tx, session).await?), (1, 1));
             assert_eq!(jobs::forget(unit.tx, at(4)).await?, 1);
             Ok(())
@@ -424,32 +429,75 @@ scenarios! {
         done.await.unwrap();
     }
 
-    async fn outbox_requests_and_tokens(world: World) {
-        let done = world.app.write("rows", |unit| Box::pin(async move {
-            outbox::ask(unit.tx, "service", "b", at(2)).await?;
-            outbox::ask(unit.tx, "service", "a", at(1)).await?;
-            assert_eq!(outbox::due(unit.tx, at(1), 9).await?.len(), 1);
-            let due = outbox::due(unit.tx, at(2), 9).await?;
-            assert_eq!(due.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-            outbox::ask(unit.tx, "service", "a", at(3)).await?;
-            outbox::done(unit.tx, &due[0]).await?;
-            outbox::done(unit.tx, &due[1]).await?;
-            assert_eq!(outbox::next_due(unit.tx).await?, Some(at(3)), "asked for again meanwhile");
-            let again = outbox::due(unit.tx, at(3), 9).await?.remove(0);
-            outbox::later(unit.tx, &again, at(3), "no").await?;
-            assert_eq!(outbox::next_due(unit.tx).await?, Some(at(3).plus(Duration::from_millis(200))));
-            let tried = outbox::due(unit.tx, at(1_000_000), 9).await?.remove(0);
-            assert_eq!((tried.attempts, tried.version), (1, again.version));
-            outbox::done(unit.tx, &tried).await?;
-            assert_eq!(outbox::next_due(unit.tx).await?, None);
-            // A hub that took the older asking does not take the newer one away with it.
-            outbox::ask(unit.tx, "service", "a", at(4)).await?;
-            outbox::done(unit.tx, &tried).await?;
-            assert_eq!(outbox::next_due(unit.tx).await?, Some(at(4)));
-            let newer = outbox::due(unit.tx, at(4), 9).await?.remove(0);
-            assert!(newer.version > tried.version);
-            outbox::done(unit.tx, &newer).await?;
+    async fn rows_of_the_outbox_are_claimed_and_done_once_for_each_asking(world: World) {
+        let ask = |key: &'static str, due: i64| world.app.write("ask", move |unit| Box::pin(async move {
+            Ok(outbox::ask(unit.tx, "service", key, at(due)).await?)
+        }));
+        let claim = |now: i64| world.app.write("claim", move |unit| Box::pin(async move {
+            Ok(outbox::claim(unit.tx, at(now), at(now + 100), 9).await?)
+        }));
+        let done = |row: &outbox::OutboxRow| {
+            let row = row.clone();
+            world.app.write("done", move |unit| Box::pin(async move { Ok(outbox::done(unit.tx, &row).await?) }))
+        };
+        let next = || world.app.read("next", |tx| Box::pin(async move { Ok(outbox::next_due(tx).await?) }));
+        ask("b", 2).await.unwrap();
+        ask("a", 1).await.unwrap();
+        let a = claim(1).await.unwrap().remove(0);
+        assert_eq!((a.key.as_str(), next().await.unwrap()), ("a", Some(at(2))));
+        let b = claim(2).await.unwrap();
+        assert_eq!(b.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["b"], "a is held");
+        // Asked for again while it is done: nobody else does it meanwhile, and then it is done again.
+        ask("a", 3).await.unwrap();
+        assert_eq!(claim(3).await.unwrap(), []);
+        done(&a).await.unwrap();
+        done(&b[0]).await.unwrap();
+        assert_eq!(next().await.unwrap(), Some(at(3)), "asked for again meanwhile");
+        let again = claim(3).await.unwrap().remove(0);
+        assert_ne!(again.version, a.version);
+        let failed = again.clone();
+        let later = world.app.write("later", move |unit| Box::pin(async move {
+            Ok(outbox::later(unit.tx, &failed, at(3), "no").await?)
+        }));
+        later.await.unwrap();
+        assert_eq!(next().await.unwrap(), Some(at(3).plus(Duration::from_millis(200))));
+        let tried = claim(1_000_000).await.unwrap().remove(0);
+        assert_eq!((tried.attempts, tried.version), (1, again.version));
+        // The hub that took it has died: another takes it when the time is up, and no sooner.
+        assert_eq!(claim(1_000_099).await.unwrap(), []);
+        assert_eq!(claim(1_000_100).await.unwrap(), [tried.clone()]);
+        done(&tried).await.unwrap();
+        assert_eq!(next().await.unwrap(), None);
+        // A hub that took the older asking does not take the newer one away with it.
+        ask("a", 4).await.unwrap();
+        done(&tried).await.unwrap();
+        assert_eq!(next().await.unwrap(), Some(at(4)));
+        let newer = claim(4).await.unwrap().remove(0);
+        assert_ne!(newer.version, tried.version);
+        done(&newer).await.unwrap();
+    }
 
+    async fn hub_processes_come_and_go(world: World) {
+        let row = |id: &str, seen: i64| replicas::ReplicaRow {
+            id: id.to_owned(), name: "host".to_owned(), version: "1".to_owned(),
+            addresses: [("api".to_owned(), "https://a".to_owned())].into(), started_at: at(1), last_seen: at(seen),
+        };
+        let done = world.app.write("rows", move |unit| Box::pin(async move {
+            replicas::alive(unit.tx, &row("a", 1)).await?;
+            replicas::alive(unit.tx, &row("b", 1)).await?;
+            replicas::alive(unit.tx, &row("a", 5)).await?;
+            assert_eq!(replicas::all(unit.tx).await?, [row("a", 5), row("b", 1)]);
+            assert_eq!(replicas::forget(unit.tx, at(5)).await?, 1);
+            assert_eq!(replicas::all(unit.tx).await?, [row("a", 5)]);
+            replicas::gone(unit.tx, "a").await?;
+            assert_eq!(replicas::all(unit.tx).await?, []);
+            Ok(())
+        }));
+        done.await.unwrap();
+    }
+
+    async fn requests_and_tokens(world: World) {
+        let done = world.app.write("rows", |unit| Box::pin(async move {
             let hash = Digest::of(b"request");
             assert_eq!(requests::seen(unit.tx, "me", "r", "Do", &hash).await?, Seen::New);
             requests::answered(unit.tx, "me", "r", "Do", &hash, "object", at(1)).await?;

@@ -104,7 +104,7 @@ impl Telling {
         app.claim_events(1, Duration::ZERO).await.unwrap();
         let (stop, stopping) = watch::channel(false);
         let webhook = Webhook::new(url, SECRET, true).unwrap();
-        let tasks = reconcile::start(app, Some(webhook), &stopping);
+        let tasks = reconcile::start(app, reconcile::Replica::default(), Some(webhook), &stopping);
         Self { stop, tasks }
     }
 

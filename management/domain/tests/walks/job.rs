@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hadron_domain::job::{
-    Job, JobEffect, JobInput, JobRefusal, JobState, MAX_ATTEMPTS, MAX_LOSSES, RETAKE_AFTER,
+    Job, JobEffect, JobInput, JobRefusal, JobState, MAX_ATTEMPTS, MAX_HANDOVERS, MAX_LOSSES, RETAKE_AFTER,
 };
 use hadron_domain::step::{Machine, Step};
 use hadron_proto::vocab::{SessionId, Timestamp};
@@ -31,6 +31,7 @@ struct Known {
     until: Timestamp,
     held: bool,
     losses: u32,
+    handovers: u32,
 }
 
 fn step(job: &Job, input: JobInput, fault: Fault) -> Result<Step<Job, JobEffect>, JobRefusal> {
@@ -61,6 +62,7 @@ pub(crate) fn walk(rng: &mut Rng, fault: Fault) -> Result<(), String> {
         until: at(0),
         held: false,
         losses: 0,
+        handovers: 0,
     };
     let ender = rng.chance(30);
     for _ in 0..LENGTH {
@@ -175,7 +177,9 @@ fn check(
         "a count went back",
     )?;
     says(
-        next.losses <= MAX_LOSSES && next.attempts <= MAX_ATTEMPTS,
+        next.losses <= MAX_LOSSES
+            && next.attempts <= MAX_ATTEMPTS + next.handovers
+            && next.handovers <= MAX_HANDOVERS,
         "a bound was passed",
     )?;
     if over {
@@ -217,7 +221,20 @@ fn check(
             known.until = now.plus(*ttl);
         }
         JobInput::Check { .. } | JobInput::Started { .. } => says(known.held, "leave without a lease")?,
-        JobInput::Handover { .. } => known.held = false,
+        JobInput::Handover { now, .. } => {
+            if known.held {
+                known.handovers += 1;
+                let rest = match next.state {
+                    JobState::Ready { not_before } => not_before.since(*now),
+                    _ => Duration::ZERO,
+                };
+                says(
+                    rest <= Duration::from_secs(60) && (known.handovers <= 2) == rest.is_zero(),
+                    "no rest, or too long a one, after the job was handed back",
+                )?;
+            }
+            known.held = false;
+        }
         JobInput::Report { .. } => {
             says(
                 known.accepted == 1,
@@ -253,6 +270,10 @@ fn check(
     says(
         next.losses == known.losses,
         "a loss was not counted, or counted twice",
+    )?;
+    says(
+        next.handovers == known.handovers,
+        "a handover was not counted, or counted twice",
     )?;
     let waiting = matches!(next.state, JobState::Ready { .. });
     says(

@@ -54,13 +54,13 @@ impl Unit<'_> {
         if let Some(active) = deployments::active_of(self.tx, target.id).await? {
             return Err(busy(&target.target, &active));
         }
-        let connection = crate::store::connections::get(self.tx, target.connection).await?;
+        let connection = crate::store::connections::shared_now(self.tx, target.connection).await?;
         if planned.intent == Intent::Apply
             && let Some(name) = &target.template
         {
-            // Locked: who deletes the version looks at the targets that use it.
+            // Held: who deletes the version looks at the targets that use it.
             let kind = inputs::template_kind(&target.target);
-            let template = templates::get(self.tx, kind, name).await?;
+            let template = templates::shared(self.tx, kind, name).await?;
             if !template.is_some_and(|row| row.versions.existing.contains_key(&planned.version)) {
                 return Err(VersionFault::NoSuchVersion(planned.version).into());
             }
@@ -205,6 +205,7 @@ impl Unit<'_> {
         }
         self.carry_out(&mut row, begun.effects, None).await?;
         deployments::put(self.tx, &mut row).await?;
+        hadron_proto::fault::point("C38");
         tracing::info!(
             deployment.id = %row.deployment.id, account = %row.account, region = %row.region, "deployment of {} begins",
             row.target
@@ -218,7 +219,7 @@ impl Unit<'_> {
             return Ok(None);
         };
         // As the deployment that made it so wrote it down; after that only what the row itself still knows.
-        let made = deployments::get(self.tx, id)
+        let made = deployments::seen(self.tx, id)
             .await?
             .and_then(|row| row.target_state);
         Ok(Some(made.unwrap_or_else(|| State {
@@ -239,15 +240,15 @@ impl Unit<'_> {
             let succeeded = |found: Option<TargetRow>| found.and_then(|row| row.succeeded).map(|(id, _)| id);
             if let Some(environment) = &row.environment {
                 let environment = Target::Environment(environment.clone());
-                state.environment_deployment = succeeded(targets::get(self.tx, &environment).await?);
+                state.environment_deployment = succeeded(targets::seen_by_name(self.tx, &environment).await?);
             }
             let pipeline = Target::Pipeline(service.clone());
-            state.pipeline_deployment = succeeded(targets::get(self.tx, &pipeline).await?);
+            state.pipeline_deployment = succeeded(targets::seen_by_name(self.tx, &pipeline).await?);
             if let Some(component) = components::attached_to(self.tx, service, Some(instance)).await? {
                 let component = Target::Component(component.name);
                 state
                     .component_deployments
-                    .extend(succeeded(targets::get(self.tx, &component).await?));
+                    .extend(succeeded(targets::seen_by_name(self.tx, &component).await?));
             }
         }
         if let Target::Component(name) = &row.target {

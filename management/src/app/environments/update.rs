@@ -229,7 +229,7 @@ impl Unit<'_> {
         if let Some(description) = &update.description {
             target.description.clone_from(description);
         }
-        let connected = connections::get(self.tx, target.connection)
+        let connected = connections::shared_now(self.tx, target.connection)
             .await?
             .is_some_and(|row| row.kind == ConnectionKind::Environment);
         if connected {

@@ -26,7 +26,7 @@ use crate::store::{connections, jobs, outbox, templates};
 const SCHEMA: &str = "schema/schema.yaml";
 
 /// What a check found out about a good bundle.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Checked {
     pub(super) digest: Digest,
     pub(super) kind: BundleKind,
@@ -202,6 +202,10 @@ impl App {
             self.warn_of_incompatible(&template, version.version.major, checked)
                 .await?;
         }
+        let outcome = outcome.map_err(|error| match error.help {
+            Some(help) => format!("{}; {help}", error.message),
+            None => error.message,
+        });
         self.write("register fetched bundle", move |unit| {
             Box::pin(async move {
                 let Some((mut template, mut row)) = unit.being_registered(job).await? else {
@@ -212,14 +216,9 @@ impl App {
                         unit.registered(&mut template, &mut row, &archive, checked).await?;
                         tracing::info!(template = %row.name, version = %row.version, "template version registered");
                     }
-                    Err(error) => {
-                        let mut why = error.message;
-                        if let Some(help) = error.help {
-                            why = format!("{why}; {help}");
-                        }
-                        refuse(&mut template, &row, why)?;
-                    }
+                    Err(why) => refuse(&mut template, &row, why)?,
                 }
+                hadron_proto::fault::point("C66");
                 unit.registration_ended(&mut template, &mut row, job).await
             })
         })

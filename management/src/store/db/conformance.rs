@@ -12,6 +12,7 @@ use crate::store::error::{Constraint, StoreError};
 
 mod failing;
 mod limits;
+mod lost;
 mod waking;
 
 /// A table of every type, with every sort of constraint, and one parent.

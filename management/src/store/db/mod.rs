@@ -40,12 +40,15 @@
 //! One thread owns the only connection that writes. It runs the transactions that wait, each in its own savepoint,
 //! inside one `BEGIN IMMEDIATE ... COMMIT` (group commit), and answers after the COMMIT: one fsync serves up to
 //! [`SqliteOptions::batch`] transactions. A transaction that fails rolls back its own savepoint only; a COMMIT that
-//! fails fails all. Reads run on a few read-only connections, each on a snapshot of what is committed.
+//! fails fails all. An answer means that the batch is on the disk (`synchronous = FULL`); nothing acknowledged is in memory
+//! only. Reads run on a few read-only connections, each on a snapshot of what is committed.
 //!
 //! # PostgreSQL
 //! A pool of connections, READ COMMITTED for writes, a REPEATABLE READ READ ONLY snapshot for reads, statements
-//! prepared once per connection. Nothing is retried here, since a closure runs once: [`StoreError::is_retryable`] tells
-//! the caller what may be done again. Poolers that share a server connection between transactions do not work (prepared
+//! prepared once per connection. Nothing is retried here, since a closure runs once: [`StoreError::is_passing`] tells
+//! the caller what is worth being done again. When the answer to a COMMIT is lost, the server is asked over another connection
+//! what became of the transaction; only when it was restarted meanwhile nobody knows ([`StoreError::CommitUnknown`]). A server
+//! that runs without fsync is refused, and connections override a `synchronous_commit` that would acknowledge from memory. Poolers that share a server connection between transactions do not work (prepared
 //! statements, LISTEN); use session pooling or none.
 //!
 //! # Rules for SQL
@@ -57,9 +60,13 @@
 //! * `RETURNING`, `ON CONFLICT`, partial unique indexes, common table expressions (SELECT only), `UPDATE ... FROM` and
 //!   window functions are fine. `RETURNING` promises no order.
 //! * Name every column: no `SELECT *`, no `RETURNING *`; a replica of the next release may add columns at any moment.
-//! * `/*skip-locked*/` at the end of a SELECT becomes `FOR UPDATE SKIP LOCKED` on PostgreSQL and nothing on SQLite,
-//!   where there is one writer; likewise `/*for-update*/` becomes `FOR UPDATE`. In [`Db::read`] both vanish. Whatever is
-//!   read in order to be changed needs one of them, or a condition in the UPDATE that notices a change in between.
+//! * `/*for-update*/` at the end of a SELECT becomes `FOR NO KEY UPDATE` on PostgreSQL and nothing on SQLite, where there is
+//!   one writer; likewise `/*skip-locked*/` becomes `FOR NO KEY UPDATE SKIP LOCKED`. Whatever is read in order to be changed needs one of
+//!   them, or a condition in the UPDATE that notices a change in between.
+//! * `/*for-share*/` becomes `FOR SHARE`: for what is read only to be sure that it stays so until the transaction ends. Those
+//!   who share a row do not wait for each other; whoever changes it waits for all of them. `/*for-share-nowait*/` is the same
+//!   for whoever must not wait (see the order below): instead the transaction is refused as one that somebody was in the way
+//!   of, and is done again. In [`Db::read`] all four vanish.
 //! * Text sorts by bytes on both (`COLLATE "C"` in PostgreSQL's migrations). `LIKE` is case-sensitive on both. NULL sorts
 //!   last on one and first on the other: write `NULLS FIRST` or `NULLS LAST`.
 //! * No deferrable constraint: it would fail at COMMIT, together with other people's transactions.
@@ -67,6 +74,30 @@
 //!   names are what [`StoreError::Conflict`] carries. A primary key is called `<table>_pkey`.
 //! * After an error the transaction is lost on both databases. See [`Tx`].
 
+//!
+//! # The order of locks
+//! On PostgreSQL two transactions that lock the same rows in different order wait for each other until one of them is thrown
+//! out, a second later. So every transaction locks in this order, and leaves out what it does not need:
+//!
+//! 1. `sequence` row "grants": who computes all grants anew;
+//! 2. `service`, by name;
+//! 3. `connection`: for update by whoever decides about it, otherwise for share. Whoever learns only further down which
+//!    connection it is asks without waiting (`/*for-share-nowait*/`);
+//! 4. `job`, by id; all open ones of a connection in one statement;
+//! 5. `deployment`, by id. A deployment that has ended is read without a lock: nothing happens to it any more;
+//! 6. `target`: environments before what lives in them, then by kind and name. An environment that only has to stay is shared;
+//! 7. `component`, `template` (shared, except by whoever changes it), `sync_config`, `sync_blocker`, `repository`;
+//! 8. `policy_lane`, by registry, Region and repository;
+//! 9. `event_sink`;
+//! 10. what transactions about different things have in common, written at their end by [`Tx`] itself: `outbox`, the numbers
+//!     and rows of `event`, the numbers and rows of `audit`.
+//!
+//! Tests watch that it is kept (`order`). Rows that were inserted in the same transaction are nobody else's yet and may be written at any time. Numbers of
+//! [`Sequence::FENCE`] are drawn between 4 and 5 by nobody else than those who lease jobs, which they skipped over when locked.
+//! What cannot follow the order is done in a transaction of its own, asked for by the outbox.
+
+#[cfg(any(test, feature = "testing"))]
+mod order;
 mod postgres;
 mod row;
 mod sql;
@@ -90,6 +121,9 @@ use hadron_proto::vocab::Timestamp;
 pub use postgres::PostgresOptions;
 pub use row::Row;
 pub use sqlite::SqliteOptions;
+#[cfg(any(test, feature = "testing"))]
+pub use sqlite::inline::{Fate, Gate, SimulatedStore, Turn};
+pub(in crate::store) use tx::Late;
 pub use tx::{Made, Sequence, Tx};
 pub use value::{FromValue, Mismatch, Value, params};
 pub use wake::{Subscription, Topic};
@@ -131,8 +165,23 @@ impl Counts {
     }
 }
 
+/// The right to do a piece of work alone, see [`Db::alone`].
+#[must_use]
+pub struct Alone(Option<postgres::Held>);
+
+impl Alone {
+    /// Lets others.
+    pub async fn end(self) {
+        if let Some(held) = self.0 {
+            held.end().await;
+        }
+    }
+}
+
 enum Engine {
     Sqlite(sqlite::Sqlite),
+    #[cfg(any(test, feature = "testing"))]
+    Inline(sqlite::inline::Inline),
     Postgres(postgres::Postgres),
 }
 
@@ -140,6 +189,8 @@ impl std::fmt::Debug for Db {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.0.engine {
             Engine::Sqlite(_) => "Db(SQLite)",
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(_) => "Db(SQLite, in memory)",
             Engine::Postgres(_) => "Db(PostgreSQL)",
         })
     }
@@ -166,6 +217,20 @@ impl Db {
             counts,
             clock,
         })))
+    }
+
+    /// Opens a simulated database for one more hub. `gate` is asked before every transaction.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn open_simulated(store: &SimulatedStore, clock: Clock, gate: Gate) -> Self {
+        let (wakes, counts) = (Arc::new(wake::Wakes::default()), Arc::<Counts>::default());
+        let inline = sqlite::inline::Inline::open(store, gate, Arc::clone(&wakes), Arc::clone(&counts));
+        Self(Arc::new(Inner {
+            engine: Engine::Inline(inline),
+            wakes,
+            counts,
+            clock,
+        }))
     }
 
     /// Connects to a PostgreSQL database, `postgres://user@host/name` or `host=... dbname=...`. A server that is not on
@@ -207,6 +272,8 @@ impl Db {
     {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.write(label, work).await,
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(inline) => inline.write(label, work).await,
             Engine::Postgres(postgres) => postgres.write(label, work).await,
         }
     }
@@ -223,6 +290,8 @@ impl Db {
     {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.read(label, work).await,
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(inline) => inline.read(label, work).await,
             Engine::Postgres(postgres) => postgres.read(label, work).await,
         }
     }
@@ -234,7 +303,37 @@ impl Db {
     pub async fn now(&self) -> Result<Timestamp, StoreError> {
         match &self.0.engine {
             Engine::Sqlite(_) => Ok(self.0.clock.now()),
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(inline) => Ok(inline.now()),
             Engine::Postgres(_) => self.read("now", |tx| Box::pin(tx.now())).await,
+        }
+    }
+
+    /// Whether other hubs may work on the same database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        match self.0.engine {
+            Engine::Sqlite(_) => false,
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(_) => true,
+            Engine::Postgres(_) => true,
+        }
+    }
+
+    /// Asks to be the only one, among all hubs on this database, who does the work of this name: `None` while somebody else
+    /// does it. It lasts until [`Alone::end`], or until the hub dies. On SQLite there is one hub, and it always may.
+    ///
+    /// Only what is harmless when two do it may rest on this: a hub that is cut off from its database goes on for a moment.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer.
+    pub async fn alone(&self, name: &str) -> Result<Option<Alone>, StoreError> {
+        match &self.0.engine {
+            Engine::Sqlite(_) => Ok(Some(Alone(None))),
+            // Whoever asks may: it must be harmless when two do.
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(_) => Ok(Some(Alone(None))),
+            Engine::Postgres(postgres) => Ok(postgres.alone(name).await?.map(|held| Alone(Some(held)))),
         }
     }
 
@@ -261,6 +360,8 @@ impl Db {
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.backup(to.to_owned()).await,
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(_) => Err(StoreError::misuse("backup", "a simulated database has no file")),
             Engine::Postgres(_) => Err(StoreError::misuse(
                 "backup",
                 "use pg_dump or a base backup for PostgreSQL",
@@ -272,6 +373,8 @@ impl Db {
     pub async fn close(&self) {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.close().await,
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(_) => {}
             Engine::Postgres(postgres) => postgres.close().await,
         }
     }

@@ -10,7 +10,7 @@ pub(super) fn for_sqlite(sql: &str) -> String {
             out.push('?');
             out.push_str(digits);
         }
-        Piece::SkipLocked | Piece::ForUpdate => {}
+        Piece::Lock(_) => {}
     });
     out
 }
@@ -25,9 +25,8 @@ pub(super) fn for_postgres(sql: &str, locks: bool) -> String {
             out.push('$');
             out.push_str(digits);
         }
-        Piece::SkipLocked if locks => out.push_str("FOR UPDATE SKIP LOCKED"),
-        Piece::ForUpdate if locks => out.push_str("FOR UPDATE"),
-        Piece::SkipLocked | Piece::ForUpdate => {}
+        Piece::Lock(clause) if locks => out.push_str(clause),
+        Piece::Lock(_) => {}
     });
     out
 }
@@ -55,8 +54,8 @@ pub(super) fn table(sql: &'static str) -> &'static str {
 enum Piece<'a> {
     Plain(&'a str),
     Parameter(&'a str),
-    SkipLocked,
-    ForUpdate,
+    /// A marker, and the clause that PostgreSQL has for it.
+    Lock(&'static str),
 }
 
 /// Cuts a statement; what stands between quotes is plain.
@@ -81,8 +80,10 @@ fn pieces<'a>(sql: &'a str, mut take: impl FnMut(Piece<'a>)) {
                     (digits > 0).then(|| Piece::Parameter(&rest[1..=digits])),
                 )
             }
-            b'/' if rest.starts_with(SKIP_LOCKED) => (SKIP_LOCKED.len(), Some(Piece::SkipLocked)),
-            b'/' if rest.starts_with(FOR_UPDATE) => (FOR_UPDATE.len(), Some(Piece::ForUpdate)),
+            b'/' => match LOCKS.iter().find(|(marker, _)| rest.starts_with(marker)) {
+                Some((marker, clause)) => (marker.len(), Some(Piece::Lock(clause))),
+                None => (1, None),
+            },
             // A multi-byte character is skipped byte by byte; none of its bytes is one of the above.
             _ => (1, None),
         };
@@ -99,8 +100,14 @@ fn pieces<'a>(sql: &'a str, mut take: impl FnMut(Piece<'a>)) {
     take(Piece::Plain(&sql[plain..]));
 }
 
-const SKIP_LOCKED: &str = "/*skip-locked*/";
-const FOR_UPDATE: &str = "/*for-update*/";
+/// The markers of locks and what they become on PostgreSQL.
+const LOCKS: [(&str, &str); 4] = [
+    // NO KEY: nobody changes a key, and so rows that refer to a locked one can be inserted meanwhile.
+    ("/*skip-locked*/", "FOR NO KEY UPDATE SKIP LOCKED"),
+    ("/*for-update*/", "FOR NO KEY UPDATE"),
+    ("/*for-share*/", "FOR SHARE"),
+    ("/*for-share-nowait*/", "FOR SHARE NOWAIT"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -113,12 +120,25 @@ mod tests {
             for_sqlite(sql),
             "SELECT 'it''s $1 /*skip-locked*/', \"$2\" FROM job WHERE a = ?2 AND b=?10 LIMIT ?1 "
         );
-        assert!(for_postgres(sql, true).ends_with("b=$10 LIMIT $1 FOR UPDATE SKIP LOCKED"));
+        assert!(for_postgres(sql, true).ends_with("b=$10 LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED"));
         assert!(for_postgres(sql, false).ends_with("b=$10 LIMIT $1 "));
         let locked = "SELECT 'ü$' /*for-update*/";
-        assert_eq!(for_postgres(locked, true), "SELECT 'ü$' FOR UPDATE");
+        assert_eq!(for_postgres(locked, true), "SELECT 'ü$' FOR NO KEY UPDATE");
         assert_eq!(for_postgres(locked, false), "SELECT 'ü$' ");
         assert_eq!(for_sqlite("SELECT ü, $1 -- é"), "SELECT ü, ?1 -- é");
+        for (marker, clause) in LOCKS {
+            let sql = format!("SELECT id FROM job WHERE id = $1 {marker}");
+            assert_eq!(for_sqlite(&sql), "SELECT id FROM job WHERE id = ?1 ");
+            assert_eq!(
+                for_postgres(&sql, true),
+                format!("SELECT id FROM job WHERE id = $1 {clause}")
+            );
+            assert_eq!(for_postgres(&sql, false), "SELECT id FROM job WHERE id = $1 ");
+        }
+        assert_eq!(
+            for_postgres("SELECT 6 / $1 /*a comment*/", true),
+            "SELECT 6 / $1 /*a comment*/"
+        );
     }
 
     #[test]

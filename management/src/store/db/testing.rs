@@ -3,21 +3,25 @@
 //! The cluster is real (fsync on), lives in a temporary directory, and goes away with the test process, however that
 //! ends. Nothing is skipped: without PostgreSQL on the machine, tests that need it fail and say how to install it.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use hadron_proto::vocab::Timestamp;
 use tempfile::TempDir;
 
+pub use proxy::{Proxy, Swallow};
+
 use super::{Db, PostgresOptions, SqliteOptions};
 use crate::clock::Clock;
 use crate::store::migrate;
+
+mod proxy;
 
 /// A fresh, migrated database of its own. Keep it as long as the test runs.
 pub struct TestDb {
@@ -44,6 +48,81 @@ impl TestDb {
             opened.expect("an existing database opens once more")
         }
     }
+
+    /// Opens the same PostgreSQL database through a proxy that can lose what is said.
+    ///
+    /// # Panics
+    /// When this is no PostgreSQL database, or it cannot be opened.
+    pub async fn open_behind_proxy(&self) -> (Db, Proxy) {
+        let proxy = Proxy::start(&self.place).await;
+        (open_postgres(proxy.place(), self.clock.clone()).await, proxy)
+    }
+
+    /// Ends about half of the connections to this PostgreSQL database, in the midst of whatever they are doing.
+    ///
+    /// # Panics
+    /// When the server takes no connection.
+    pub async fn terminate_some(&self) {
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < 0.5";
+        self.ask(sql).await;
+    }
+
+    /// How many deadlocks there were in this PostgreSQL database. Connections tell theirs at the latest when they are closed.
+    ///
+    /// # Panics
+    /// When the server takes no connection.
+    pub async fn deadlocks(&self) -> i64 {
+        let sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+        self.ask(sql).await.first().map_or(0, |row| row.get(0))
+    }
+
+    async fn ask(&self, sql: &str) -> Vec<tokio_postgres::Row> {
+        let (client, connection) = tokio_postgres::connect(&self.place, tokio_postgres::NoTls)
+            .await
+            .expect("the cluster takes connections");
+        let driver = tokio::spawn(connection);
+        let rows = client
+            .query(sql, &[])
+            .await
+            .expect("the question can be answered");
+        driver.abort();
+        rows
+    }
+}
+
+/// Transactions of this process that locked rows in another order than the documentation of [`db`](super) says. Those with the
+/// label "rows" are the tests' own and not among them.
+#[must_use]
+pub fn wrong_orders() -> Vec<String> {
+    let mut seen = super::order::violations();
+    seen.retain(|violation| !violation.starts_with("'rows'"));
+    seen
+}
+
+/// Restarts the PostgreSQL cluster of this test process: in good order, or as after a crash.
+///
+/// # Panics
+/// When it does not come back.
+pub async fn restart_postgres(crash: bool) {
+    let restarted = tokio::task::spawn_blocking(move || Cluster::shared().restart(crash)).await;
+    restarted.expect("the server restarts");
+}
+
+/// The address of a PostgreSQL server that loses what it acknowledged when its machine fails.
+///
+/// # Panics
+/// When it cannot be started.
+pub async fn forgetful_postgres_url() -> String {
+    static FORGETFUL: OnceLock<Cluster> = OnceLock::new();
+    let start = || {
+        FORGETFUL
+            .get_or_init(|| Cluster::any("-c fsync=off"))
+            .url("postgres")
+    };
+    tokio::task::spawn_blocking(start)
+        .await
+        .expect("the cluster starts")
 }
 
 /// A SQLite database with this program's schema.
@@ -225,11 +304,12 @@ struct Cluster {
     socket_dir: PathBuf,
     /// Its standard input is open as long as this process lives; see [`KEEPER`].
     _keeper: Child,
+    talk: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
 }
 
 /// Starts the server and waits until its input ends, which it does when the test process ends for whatever reason.
 const KEEPER: &str = r#"
-bin=$1 dir=$2 port=$3
+bin=$1 dir=$2 port=$3 more=$4
 "$bin/initdb" -D "$dir/data" -U hadron --auth=trust --no-locale -E UTF8 --no-sync >"$dir/initdb.log" 2>&1 ||
     { cat "$dir/initdb.log" >&2; rm -rf "$dir"; exit 1; }
 {
@@ -240,10 +320,12 @@ bin=$1 dir=$2 port=$3
 cat "$dir/hba" >"$dir/data/pg_hba.conf"
 "$bin/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w -t 60 start -o "-p $port -k $dir -c listen_addresses=127.0.0.1 \
     -c fsync=on -c max_connections=400 -c shared_buffers=32MB -c password_encryption=scram-sha-256 \
-    -c ssl=on -c ssl_cert_file=$dir/server.crt -c ssl_key_file=$dir/server.key" >/dev/null 2>&1 ||
+    -c ssl=on -c ssl_cert_file=$dir/server.crt -c ssl_key_file=$dir/server.key $more" >/dev/null 2>&1 ||
     { echo failed; cat "$dir/server.log" >&2; rm -rf "$dir"; exit 1; }
 echo ready
-cat >/dev/null
+while read -r mode; do
+    "$bin/pg_ctl" -D "$dir/data" -l "$dir/server.log" -m "$mode" -w -t 60 restart >/dev/null 2>&1 && echo restarted || echo failed
+done
 "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1
 rm -rf "$dir"
 "#;
@@ -252,15 +334,27 @@ impl Cluster {
     /// The one cluster of this process; started when first needed.
     fn shared() -> &'static Self {
         static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-        CLUSTER.get_or_init(|| {
-            let bin = binaries().unwrap_or_else(|| panic!("{MISSING}"));
-            // Another process may take the port between the look and the start.
-            let started = (0..5).find_map(|_| Self::start(&bin));
-            started.unwrap_or_else(|| panic!("PostgreSQL in {} does not start, see above", bin.display()))
-        })
+        CLUSTER.get_or_init(|| Self::any(""))
     }
 
-    fn start(bin: &Path) -> Option<Self> {
+    /// A new one, with these options besides.
+    fn any(more: &str) -> Self {
+        let bin = binaries().unwrap_or_else(|| panic!("{MISSING}"));
+        // Another process may take the port between the look and the start.
+        let started = (0..5).find_map(|_| Self::start(&bin, more));
+        started.unwrap_or_else(|| panic!("PostgreSQL in {} does not start, see above", bin.display()))
+    }
+
+    fn restart(&self, crash: bool) {
+        let (input, output) = &mut *self.talk.lock().unwrap_or_else(PoisonError::into_inner);
+        let mode = if crash { "immediate" } else { "fast" };
+        writeln!(input, "{mode}").expect("the keeper listens");
+        let mut line = String::new();
+        output.read_line(&mut line).expect("the keeper answers");
+        assert_eq!(line.trim(), "restarted");
+    }
+
+    fn start(bin: &Path, more: &str) -> Option<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
         let port = listener
             .local_addr()
@@ -274,7 +368,8 @@ impl Cluster {
             .args(["-c", KEEPER, "sh"])
             .arg(bin)
             .arg(&dir)
-            .arg(port.to_string());
+            .arg(port.to_string())
+            .arg(more);
         command
             .current_dir(&dir)
             .stdin(Stdio::piped())
@@ -292,14 +387,17 @@ impl Cluster {
         drop(listener);
         let mut keeper = command.spawn().expect("sh can be run");
         let mut line = String::new();
+        let input = keeper.stdin.take().expect("the input is piped");
         let output = keeper.stdout.take().expect("the output is piped");
-        BufReader::new(output)
+        let mut output = BufReader::new(output);
+        output
             .read_line(&mut line)
             .expect("the keeper's output can be read");
         (line.trim() == "ready").then_some(Self {
             port,
             socket_dir: dir,
             _keeper: keeper,
+            talk: Mutex::new((input, output)),
         })
     }
 

@@ -1,6 +1,6 @@
 //! A transaction: statements, sequences, wake-ups.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hadron_domain::arn::Resource;
 use hadron_proto::vocab::{EnvironmentName, Id, IdKind, Timestamp};
@@ -22,8 +22,47 @@ pub struct Sequence(pub &'static str);
 impl Sequence {
     /// Fencing tokens of leases.
     pub const FENCE: Self = Self("fence");
-    /// The order of changes that people and caches follow.
+    /// The order of events. Drawn by [`Tx::late`] only.
     pub const CHANGE: Self = Self("change");
+    /// The lines of the audit log. Drawn by [`Tx::late`] only.
+    pub const AUDIT: Self = Self("audit");
+    /// Decisions by which trust in agents may have ended: hubs compare their sessions when it has grown. Drawn by
+    /// [`Tx::late`] only.
+    pub const TRUST: Self = Self("trust");
+}
+
+/// What is written last of all, just before COMMIT, and in this order.
+///
+/// These rows are the ones that transactions about quite different things have in common. Whoever wrote them in the midst of
+/// a transaction would hold them while waiting for rows of its own matter, and two such transactions would wait for each
+/// other for ever. Written last, they are held for a moment only, and whoever holds one waits for nothing but later ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::store) enum Late {
+    /// Rows of the outbox, by topic and key.
+    Outbox,
+    /// Events, numbered by [`Sequence::CHANGE`].
+    Event,
+    /// Lines of the audit log, numbered by [`Sequence::AUDIT`].
+    Audit,
+    /// That trust in agents may have ended: nothing but the number of [`Sequence::TRUST`].
+    Trust,
+}
+
+impl Late {
+    const fn sequence(self) -> Option<Sequence> {
+        match self {
+            Self::Outbox => None,
+            Self::Event => Some(Sequence::CHANGE),
+            Self::Audit => Some(Sequence::AUDIT),
+            Self::Trust => Some(Sequence::TRUST),
+        }
+    }
+}
+
+/// Statements that wait for the end of a transaction: one text, and its parameters by the key that sorts them.
+struct LateRows {
+    sql: &'static str,
+    rows: BTreeMap<String, Vec<Value>>,
 }
 
 pub(super) enum Engine {
@@ -49,8 +88,12 @@ pub struct Tx {
     state: State,
     wakes: BTreeSet<Topic>,
     made: Vec<Made>,
+    late: BTreeMap<Late, LateRows>,
+    now: Option<Timestamp>,
     label: &'static str,
     clock: Clock,
+    #[cfg(any(test, feature = "testing"))]
+    order: super::order::Order,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,14 +105,18 @@ enum State {
 }
 
 impl Tx {
-    pub(super) const fn new(engine: Engine, clock: Clock) -> Self {
+    pub(super) fn new(engine: Engine, clock: Clock) -> Self {
         Self {
             engine,
             state: State::Clean,
             wakes: BTreeSet::new(),
             made: Vec::new(),
+            late: BTreeMap::new(),
+            now: None,
             label: "",
             clock,
+            #[cfg(any(test, feature = "testing"))]
+            order: super::order::Order::default(),
         }
     }
 
@@ -78,6 +125,10 @@ impl Tx {
         self.state = State::Clean;
         self.wakes.clear();
         self.made.clear();
+        self.late.clear();
+        self.now = None;
+        #[cfg(any(test, feature = "testing"))]
+        self.order.clear();
         self.label = label;
         match &mut self.engine {
             Engine::Sqlite(session) => session.label = label,
@@ -120,7 +171,9 @@ impl Tx {
             Engine::Sqlite(session) => session.query(sql, params),
             Engine::Postgres(session) => session.query(sql, params).await,
         };
-        self.leave(outcome)
+        let outcome = self.leave(outcome);
+        self.watch(sql, params, outcome.as_deref().unwrap_or_default());
+        outcome
     }
 
     /// Runs a statement that returns at most one row.
@@ -162,6 +215,7 @@ impl Tx {
             Engine::Sqlite(session) => session.execute(sql, params),
             Engine::Postgres(session) => session.execute(sql, params).await,
         };
+        self.watch(sql, params, &[]);
         self.leave(outcome)
     }
 
@@ -229,18 +283,71 @@ impl Tx {
         Ok(last.saturating_sub(u64::from(count)) + 1)
     }
 
-    /// The time by the clock that all replicas share: the database server's, or this hub's on SQLite.
+    /// The time by the clock that all replicas share: the database server's, or this hub's on SQLite. A transaction has one
+    /// time: the same answer however often it asks.
     ///
     /// # Errors
     /// [`StoreError`]; the transaction is lost then.
     pub async fn now(&mut self) -> Result<Timestamp, StoreError> {
-        match &self.engine {
-            Engine::Sqlite(_) => Ok(self.clock.now()),
+        if let Some(now) = self.now {
+            return Ok(now);
+        }
+        let now = match &self.engine {
+            Engine::Sqlite(_) => self.clock.now(),
             Engine::Postgres(_) => {
                 let sql = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) AS now";
-                self.query_one(sql, &[]).await?.get("now")
+                self.query_one(sql, &[]).await?.get("now")?
             }
+        };
+        self.now = Some(now);
+        Ok(now)
+    }
+
+    /// Leaves a row for the end of the transaction, see [`Late`]. Its parameters begin with the number that is drawn for it,
+    /// where it gets one. Of two rows with the same key the later one counts; without a key every row does, in their order.
+    pub(in crate::store) fn late(
+        &mut self,
+        what: Late,
+        key: Option<String>,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) {
+        let waiting = self.late.entry(what).or_insert_with(|| LateRows {
+            sql,
+            rows: BTreeMap::new(),
+        });
+        debug_assert_eq!(waiting.sql, sql, "one statement for each sort of late rows");
+        let key = key.unwrap_or_else(|| format!("{:010}", waiting.rows.len()));
+        waiting.rows.insert(key, params);
+    }
+
+    /// What agents were told may not hold any more: every hub compares its sessions within a second or two.
+    pub(in crate::store) fn trust_ended(&mut self) {
+        // The number that is drawn for it is all that there is to write.
+        let sql = "UPDATE sequence SET value = $1 WHERE name = $2";
+        self.late(
+            Late::Trust,
+            Some(String::new()),
+            sql,
+            params![Sequence::TRUST.0].to_vec(),
+        );
+    }
+
+    /// Writes what was left for the end.
+    pub(super) async fn finish(&mut self) -> Result<(), StoreError> {
+        for (what, LateRows { sql, rows }) in std::mem::take(&mut self.late) {
+            let mut rows: Vec<Vec<Value>> = rows.into_values().collect();
+            if let Some(sequence) = what.sequence() {
+                let first = self
+                    .next_many(sequence, u32::try_from(rows.len()).unwrap_or(u32::MAX))
+                    .await?;
+                for (number, params) in (first..).zip(&mut rows) {
+                    params.insert(0, number.into());
+                }
+            }
+            self.execute_each(sql, &rows).await?;
         }
+        Ok(())
     }
 
     /// Something with an ARN was made in this transaction.
@@ -312,6 +419,21 @@ impl Tx {
     pub(in crate::store) const fn is_sqlite(&self) -> bool {
         matches!(self.engine, Engine::Sqlite(_))
     }
+
+    /// Tests look at the order of locks; nobody else has anything to do here.
+    #[cfg(any(test, feature = "testing"))]
+    fn watch(&mut self, sql: &'static str, params: &[Value], rows: &[Row]) {
+        self.order.ran(self.label, sql, params, rows);
+    }
+
+    /// This transaction only reads.
+    pub(super) fn only_reads(&mut self) {
+        #[cfg(any(test, feature = "testing"))]
+        self.order.only_reads();
+    }
+
+    #[cfg(not(any(test, feature = "testing")))]
+    const fn watch(&self, _: &'static str, _: &[Value], _: &[Row]) {}
 
     fn enter(&mut self) -> Result<(), StoreError> {
         self.verdict()?;

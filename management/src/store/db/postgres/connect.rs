@@ -12,7 +12,7 @@ use super::error::translate;
 use super::session::Session;
 use super::tls::Tls;
 use super::{PostgresOptions, bad_address};
-use crate::store::error::StoreError;
+use crate::store::error::{CONNECTING, StoreError};
 
 pub(super) struct Connector {
     config: Config,
@@ -95,9 +95,9 @@ impl Connector {
         match tokio::time::timeout(self.timeout.saturating_mul(2), connect).await {
             Ok(outcome) => outcome.map_err(|error: tokio_postgres::Error| {
                 // Whatever went wrong before there was a connection, nothing was done and it may be tried again.
-                StoreError::unavailable("connecting to PostgreSQL", error)
+                StoreError::unavailable(CONNECTING, error)
             }),
-            Err(late) => Err(StoreError::unavailable("connecting to PostgreSQL", late)),
+            Err(late) => Err(StoreError::unavailable(CONNECTING, late)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_postgres::Error;
 
-use crate::store::error::{Constraint, StoreError};
+use crate::store::error::{Constraint, IN_THE_WAY, LOST, STOPPING, StoreError};
 
 pub(super) fn translate(label: &'static str, error: Error) -> StoreError {
     let misuse = |what: &str, error: Error| StoreError::Misuse {
@@ -15,7 +15,7 @@ pub(super) fn translate(label: &'static str, error: Error) -> StoreError {
     let Some(state) = error.code().map(|state| state.code().to_owned()) else {
         // No answer of the server: the connection broke, or a value did not fit its parameter or column.
         return if error.is_closed() || is_io(&error) {
-            StoreError::unavailable("talking to PostgreSQL", error)
+            StoreError::unavailable(LOST, error)
         } else {
             misuse("a value of another type than its column", error)
         };
@@ -40,9 +40,13 @@ pub(super) fn translate(label: &'static str, error: Error) -> StoreError {
         "23514" => conflict(Constraint::Check, error),
         "25006" => misuse("wrote in a transaction that only reads", error),
         "XX001" | "XX002" => StoreError::corrupt("the database", error),
-        "40001" | "40P01" => StoreError::unavailable("another transaction was in the way", error),
-        "55P03" | "57014" => StoreError::unavailable("a statement took too long", error),
+        // Serialization, deadlock, and a lock that was not to be waited for.
+        "40001" | "40P01" | "55P03" => StoreError::unavailable(IN_THE_WAY, error),
+        "57P01" | "57P02" | "57P03" => StoreError::unavailable(STOPPING, error),
+        "57014" => StoreError::unavailable("a statement took too long", error),
         code => match &code[..2] {
+            // A standby takes no transactions that write; after a fail-over it does.
+            "0A" => StoreError::unavailable("PostgreSQL refused", error),
             // A password or a name that is wrong will not get better by itself, but whoever tells the operator needs the
             // server's words and not a fault of the program.
             "08" | "28" | "3D" | "53" | "57" | "58" | "XX" => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::connect::Connector;
 use super::error::translate;
+use super::witness::Witness;
 use crate::store::db::wake::Wakes;
 use crate::store::error::{Because, StoreError};
 
@@ -16,11 +17,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Listens for ever; connects again when the connection is lost.
-pub(super) async fn run(connector: Arc<Connector>, wakes: Arc<Wakes>) {
+pub(super) async fn run(connector: Arc<Connector>, wakes: Arc<Wakes>, witness: Arc<Witness>) {
     let mut pause = FIRST_PAUSE;
     loop {
         let mut heard_any = false;
-        if let Err(error) = listen(&connector, &wakes, &mut heard_any).await {
+        let outcome = listen(&connector, &wakes, &witness, &mut heard_any).await;
+        witness.lost();
+        if let Err(error) = outcome {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "wake-ups from other hubs are interrupted"
@@ -35,8 +38,15 @@ pub(super) async fn run(connector: Arc<Connector>, wakes: Arc<Wakes>) {
     }
 }
 
-async fn listen(connector: &Connector, wakes: &Wakes, listening: &mut bool) -> Result<(), StoreError> {
+async fn listen(
+    connector: &Connector,
+    wakes: &Wakes,
+    witness: &Witness,
+    listening: &mut bool,
+) -> Result<(), StoreError> {
     let (client, mut notifications) = connector.connect().await?;
+    let client = Arc::new(client);
+    witness.found(&client);
     let failed = |error| translate("listen", error);
     client.batch_execute("LISTEN hadron").await.map_err(failed)?;
     let own: i32 = client

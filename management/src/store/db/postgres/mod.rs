@@ -1,28 +1,32 @@
 //! PostgreSQL: a pool of connections and the wake-ups of other replicas. See [`db`](super).
 
+mod alone;
 mod connect;
 mod error;
 mod listen;
 mod session;
 mod tls;
+mod witness;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 
+pub(super) use alone::Held;
 pub(super) use session::Session;
 
 use self::connect::Connector;
+use self::witness::{Fate, Witness};
 use super::Counts;
 use super::sqlite::panicked;
 use super::tx::{Engine, Tx};
 use super::wake::Wakes;
 use crate::clock::Clock;
-use crate::store::error::{Because, StoreError};
+use crate::store::error::{Because, LOST, StoreError};
 
 /// How to reach PostgreSQL.
 #[derive(Debug, Clone)]
@@ -39,6 +43,8 @@ pub struct PostgresOptions {
     pub ca_file: Option<PathBuf>,
     /// Allows a server on another machine without TLS: passwords and data are then readable on the way.
     pub allow_plaintext: bool,
+    /// Allows a server that loses acknowledged transactions when its machine fails (`fsync = off`): for development.
+    pub allow_forgetful: bool,
 }
 
 impl Default for PostgresOptions {
@@ -50,6 +56,7 @@ impl Default for PostgresOptions {
             statement: Duration::from_secs(30),
             ca_file: None,
             allow_plaintext: false,
+            allow_forgetful: false,
         }
     }
 }
@@ -58,6 +65,7 @@ pub(super) struct Postgres {
     pool: Arc<Pool>,
     wakes: Arc<Wakes>,
     counts: Arc<Counts>,
+    witness: Arc<Witness>,
     listener: AbortHandle,
 }
 
@@ -102,13 +110,19 @@ impl Postgres {
             idle: Mutex::default(),
         });
         // A wrong address or password shows here and not at the first request.
-        let lent = pool.lend().await?;
+        let mut lent = pool.lend().await?;
+        if !options.allow_forgetful {
+            durable(&session(&mut lent.tx).durability().await?)?;
+        }
         pool.give_back(lent);
-        let listener = tokio::spawn(listen::run(connector, Arc::clone(&wakes))).abort_handle();
+        let witness = Arc::<Witness>::default();
+        let listen = listen::run(connector, Arc::clone(&wakes), Arc::clone(&witness));
+        let listener = tokio::spawn(listen).abort_handle();
         Ok(Self {
             pool,
             wakes,
             counts,
+            witness,
             listener,
         })
     }
@@ -140,12 +154,22 @@ impl Postgres {
     {
         let pool = Arc::clone(&self.pool);
         let (wakes, counts) = (Arc::clone(&self.wakes), Arc::clone(&self.counts));
+        let witness = Arc::clone(&self.witness);
         let task = tokio::spawn(async move {
             let mut lent = pool.lend().await?;
             lent.tx.start(label);
             session(&mut lent.tx).mode = mode;
+            if mode == Mode::Read {
+                lent.tx.only_reads();
+            }
             let outcome = work(&mut lent.tx).await;
-            let outcome = outcome.and_then(|value| lent.tx.verdict().map(|()| value).map_err(E::from));
+            let outcome = match outcome {
+                Ok(value) => match lent.tx.verdict() {
+                    Ok(()) => lent.tx.finish().await.map(|()| value).map_err(E::from),
+                    Err(error) => Err(E::from(error)),
+                },
+                Err(error) => Err(error),
+            };
             let value = match outcome {
                 Ok(value) => value,
                 Err(error) => {
@@ -156,8 +180,21 @@ impl Postgres {
                 }
             };
             let topics = lent.tx.take_wakes();
-            session(&mut lent.tx).commit().await?;
-            pool.give_back(lent);
+            let asked = Instant::now();
+            match session(&mut lent.tx).commit().await {
+                Ok(()) => pool.give_back(lent),
+                Err(error @ StoreError::CommitUnknown { .. }) => {
+                    let id = session(&mut lent.tx).id();
+                    drop(lent);
+                    match witness.fate(id, asked).await {
+                        // It is committed, only its answer was lost.
+                        Fate::Committed => {}
+                        Fate::Undone => return Err(E::from(StoreError::unavailable(LOST, error))),
+                        Fate::Unknown => return Err(E::from(error)),
+                    }
+                }
+                Err(error) => return Err(E::from(error)),
+            }
             if mode == Mode::Write {
                 counts.committed(1);
             }
@@ -239,6 +276,32 @@ fn session(tx: &mut Tx) -> &mut Session {
         Engine::Postgres(session) => session,
         Engine::Sqlite(_) => unreachable!("the connections of PostgreSQL are PostgreSQL's"),
     }
+}
+
+/// Whether what this server acknowledges outlives a failure of its machine.
+fn durable(settings: &session::Durability) -> Result<(), StoreError> {
+    let session::Durability {
+        fsync,
+        full_page_writes,
+        synchronous_commit,
+    } = settings;
+    let forgetful = match (
+        fsync.as_str(),
+        full_page_writes.as_str(),
+        synchronous_commit.as_str(),
+    ) {
+        ("off", _, _) => "fsync = off",
+        (_, "off", _) => "full_page_writes = off",
+        (_, _, "off" | "local" | "remote_write") => "synchronous_commit = off",
+        _ => return Ok(()),
+    };
+    Err(StoreError::misuse(
+        "open",
+        format!(
+            "the PostgreSQL server runs with {forgetful}: it would lose what the hub has acknowledged when its machine fails. \
+             Switch it on in postgresql.conf and restart the server; only a hub with --dev does without"
+        ),
+    ))
 }
 
 fn bad_address(why: impl Into<String>) -> StoreError {

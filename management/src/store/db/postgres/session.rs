@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use bytes::BytesMut;
 use futures::future::{join, join3, try_join_all};
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Error, Statement};
+use tokio_postgres::{Client, Error, SimpleQueryMessage, Statement};
 
 use super::Mode;
 use super::error::{commit_failed, translate};
@@ -24,6 +24,8 @@ pub(in crate::store::db) struct Session {
     pub(super) mode: Mode,
     /// BEGIN has been sent. It goes out together with the first statement, which saves a round trip.
     begun: AtomicBool,
+    /// The server's number for the transaction, by which its fate can be asked after; 0 before it is known.
+    id: AtomicI64,
     pub(in crate::store::db) label: &'static str,
 }
 
@@ -36,6 +38,16 @@ struct Prepared {
     columns: Arc<Columns>,
 }
 
+/// The first half of the keys of all our advisory locks; arbitrary, and ours for ever.
+const OUR_LOCKS: i32 = 723_542_019;
+
+/// Settings of the server.
+pub(super) struct Durability {
+    pub(super) fsync: String,
+    pub(super) full_page_writes: String,
+    pub(super) synchronous_commit: String,
+}
+
 /// How many statements of a fan-out are on their way at once.
 const PIPELINE: usize = 512;
 
@@ -46,6 +58,7 @@ impl Session {
             statements: HashMap::new(),
             mode: Mode::Write,
             begun: AtomicBool::new(false),
+            id: AtomicI64::new(0),
             label: "open",
         }
     }
@@ -165,6 +178,38 @@ impl Session {
         }
     }
 
+    /// Takes an advisory lock for this connection, outside any transaction; whether it was free.
+    pub(super) async fn try_lock(&mut self, key: i32) -> Result<bool, StoreError> {
+        let sql = "SELECT pg_try_advisory_lock($1, $2)";
+        let outcome = self.client.query_one(sql, &[&OUR_LOCKS, &key]).await;
+        self.settle(outcome.and_then(|row| row.try_get(0)))
+    }
+
+    pub(super) async fn unlock(&mut self, key: i32) -> Result<(), StoreError> {
+        let sql = "SELECT pg_advisory_unlock($1, $2)";
+        let outcome = self.client.query_one(sql, &[&OUR_LOCKS, &key]).await;
+        self.settle(outcome.map(drop))
+    }
+
+    /// What decides whether an acknowledged transaction outlives a failure of the server's machine.
+    pub(super) async fn durability(&mut self) -> Result<Durability, StoreError> {
+        let sql = "SELECT current_setting('fsync'), current_setting('full_page_writes'), \
+                   current_setting('synchronous_commit')";
+        let outcome = self.client.query_one(sql, &[]).await;
+        self.settle(outcome.and_then(|row| {
+            Ok(Durability {
+                fsync: row.try_get(0)?,
+                full_page_writes: row.try_get(1)?,
+                synchronous_commit: row.try_get(2)?,
+            })
+        }))
+    }
+
+    /// The server's number for the transaction that was last begun.
+    pub(super) fn id(&self) -> i64 {
+        self.id.load(Ordering::Relaxed)
+    }
+
     pub(super) async fn roll_back(&mut self) -> Result<(), Error> {
         if self.begun.swap(false, Ordering::Relaxed) {
             self.client.batch_execute("ROLLBACK").await
@@ -179,12 +224,29 @@ impl Session {
         if self.begun.swap(true, Ordering::Relaxed) {
             return run.await;
         }
-        let begin = match self.mode {
-            Mode::Write => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-            Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        };
-        let (begun, outcome) = join(self.client.batch_execute(begin), run).await;
+        let (begun, outcome) = join(self.begin(), run).await;
         begun.and(outcome)
+    }
+
+    async fn begin(&self) -> Result<(), Error> {
+        match self.mode {
+            Mode::Read => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                self.client.batch_execute(begin).await
+            }
+            Mode::Write => {
+                // The number comes with the same answer, so that it is there before COMMIT is sent.
+                let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT txid_current()";
+                self.id.store(0, Ordering::Relaxed);
+                let answers = self.client.simple_query(begin).await?;
+                let id = answers.iter().find_map(|answer| match answer {
+                    SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+                    _ => None,
+                });
+                self.id.store(id.unwrap_or(0), Ordering::Relaxed);
+                Ok(())
+            }
+        }
     }
 
     fn settle<T>(&self, outcome: Result<T, Error>) -> Result<T, StoreError> {

@@ -1,6 +1,8 @@
 //! SQLite: one writer's thread with group commit, a few readers. See [`db`](super).
 
 mod error;
+#[cfg(any(test, feature = "testing"))]
+pub(super) mod inline;
 mod session;
 mod writer;
 
@@ -119,6 +121,7 @@ impl Sqlite {
     {
         self.with_reader(move |tx| {
             tx.start(label);
+            tx.only_reads();
             session(tx).begin_read()?;
             let outcome = writer::run(tx, label, work);
             session(tx).end_read();

@@ -42,6 +42,12 @@ impl Session {
         Ok(session)
     }
 
+    /// A database in memory, gone with its connection.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn open_memory(options: &SqliteOptions) -> Result<Self, StoreError> {
+        Self::open(Path::new(":memory:"), options, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    }
+
     pub(super) fn open_reader(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
         let session = Self::open(path, options, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let set_up = session

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use futures::future::BoxFuture;
+use hadron_proto::fault::{Bug, bug};
 use tokio::sync::{mpsc, oneshot};
 
 use super::SqliteOptions;
@@ -103,9 +104,7 @@ where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
     E: From<StoreError>,
 {
-    let polled = catch_unwind(AssertUnwindSafe(|| {
-        work(tx).as_mut().poll(&mut Context::from_waker(Waker::noop()))
-    }));
+    let polled = catch_unwind(AssertUnwindSafe(|| poll(work(tx))));
     let outcome = match polled {
         Ok(Poll::Ready(outcome)) => outcome,
         Ok(Poll::Pending) => Err(E::from(StoreError::misuse(
@@ -116,7 +115,15 @@ where
     };
     let value = outcome?;
     tx.verdict()?;
+    match poll(Box::pin(tx.finish())) {
+        Poll::Ready(finished) => finished?,
+        Poll::Pending => Err(StoreError::misuse(label, "SQLite's statements never wait"))?,
+    }
     Ok(value)
+}
+
+fn poll<T>(mut future: BoxFuture<'_, T>) -> Poll<T> {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
 pub(in crate::store::db) fn panicked(panic: &(dyn Any + Send)) -> String {
@@ -193,7 +200,14 @@ impl Writer {
         let mut jobs = Vec::new();
         let filled = self.fill(first, &mut jobs, &mut wakes);
         let kept = *filled.as_ref().unwrap_or(&0);
+        hadron_proto::fault::point("C72");
+        if bug(Bug::AckBeforeCommit) {
+            for job in jobs.drain(..) {
+                job.answer(&Ok(()));
+            }
+        }
         let outcome = filled.map_err(Failure::Before).and_then(|_| self.commit());
+        hadron_proto::fault::point("C73");
         if outcome.is_ok() {
             if kept > 0 {
                 self.counts.committed(kept);

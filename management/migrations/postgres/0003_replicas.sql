@@ -1,0 +1,15 @@
+-- Hub processes that work on this database, for people and for the metrics; nothing is decided by it.
+CREATE TABLE replica (
+    id         TEXT COLLATE "C"   NOT NULL PRIMARY KEY, -- of the process: a hub that starts again is another one
+    name       TEXT COLLATE "C"   NOT NULL, -- of its machine
+    version    TEXT COLLATE "C"   NOT NULL,
+    addresses  TEXT COLLATE "C"   NOT NULL, -- JSON object: what it listens on
+    started_at BIGINT NOT NULL,
+    last_seen  BIGINT NOT NULL
+);
+
+-- Until when a hub has taken it upon itself to do what a row of the outbox asks for; 0: nobody has.
+ALTER TABLE outbox ADD COLUMN held_until BIGINT NOT NULL DEFAULT 0;
+
+-- How often agents gave a job back without having done anything to it. No attempt, and no loss.
+ALTER TABLE job ADD COLUMN handovers BIGINT NOT NULL DEFAULT 0;
