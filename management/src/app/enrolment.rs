@@ -11,8 +11,8 @@ use super::access::Access;
 use super::{App, AppError, Unit};
 use crate::clock::Clock;
 use crate::identity::enrolment::{
-    Challenge, ChallengeId, Challenges, Claim, Clocked, ConnectionRow, Connections, Enrolled, OpenLimits, Purpose,
-    Recorded, Standing, StoreFailed,
+    Challenge, ChallengeId, Challenges, Claim, Clocked, ConnectionRow, Connections, Enrolled, OpenLimits,
+    Purpose, Recorded, Standing, StoreFailed,
 };
 use crate::identity::login::{TokenRow, Tokens};
 use crate::store::agents::AgentRow;

@@ -175,11 +175,7 @@ impl App {
     }
 
     /// Runs a unit of work once. With an error comes what had been made before COMMIT, as far as it came.
-    async fn once<T, F>(
-        &self,
-        label: &'static str,
-        work: F,
-    ) -> Result<Made<T>, (AppError, Option<Made<T>>)>
+    async fn once<T, F>(&self, label: &'static str, work: F) -> Result<Made<T>, (AppError, Option<Made<T>>)>
     where
         T: Send + 'static,
         F: for<'u, 'a> FnOnce(&'u mut Unit<'a>) -> BoxFuture<'u, Result<T, AppError>> + Send + 'static,
@@ -220,7 +216,10 @@ impl App {
         let made = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (outcome, made) {
             (Ok(()), Some(made)) => Ok(made),
-            (Ok(()), None) => Err((AppError::internal("a unit of work that made nothing was committed"), None)),
+            (Ok(()), None) => Err((
+                AppError::internal("a unit of work that made nothing was committed"),
+                None,
+            )),
             (Err(error), made) => Err((error, made)),
         }
     }
@@ -238,8 +237,15 @@ mod tests {
         };
         let pauses: Vec<Duration> = std::iter::from_fn(|| patience.next()).collect();
         assert_eq!(pauses.len(), ATTEMPTS as usize - 1);
-        assert!(pauses.iter().all(|pause| *pause >= FIRST_PAUSE && *pause <= LONGEST_PAUSE));
+        assert!(
+            pauses
+                .iter()
+                .all(|pause| *pause >= FIRST_PAUSE && *pause <= LONGEST_PAUSE)
+        );
         let all: Duration = pauses.iter().sum();
-        assert!(all > Duration::from_secs(2) && all < Duration::from_secs(6), "{all:?}");
+        assert!(
+            all > Duration::from_secs(2) && all < Duration::from_secs(6),
+            "{all:?}"
+        );
     }
 }

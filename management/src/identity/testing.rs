@@ -14,8 +14,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::DevMode;
 use super::enrolment::{
-    Challenge, ChallengeId, Challenges, Clocked, ConnectionRow, Connections, Enrolled, OpenLimits, Recorded, Standing,
-    StoreFailed,
+    Challenge, ChallengeId, Challenges, Clocked, ConnectionRow, Connections, Enrolled, OpenLimits, Recorded,
+    Standing, StoreFailed,
 };
 use super::login::{TokenRow, Tokens};
 use super::sts::{Sts, StsEndpoint};

@@ -37,10 +37,7 @@ pub(super) async fn alive(app: App, replica: Replica, mut shutdown: watch::Recei
         }
         match say(&app, &id, &replica, started).await {
             Ok(at) => started = Some(at),
-            Err(error) => tracing::warn!(
-                error = error.story(),
-                "this hub could not say that it is alive"
-            ),
+            Err(error) => tracing::warn!(error = error.story(), "this hub could not say that it is alive"),
         }
     }
     let gone = app.write("replica gone", move |unit| {

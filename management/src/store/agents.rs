@@ -2,8 +2,8 @@
 
 use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, Region, SessionId, Timestamp};
 
-use super::{StoreError, UNREAD};
 use super::db::{Row, Topic, Tx, params};
+use super::{StoreError, UNREAD};
 
 macro_rules! agent_columns {
     () => {

@@ -5,7 +5,7 @@ use hadron_domain::connection::{Approval, Connection};
 use hadron_proto::vocab::{AccountId, ConnectionId, EnvironmentName, Region};
 
 use super::db::{Row, Topic, Tx, params};
-use super::{UNREAD, StoreError, events, json, tags, to_json};
+use super::{StoreError, UNREAD, events, json, tags, to_json};
 
 macro_rules! connection_columns {
     () => {

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::db::{Row, Topic, Tx, params};
-use super::{UNREAD, StoreError, json, targets, to_json};
+use super::{StoreError, UNREAD, json, targets, to_json};
 
 macro_rules! deployment_event_columns {
     () => {

@@ -6,7 +6,7 @@ use hadron_domain::grant::{Because, PolicyLane, Repository};
 use hadron_proto::vocab::{AccountId, JobId, Timestamp};
 
 use super::db::{Row, Topic, Tx, params};
-use super::{UNREAD, StoreError, json, to_json};
+use super::{StoreError, UNREAD, json, to_json};
 
 macro_rules! policy_lane_columns {
     () => {

@@ -281,7 +281,9 @@ pub async fn get_of(
 
 /// Whether there is such a job. Nothing is locked.
 pub async fn exists(tx: &mut Tx, id: JobId) -> Result<bool, StoreError> {
-    let row = tx.query_opt("SELECT id FROM job WHERE id = $1", &params![id]).await?;
+    let row = tx
+        .query_opt("SELECT id FROM job WHERE id = $1", &params![id])
+        .await?;
     Ok(row.is_some())
 }
 

@@ -75,8 +75,11 @@ pub async fn claim(
         .iter()
         .map(|row| params![&row.topic, &row.key, until].to_vec())
         .collect();
-    tx.execute_each("UPDATE outbox SET held_until = $3 WHERE topic = $1 AND key = $2", &held)
-        .await?;
+    tx.execute_each(
+        "UPDATE outbox SET held_until = $3 WHERE topic = $1 AND key = $2",
+        &held,
+    )
+    .await?;
     Ok(rows)
 }
 

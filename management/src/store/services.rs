@@ -6,7 +6,7 @@ use hadron_domain::service::{Doing, Status};
 use hadron_proto::vocab::{ServiceName, TemplateName, TemplateVersion, Timestamp};
 
 use super::db::{Row, Topic, Tx, params};
-use super::{UNREAD, StoreError, corrupt, events, json, sync, tags, to_json};
+use super::{StoreError, UNREAD, corrupt, events, json, sync, tags, to_json};
 
 macro_rules! service_columns {
     () => {

@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::db::{Row, Topic, Tx, params};
-use super::{UNREAD, StoreError, corrupt, events, json, tags, to_json};
+use super::{StoreError, UNREAD, corrupt, events, json, tags, to_json};
 
 macro_rules! target_columns {
     () => {

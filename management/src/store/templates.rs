@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::db::{Row, Topic, Tx, params};
 use super::sync::{self, Follower};
-use super::{UNREAD, StoreError, corrupt, events, json, tags, to_json};
+use super::{StoreError, UNREAD, corrupt, events, json, tags, to_json};
 
 macro_rules! template_version_columns {
     () => {

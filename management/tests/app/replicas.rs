@@ -15,7 +15,9 @@ use hadron_management::app::environments::UpdateMode;
 use hadron_management::app::work::{Offer, OfferedWork, Peer, Session, Verdict};
 use hadron_management::app::{App, AppError, ErrorKind, Request};
 use hadron_management::clock::Clock;
-use hadron_management::identity::enrolment::{Challenge, ChallengeId, Challenges as _, Clocked as _, OpenLimits, Purpose};
+use hadron_management::identity::enrolment::{
+    Challenge, ChallengeId, Challenges as _, Clocked as _, OpenLimits, Purpose,
+};
 use hadron_management::identity::login::TokenIssuer;
 use hadron_management::reconcile;
 use hadron_management::store::db::testing::{self, Swallow};
@@ -94,7 +96,10 @@ async fn agent_works(app: App, agent: Agent, stop: Arc<AtomicBool>) {
     let mut turn = 0_u32;
     while !stop.load(Ordering::SeqCst) {
         let offers = fine(app.take(&session, 4).await).unwrap_or_default();
-        fine(app.heartbeat(&session, offers.iter().map(|offer| offer.token).collect()).await);
+        fine(
+            app.heartbeat(&session, offers.iter().map(|offer| offer.token).collect())
+                .await,
+        );
         for offer in &offers {
             turn += 1;
             if turn.is_multiple_of(7) {
@@ -124,26 +129,43 @@ async fn people_work(app: App, prd: ConnectionId, number: u32) {
         match (turn + number) % 6 {
             0 => {
                 let update = environment_update("prd", UpdateMode::Current);
-                fine(app.update_environment(asked(&administrator(), "UpdateEnvironment"), update).await);
+                fine(
+                    app.update_environment(asked(&administrator(), "UpdateEnvironment"), update)
+                        .await,
+                );
             }
             1 => {
                 let request = asked(&developer(), "UpdateServiceInstance");
                 fine(
-                    app.update_instance(request, "web".parse().unwrap(), "blue".parse().unwrap(), current(None))
-                        .await,
+                    app.update_instance(
+                        request,
+                        "web".parse().unwrap(),
+                        "blue".parse().unwrap(),
+                        current(None),
+                    )
+                    .await,
                 );
             }
             2 => {
                 let spec = service_spec(
                     Some("images_kept: 3"),
-                    &[("blue", "prd", "port: 81"), ("green", "stg", &format!("port: {}", 8_000 + turn))],
+                    &[
+                        ("blue", "prd", "port: 81"),
+                        ("green", "stg", &format!("port: {}", 8_000 + turn)),
+                    ],
                 );
                 let request = asked(&developer(), "UpdateService");
-                fine(app.update_service(request, "web".parse().unwrap(), Some(spec), None).await);
+                fine(
+                    app.update_service(request, "web".parse().unwrap(), Some(spec), None)
+                        .await,
+                );
             }
             3 => {
                 let target = instance("web", "blue");
-                fine(app.cancel_target(asked(&administrator(), "CancelDeployment"), &target).await);
+                fine(
+                    app.cancel_target(asked(&administrator(), "CancelDeployment"), &target)
+                        .await,
+                );
                 fine(
                     app.cancel_target(asked(&administrator(), "CancelDeployment"), &environment("prd"))
                         .await,
@@ -151,7 +173,11 @@ async fn people_work(app: App, prd: ConnectionId, number: u32) {
             }
             4 => {
                 let update = RolesUpdate {
-                    role: Some(format!("arn:aws:iam::{PRODUCTION}:role/other-{turn}").parse().unwrap()),
+                    role: Some(
+                        format!("arn:aws:iam::{PRODUCTION}:role/other-{turn}")
+                            .parse()
+                            .unwrap(),
+                    ),
                     component_role: None,
                     codebuild_role: None,
                 };
@@ -162,13 +188,22 @@ async fn people_work(app: App, prd: ConnectionId, number: u32) {
                 // An environment whose connection goes away while its deployment waits or runs.
                 let name = format!("short{number}");
                 let request = asked(&owner(STAGING), "RequestConnection");
-                if let Some(view) = fine(app.request_connection(request, new_connection(STAGING, &name)).await) {
+                if let Some(view) = fine(
+                    app.request_connection(request, new_connection(STAGING, &name))
+                        .await,
+                ) {
                     let id = view.connection.id;
                     let accept = asked(&administrator(), "AcceptConnection");
                     fine(app.accept_connection(accept, id, Some(account(STAGING))).await);
                     let new = new_environment(&name, Some(id));
-                    fine(app.create_environment(asked(&administrator(), "CreateEnvironment"), new).await);
-                    fine(app.delete_connection(asked(&owner(STAGING), "DeleteConnection"), id).await);
+                    fine(
+                        app.create_environment(asked(&administrator(), "CreateEnvironment"), new)
+                            .await,
+                    );
+                    fine(
+                        app.delete_connection(asked(&owner(STAGING), "DeleteConnection"), id)
+                            .await,
+                    );
                 }
             }
         }
@@ -204,14 +239,19 @@ async fn agents_people_and_reconcilers_of_two_hubs_never_wait_for_each_other_in_
         work.push(tokio::spawn(hub_reconciles(hub.clone(), Arc::clone(&stop))));
     }
     drop((prd_agent, stg_agent));
-    let people = (0..6_u32).map(|number| tokio::spawn(people_work(hubs[(number % 2) as usize].clone(), prd, number)));
+    let people =
+        (0..6_u32).map(|number| tokio::spawn(people_work(hubs[(number % 2) as usize].clone(), prd, number)));
     for person in join_all(people).await {
         person.unwrap();
     }
     // Everything that was begun comes to its end.
     let deadline = tokio::time::Instant::now() + Duration::from_secs(120);
     while !world.active().await.is_empty() {
-        assert!(tokio::time::Instant::now() < deadline, "{:?}", world.active().await);
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{:?}",
+            world.active().await
+        );
         world.pass(Duration::from_secs(70)).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -237,7 +277,11 @@ async fn agents_people_and_reconcilers_of_two_hubs_never_wait_for_each_other_in_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_of_the_outbox_is_claimed_by_one_hub() {
     let world = World::postgres().await;
-    let hubs = [world.app.clone(), another(&world, 0).await, another(&world, 0).await];
+    let hubs = [
+        world.app.clone(),
+        another(&world, 0).await,
+        another(&world, 0).await,
+    ];
     let asked = hubs[0].write("ask", |unit| {
         Box::pin(async move {
             for number in 0..200 {
@@ -266,7 +310,11 @@ async fn a_row_of_the_outbox_is_claimed_by_one_hub() {
             mine
         })
     });
-    let all: Vec<String> = join_all(claims).await.into_iter().flat_map(Result::unwrap).collect();
+    let all: Vec<String> = join_all(claims)
+        .await
+        .into_iter()
+        .flat_map(Result::unwrap)
+        .collect();
     let distinct: BTreeSet<&String> = all.iter().collect();
     assert_eq!((all.len(), distinct.len()), (200, 200));
 }
@@ -283,13 +331,19 @@ async fn clocks_of_hubs_decide_nothing() {
     // Leases: what the slow hub leases, the fast one neither takes back nor gives away.
     let offer = slow.take(&agent.session, 1).await.unwrap().remove(0);
     reconcile::expire(fast.clone()).await.unwrap();
-    assert_eq!(fast.heartbeat(&agent.session, vec![offer.token]).await.unwrap(), [offer.token]);
+    assert_eq!(
+        fast.heartbeat(&agent.session, vec![offer.token]).await.unwrap(),
+        [offer.token]
+    );
     reconcile::expire(slow.clone()).await.unwrap();
     slow.check_session(&agent.session).await.unwrap();
     // And what has run out by the database's clock has run out for both.
     world.pass(LEASE * 2).await;
     reconcile::expire(slow.clone()).await.unwrap();
-    assert_eq!(fast.heartbeat(&agent.session, vec![offer.token]).await.unwrap(), []);
+    assert_eq!(
+        fast.heartbeat(&agent.session, vec![offer.token]).await.unwrap(),
+        []
+    );
 
     // Challenges: given by one, taken by the other, in time and too late.
     let access = Arc::new(Access {
@@ -323,8 +377,14 @@ async fn clocks_of_hubs_decide_nothing() {
         }
         // Tokens: minted by one, good or not at the other.
         let issuer = TokenIssuer::new(records(giver), giver.clock().clone());
-        let (good, _) = issuer.mint("good", "auditor", Some(Duration::from_secs(300))).await.unwrap();
-        let (late, _) = issuer.mint("late", "auditor", Some(Duration::ZERO)).await.unwrap();
+        let (good, _) = issuer
+            .mint("good", "auditor", Some(Duration::from_secs(300)))
+            .await
+            .unwrap();
+        let (late, _) = issuer
+            .mint("late", "auditor", Some(Duration::ZERO))
+            .await
+            .unwrap();
         let verifier = TokenIssuer::new(records(taker), taker.clock().clone());
         assert!(verifier.verify(good.reveal()).await.is_ok());
         assert!(verifier.verify(late.reveal()).await.is_err());
@@ -338,7 +398,10 @@ async fn clocks_of_hubs_decide_nothing() {
 async fn the_store_itself_keeps_accounts_apart() {
     for world in [World::sqlite().await, World::postgres().await] {
         world.environment_template().await;
-        let (prd, stg) = (world.connected(PRODUCTION, "prd").await, world.connected(STAGING, "stg").await);
+        let (prd, stg) = (
+            world.connected(PRODUCTION, "prd").await,
+            world.connected(STAGING, "stg").await,
+        );
         let (mine, theirs) = (world.agent(prd).await, world.agent(stg).await);
         world.create_environment("prd", Some(prd)).await.unwrap();
         let offer = mine.take_one(&world).await;
@@ -347,22 +410,38 @@ async fn the_store_itself_keeps_accounts_apart() {
         let seen = world.app.write("bypass", move |unit| {
             Box::pin(async move {
                 let own = (
-                    jobs::get_of(unit.tx, job, account(PRODUCTION), &region).await?.is_some(),
+                    jobs::get_of(unit.tx, job, account(PRODUCTION), &region)
+                        .await?
+                        .is_some(),
                     jobs::connection_of(unit.tx, job, account(PRODUCTION), &region).await? == Some(prd),
-                    deployments::get_of(unit.tx, deployment, account(PRODUCTION)).await?.is_some(),
+                    deployments::get_of(unit.tx, deployment, account(PRODUCTION))
+                        .await?
+                        .is_some(),
                 );
                 let foreign = (
-                    jobs::get_of(unit.tx, job, account(STAGING), &region).await?.is_some(),
-                    jobs::connection_of(unit.tx, job, account(STAGING), &region).await?.is_some(),
-                    deployments::get_of(unit.tx, deployment, account(STAGING)).await?.is_some(),
+                    jobs::get_of(unit.tx, job, account(STAGING), &region)
+                        .await?
+                        .is_some(),
+                    jobs::connection_of(unit.tx, job, account(STAGING), &region)
+                        .await?
+                        .is_some(),
+                    deployments::get_of(unit.tx, deployment, account(STAGING))
+                        .await?
+                        .is_some(),
                 );
                 // A row of somebody else with the right account on it does not get written either.
                 let mut forged = jobs::get(unit.tx, job).await?.unwrap();
                 forged.account = account(STAGING);
                 forged.job.fence += 100;
                 jobs::put(unit.tx, &forged).await?;
-                let ready = jobs::ready(unit.tx, prd, account(STAGING), &region, &abilities(), unit.now, 9).await?;
-                Ok((own, foreign, jobs::get(unit.tx, job).await?.unwrap().job.fence, ready.len()))
+                let ready =
+                    jobs::ready(unit.tx, prd, account(STAGING), &region, &abilities(), unit.now, 9).await?;
+                Ok((
+                    own,
+                    foreign,
+                    jobs::get(unit.tx, job).await?.unwrap().job.fence,
+                    ready.len(),
+                ))
             })
         });
         let (own, foreign, fence, ready) = seen.await.unwrap();
@@ -371,9 +450,18 @@ async fn the_store_itself_keeps_accounts_apart() {
         assert_eq!((fence, ready), (offer.token.fence, 0));
         // And as it is asked over the wire: another account's job is no job.
         let other = &theirs.peer;
-        assert_eq!(reason(world.app.started(other, offer.token).await), "JOB_NOT_FOUND");
-        assert_eq!(reason(world.app.events(other, offer.token, Vec::new()).await), "JOB_NOT_FOUND");
-        assert_eq!(reason(world.app.authorise(other, offer.token, execute(&offer)).await), "JOB_NOT_FOUND");
+        assert_eq!(
+            reason(world.app.started(other, offer.token).await),
+            "JOB_NOT_FOUND"
+        );
+        assert_eq!(
+            reason(world.app.events(other, offer.token, Vec::new()).await),
+            "JOB_NOT_FOUND"
+        );
+        assert_eq!(
+            reason(world.app.authorise(other, offer.token, execute(&offer)).await),
+            "JOB_NOT_FOUND"
+        );
     }
 }
 
@@ -398,7 +486,10 @@ async fn counted(world: &World) -> (u64, i64) {
                 .await?
                 .map_or(Ok(0), |row| row.get("value"))?;
             let audited = tx
-                .query_one("SELECT COUNT(*) AS n FROM audit WHERE action = $1", &params!["Count"])
+                .query_one(
+                    "SELECT COUNT(*) AS n FROM audit WHERE action = $1",
+                    &params!["Count"],
+                )
                 .await?
                 .get("n")?;
             Ok::<(u64, i64), StoreError>((number, audited))
@@ -416,7 +507,11 @@ async fn a_request_whose_commit_was_not_answered_is_looked_up_before_it_is_answe
         // Every connection breaks with it, as when the server is restarted: nobody can be asked but the record.
         proxy.swallow(Swallow::AnswerAndAll, 1);
         let request = identified(&administrator(), "Count", &format!("id-{number}"), "content");
-        assert_eq!(count(&app, request).await.unwrap(), number, "counted once, and answered with what was counted");
+        assert_eq!(
+            count(&app, request).await.unwrap(),
+            number,
+            "counted once, and answered with what was counted"
+        );
         assert_eq!(u64::from(proxy.swallowed()), number);
     }
     assert_eq!(counted(&world).await, (20, 20));
@@ -427,7 +522,10 @@ async fn a_request_whose_commit_was_not_answered_is_looked_up_before_it_is_answe
     // Without a record nobody can know: then it is not done again, and the caller may ask again.
     proxy.swallow(Swallow::AnswerAndAll, 1);
     let unknown = count(&app, asked(&administrator(), "Count")).await.unwrap_err();
-    assert_eq!((unknown.kind, unknown.reason), (ErrorKind::Unavailable, "UNAVAILABLE"));
+    assert_eq!(
+        (unknown.kind, unknown.reason),
+        (ErrorKind::Unavailable, "UNAVAILABLE")
+    );
     assert_eq!(counted(&world).await, (22, 22));
     assert_eq!(count(&app, asked(&administrator(), "Count")).await.unwrap(), 23);
 }
@@ -491,16 +589,30 @@ async fn nothing_is_lost_or_doubled_while_connections_are_cut_and_the_server_res
     }
     let acknowledged = acknowledged.load(Ordering::SeqCst);
     let (number, audited) = counted(&world).await;
-    eprintln!("{acknowledged} acknowledged, {} refused", refused.load(Ordering::SeqCst));
-    assert_eq!((number, audited), (acknowledged, i64::try_from(acknowledged).unwrap()));
+    eprintln!(
+        "{acknowledged} acknowledged, {} refused",
+        refused.load(Ordering::SeqCst)
+    );
+    assert_eq!(
+        (number, audited),
+        (acknowledged, i64::try_from(acknowledged).unwrap())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_deployments_that_begin_at_once_one_begins_and_its_job_is_leased_once() {
     let world = World::postgres().await;
     let (prd, agent) = world.environment(PRODUCTION, "prd").await;
-    let hubs = [world.app.clone(), another(&world, 0).await, another(&world, 0).await];
-    let agents = [agent, Agent::enrol(&world, prd).await, Agent::enrol(&world, prd).await];
+    let hubs = [
+        world.app.clone(),
+        another(&world, 0).await,
+        another(&world, 0).await,
+    ];
+    let agents = [
+        agent,
+        Agent::enrol(&world, prd).await,
+        Agent::enrol(&world, prd).await,
+    ];
     for _ in 0..5 {
         let begins = hubs.iter().map(|hub| {
             let hub = hub.clone();
@@ -511,7 +623,11 @@ async fn of_two_deployments_that_begin_at_once_one_begins_and_its_job_is_leased_
             })
         });
         let begun: Vec<_> = join_all(begins).await.into_iter().map(Result::unwrap).collect();
-        assert_eq!(begun.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{begun:?}");
+        assert_eq!(
+            begun.iter().filter(|outcome| outcome.is_ok()).count(),
+            1,
+            "{begun:?}"
+        );
         for refused in begun.into_iter().filter(Result::is_err) {
             assert_eq!(reason(refused), "DEPLOYMENT_IN_PROGRESS");
         }
@@ -521,7 +637,11 @@ async fn of_two_deployments_that_begin_at_once_one_begins_and_its_job_is_leased_
         });
         let taken: Vec<Vec<Offer>> = join_all(takes).await.into_iter().map(Result::unwrap).collect();
         assert_eq!(taken.iter().map(Vec::len).sum::<usize>(), 1, "{taken:?}");
-        let (at, offer) = taken.iter().enumerate().find_map(|(at, offers)| Some((at, offers.first()?))).unwrap();
+        let (at, offer) = taken
+            .iter()
+            .enumerate()
+            .find_map(|(at, offers)| Some((at, offers.first()?)))
+            .unwrap();
         work_off(&hubs[(at + 1) % 3], &agents[at].peer, &agents[at].session, offer)
             .await
             .unwrap();

@@ -128,10 +128,16 @@ mod tests {
         for (marker, clause) in LOCKS {
             let sql = format!("SELECT id FROM job WHERE id = $1 {marker}");
             assert_eq!(for_sqlite(&sql), "SELECT id FROM job WHERE id = ?1 ");
-            assert_eq!(for_postgres(&sql, true), format!("SELECT id FROM job WHERE id = $1 {clause}"));
+            assert_eq!(
+                for_postgres(&sql, true),
+                format!("SELECT id FROM job WHERE id = $1 {clause}")
+            );
             assert_eq!(for_postgres(&sql, false), "SELECT id FROM job WHERE id = $1 ");
         }
-        assert_eq!(for_postgres("SELECT 6 / $1 /*a comment*/", true), "SELECT 6 / $1 /*a comment*/");
+        assert_eq!(
+            for_postgres("SELECT 6 / $1 /*a comment*/", true),
+            "SELECT 6 / $1 /*a comment*/"
+        );
     }
 
     #[test]

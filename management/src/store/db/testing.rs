@@ -9,8 +9,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use hadron_proto::vocab::Timestamp;
 use tempfile::TempDir;
@@ -82,7 +82,10 @@ impl TestDb {
             .await
             .expect("the cluster takes connections");
         let driver = tokio::spawn(connection);
-        let rows = client.query(sql, &[]).await.expect("the question can be answered");
+        let rows = client
+            .query(sql, &[])
+            .await
+            .expect("the question can be answered");
         driver.abort();
         rows
     }
@@ -103,8 +106,14 @@ pub async fn restart_postgres(crash: bool) {
 /// When it cannot be started.
 pub async fn forgetful_postgres_url() -> String {
     static FORGETFUL: OnceLock<Cluster> = OnceLock::new();
-    let start = || FORGETFUL.get_or_init(|| Cluster::any("-c fsync=off")).url("postgres");
-    tokio::task::spawn_blocking(start).await.expect("the cluster starts")
+    let start = || {
+        FORGETFUL
+            .get_or_init(|| Cluster::any("-c fsync=off"))
+            .url("postgres")
+    };
+    tokio::task::spawn_blocking(start)
+        .await
+        .expect("the cluster starts")
 }
 
 /// A SQLite database with this program's schema.

@@ -2,8 +2,8 @@
 //! SQLite there is nothing in between, and nobody else.
 
 use super::*;
-use crate::store::db::{PostgresOptions, testing};
 use crate::store::db::testing::Swallow;
+use crate::store::db::{PostgresOptions, testing};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_to_commit_is_found_out_over_another_connection() {
@@ -29,7 +29,10 @@ async fn a_lost_answer_to_commit_is_found_out_over_another_connection() {
     // Nobody is left who could be asked: then that is what is said.
     proxy.swallow(Swallow::AnswerAndAll, 1);
     let unknown = insert(&db, "g", None).await.unwrap_err();
-    assert!(matches!(unknown, StoreError::CommitUnknown { label: "insert", .. }), "{unknown:?}");
+    assert!(
+        matches!(unknown, StoreError::CommitUnknown { label: "insert", .. }),
+        "{unknown:?}"
+    );
     assert!(!unknown.is_retryable() && !unknown.is_passing());
     assert_eq!(ids(&test.db).await, ["a", "b", "c", "d", "e", "g"]);
     // And it goes on as if nothing had been.
@@ -42,7 +45,10 @@ async fn a_server_that_would_forget_is_refused() {
     let clock = testing::sqlite_empty().await.clock;
     let refused = Db::open_postgres(&place, clock.clone(), PostgresOptions::default()).await;
     let refused = refused.expect_err("fsync is off").to_string();
-    assert!(refused.contains("fsync = off") && refused.contains("postgresql.conf"), "{refused}");
+    assert!(
+        refused.contains("fsync = off") && refused.contains("postgresql.conf"),
+        "{refused}"
+    );
     let options = PostgresOptions {
         allow_forgetful: true,
         ..PostgresOptions::default()
@@ -55,10 +61,14 @@ async fn a_server_that_would_forget_is_refused() {
         })
         .await;
     done.unwrap();
-    let set: Result<String, StoreError> = Db::open_postgres(&place, db.0.clock.clone(), PostgresOptions {
-        allow_forgetful: true,
-        ..PostgresOptions::default()
-    })
+    let set: Result<String, StoreError> = Db::open_postgres(
+        &place,
+        db.0.clock.clone(),
+        PostgresOptions {
+            allow_forgetful: true,
+            ..PostgresOptions::default()
+        },
+    )
     .await
     .unwrap()
     .read("setting", |tx| {
@@ -70,11 +80,7 @@ async fn a_server_that_would_forget_is_refused() {
 }
 
 /// Locks a row in one transaction and says so, then holds it until it is told to end.
-async fn holding<T: Send>(
-    db: &Db,
-    sql: &'static str,
-    meanwhile: impl Future<Output = T>,
-) -> T {
+async fn holding<T: Send>(db: &Db, sql: &'static str, meanwhile: impl Future<Output = T>) -> T {
     let (locked, is_locked) = tokio::sync::oneshot::channel();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let db = db.clone();
@@ -108,7 +114,9 @@ async fn shared_rows_are_shared_and_whoever_must_not_wait_does_not() {
     const ALONE: &str = "SELECT id FROM thing WHERE id = 'a' /*for-update*/";
     let read = async |sql: &'static str| -> Result<usize, StoreError> {
         let rows: Result<Vec<Row>, StoreError> = db
-            .write("locks", move |tx| Box::pin(async move { tx.query(sql, &[]).await }))
+            .write("locks", move |tx| {
+                Box::pin(async move { tx.query(sql, &[]).await })
+            })
             .await;
         rows.map(|rows| rows.len())
     };
@@ -118,13 +126,19 @@ async fn shared_rows_are_shared_and_whoever_must_not_wait_does_not() {
     // Whoever changes the row waits for them.
     let change = async {
         let changed = db.write("changes", |tx| {
-            Box::pin(async move { tx.execute("UPDATE thing SET number = 1 WHERE id = 'a'", &[]).await })
+            Box::pin(async move {
+                tx.execute("UPDATE thing SET number = 1 WHERE id = 'a'", &[])
+                    .await
+            })
         });
         let changed: Result<Result<u64, StoreError>, _> =
             tokio::time::timeout(Duration::from_millis(300), changed).await;
         changed
     };
-    assert!(holding(&db, SHARED, change).await.is_err(), "changed what somebody shares");
+    assert!(
+        holding(&db, SHARED, change).await.is_err(),
+        "changed what somebody shares"
+    );
     // They wait for whoever holds it alone; those who must not wait are told at once.
     let refused = holding(&db, ALONE, read(AT_ONCE)).await.unwrap_err();
     assert!(refused.is_passing(), "{refused:?}");

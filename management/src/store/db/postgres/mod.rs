@@ -282,7 +282,11 @@ fn durable(settings: &session::Durability) -> Result<(), StoreError> {
         full_page_writes,
         synchronous_commit,
     } = settings;
-    let forgetful = match (fsync.as_str(), full_page_writes.as_str(), synchronous_commit.as_str()) {
+    let forgetful = match (
+        fsync.as_str(),
+        full_page_writes.as_str(),
+        synchronous_commit.as_str(),
+    ) {
         ("off", _, _) => "fsync = off",
         (_, "off", _) => "full_page_writes = off",
         (_, _, "off" | "local" | "remote_write") => "synchronous_commit = off",

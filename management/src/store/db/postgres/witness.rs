@@ -53,7 +53,9 @@ impl Witness {
                 }
             }
         };
-        let fate = tokio::time::timeout(PATIENCE, look).await.unwrap_or(Fate::Unknown);
+        let fate = tokio::time::timeout(PATIENCE, look)
+            .await
+            .unwrap_or(Fate::Unknown);
         tracing::warn!(?fate, "COMMIT was not answered");
         fate
     }

@@ -1,7 +1,7 @@
 //! A way to PostgreSQL on which things get lost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -46,7 +46,10 @@ impl Proxy {
                 .expect("the address of the cluster names it")
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
-        let port = listener.local_addr().expect("a bound socket has an address").port();
+        let port = listener
+            .local_addr()
+            .expect("a bound socket has an address")
+            .port();
         let place = format!(
             "host=127.0.0.1 port={port} user={} dbname={}",
             field("user"),
