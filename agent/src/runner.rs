@@ -175,6 +175,7 @@ impl<W: Worker> Runner<W> {
             return Taken::Ignored;
         };
         let job = convert::job(offer);
+        hadron_proto::fault::point("C11");
         if let Ok(job) = &job
             && let Err(error) = shared.journal.accept(job)
         {
@@ -406,10 +407,12 @@ impl<W: Worker> Shared<W> {
 
     async fn report(&self, token: Token, outcome: Outcome) {
         let report = convert::report(token, outcome);
+        hadron_proto::fault::point("C29");
         if let Err(error) = self.journal.ended(token, &report) {
             // Who takes the job after a crash now finds out again what is true; nothing is lost but time.
             error!(%error, "Cannot write the outcome to the journal; it is kept in memory until the hub has it");
         }
+        hadron_proto::fault::point("C30");
         self.deliver(token, report).await;
     }
 
@@ -430,7 +433,9 @@ impl<W: Worker> Shared<W> {
                 error!(%reason, "The hub refuses even the report that the job failed")
             }
         }
+        hadron_proto::fault::point("C31");
         self.forget(token);
+        hadron_proto::fault::point("C34");
         self.held.release(token);
     }
 

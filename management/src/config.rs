@@ -48,6 +48,10 @@ pub struct Config {
     pub jobs: Jobs,
     /// How long certificates of agents live.
     pub certificate_life: LeafLife,
+    /// How many connections of agents this hub takes at the same time.
+    pub agent_connections: usize,
+    /// How many of them from one address.
+    pub agent_connections_per_address: usize,
     /// How often repository policies are looked at.
     pub grant_check: Duration,
     /// How many of each thing there may be.
@@ -243,6 +247,11 @@ impl fmt::Display for Config {
             "agent certificates  {} s",
             self.certificate_life.duration().as_secs()
         )?;
+        writeln!(
+            f,
+            "agent connections   {}, {} from one address",
+            self.agent_connections, self.agent_connections_per_address
+        )?;
         writeln!(f, "stack prefix        {}", self.stack_prefix)?;
         let told = match (&self.events.webhook, &self.events.put_events) {
             (None, None) => "nobody".to_owned(),
@@ -330,6 +339,8 @@ fn build(source: &mut Source) -> Option<Config> {
         .and_then(|management| access(source, management, wants_dev));
     let jobs = jobs(source, wants_dev);
     let certificate_life = certificate_life(source, dev, wants_dev);
+    let agent_connections = connections(source, "agents.connections", 20_000);
+    let agent_connections_per_address = connections(source, "agents.connections_per_address", 12_000);
     let grant_check = Duration::from_secs(counted(source, "grants.check_seconds", 900, 1, 86_400));
     let quotas = quotas(source);
     let events = events(source, wants_dev);
@@ -344,6 +355,8 @@ fn build(source: &mut Source) -> Option<Config> {
         access: access?,
         jobs,
         certificate_life: certificate_life?,
+        agent_connections,
+        agent_connections_per_address,
         grant_check,
         quotas,
         events,
@@ -619,6 +632,10 @@ fn jobs(source: &mut Source, dev: bool) -> Jobs {
         lease: Duration::from_secs(lease),
         heartbeat: Duration::from_secs(heartbeat),
     }
+}
+
+fn connections(source: &mut Source, key: &'static str, default: u64) -> usize {
+    usize::try_from(counted(source, key, default, 1, 1_000_000)).unwrap_or(usize::MAX)
 }
 
 fn events(source: &mut Source, dev: bool) -> Events {

@@ -400,6 +400,14 @@ impl Talk {
             .unwrap()
     }
 
+    /// What the hub says next, or how it ends the stream.
+    pub(crate) async fn hear_or_end(&mut self) -> Result<Option<Heard>, Status> {
+        let message = tokio::time::timeout(SOON, self.hear.message())
+            .await
+            .expect("the hub says nothing");
+        Ok(message?.and_then(|message| message.message))
+    }
+
     /// Whether the hub says nothing for a while.
     pub(crate) async fn is_quiet(&mut self, span: Duration) -> bool {
         tokio::time::timeout(span, self.hear.message()).await.is_err()

@@ -35,13 +35,17 @@ use crate::identity::enrolment::{self, Enrolment};
 use crate::identity::login::{self, Login, TokenIssuer};
 use crate::identity::seal::Seal;
 use crate::identity::sts::Sts;
-use crate::identity::tls::ServerIdentity;
+use crate::identity::tickets::Tickets;
+use crate::identity::tls::{Agents, ServerIdentity};
 use crate::store::db::{PostgresOptions, SqliteOptions};
 use crate::store::{Db, meta, migrate};
 use crate::webhook::Webhook;
 use crate::{reconcile, shutdown};
 
-use listeners::{Grpc, Sockets};
+use listeners::{Grpc, JobListener, Sockets};
+
+/// How long a message of agents and to them may be.
+const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
 /// Opens the database without looking at its schema.
 ///
@@ -149,10 +153,26 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     let agents = AgentApi::new(app.clone(), ca.hub_id().clone(), drain.clone());
     let services = services(&config, &app, &ca, &seal, &agents, &drain)?;
     let identity = ServerIdentity::new(Arc::clone(&ca), config.listen.names.clone(), clock.now())?;
-    let sockets = Sockets::bind(&config.listen).await?;
+    let sockets = Sockets::bind(&config.listen)?;
     let ready = Ready::new(&config, &ca, &sockets)?;
     let mut servers = JoinSet::new();
-    services.spawn(sockets.grpc, &identity, ca.hub_id(), &drain, &mut servers)?;
+    let listener = JobListener {
+        agents: Agents {
+            hub: ca.hub_id().clone(),
+            clock: clock.clone(),
+        },
+        tickets: Arc::new(Tickets::new(&seal, &ca, clock.clone())),
+        connections: config.agent_connections,
+        per_address: config.agent_connections_per_address,
+    };
+    services.spawn(sockets.grpc, &identity, listener, &drain, &mut servers)?;
+    servers.spawn({
+        let (agents, drain) = (agents.clone(), drain.clone());
+        async move {
+            drain.run_until_cancelled_owned(agents.pulse()).await;
+            Ok(())
+        }
+    });
     servers.spawn({
         let (drain, clock) = (drain.clone(), clock.clone());
         async move {
@@ -292,9 +312,11 @@ fn services(
     let enrol = EnrolApi::new(enrolment, app.clock().clone());
     Ok(Grpc {
         enrol: Routes::new(wire::enrolment_service_server::EnrolmentServiceServer::new(enrol)),
-        jobs: Routes::new(wire::agent_service_server::AgentServiceServer::new(
-            agents.clone(),
-        )),
+        jobs: Routes::new(
+            wire::agent_service_server::AgentServiceServer::new(agents.clone())
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE),
+        ),
         api,
         health,
     })

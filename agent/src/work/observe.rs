@@ -96,6 +96,7 @@ impl<'a> Watch<'a> {
             // One look may take long by itself; that is no patience.
             let patient = looks < LOOKS || began.elapsed() <= at.settings.settle;
             if !patient || !(self.is_stale(at, &seen) || self.disagrees(at, &seen)) {
+                hadron_proto::fault::point("C21");
                 return Ok(seen);
             }
             at.wait(wait).await?;
@@ -164,6 +165,7 @@ impl<'a> Watch<'a> {
         at: &Attempt<'_, A, H, J>,
         stack: &str,
     ) -> Result<Option<Stack>, Halt> {
+        hadron_proto::fault::point("C20");
         self.purge(at, stack).await?;
         match at.ask(|| at.stacks().describe(stack)).await? {
             Ok(found) => Ok(Some(found)),
@@ -213,7 +215,10 @@ impl<'a> Watch<'a> {
                     change_set: line.arn.clone(),
                 };
                 match at
-                    .act(&step, || at.stacks().delete_change_set(stack, &line.arn))
+                    .act(&step, || {
+                        hadron_proto::fault::point("C57");
+                        at.stacks().delete_change_set(stack, &line.arn)
+                    })
                     .await?
                 {
                     Ok(()) => {}
@@ -315,6 +320,7 @@ impl<'a> Watch<'a> {
         let mut wait = at.settings.poll.first;
         loop {
             at.wait(wait).await?;
+            hadron_proto::fault::point("C32");
             wait = at.settings.poll.after(wait);
             let found = match at.ask(|| at.stacks().describe(stack.as_str())).await? {
                 Ok(found) => Some(found),

@@ -200,10 +200,12 @@ impl App {
                     unit.created(&request, CREATION, &key).await?;
                     unit.answered(&request, &id.to_string()).await?;
                     tracing::info!(account = %account, connection.id = %id, "connection requested");
+                    hadron_proto::fault::point("C01");
                     Ok((id, request.caller))
                 })
             })
             .await?;
+        hadron_proto::fault::point("C02");
         self.get_connection(&id.1, id.0).await
     }
 
@@ -381,6 +383,7 @@ impl App {
                 })
             })
             .await?;
+            hadron_proto::fault::point("C03");
         }
         self.get_connection(&request.caller, id).await
     }

@@ -335,6 +335,7 @@ impl App {
                 unit.carry_out(&mut row, step.effects, None).await?;
                 deployments::put(unit.tx, &mut row).await?;
                 unit.answered(&request, &id.to_string()).await?;
+                hadron_proto::fault::point("C39");
                 Ok(row)
             })
         })

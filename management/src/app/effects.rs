@@ -403,6 +403,7 @@ impl Unit<'_> {
             .map_err(|refusal| AppError::invalid("NOT_THIS_JOB", refusal.to_string()))?;
         row.changed_at = self.now;
         self.lane_step(&mut row, step.next, step.effects).await?;
+        hadron_proto::fault::point("C44");
         // Who waits for this, or for what nobody wants any more, is found when all grants are computed anew.
         Ok(outbox::ask(self.tx, topic::GRANTS, topic::ALL, self.now).await?)
     }
@@ -457,7 +458,9 @@ impl Unit<'_> {
             return Ok(());
         }
         tracing::warn!(job.id = %job, account = %row.account, "lease of {} has run out", row.label);
-        if self.back_to_queue(&mut row, step).await? {
+        let given_up = self.back_to_queue(&mut row, step).await?;
+        hadron_proto::fault::point("C19");
+        if given_up {
             return Ok(());
         }
         if let Some(id) = row.deployment

@@ -246,7 +246,16 @@ impl Connections for Records {
 
 /// Everything is checked before anything is written: a refusal commits an empty transaction.
 async fn record(unit: &mut Unit<'_>, enrolled: Enrolled) -> Result<Recorded, AppError> {
-    let Some(mut row) = connections::get(unit.tx, enrolled.connection).await? else {
+    // Only the first agent after an acceptance changes the connection; all others need it to stay, and need not wait for each
+    // other.
+    let seen = connections::seen(unit.tx, enrolled.connection).await?;
+    let pinned = seen.is_some_and(|row| row.pinned_role_id.is_some());
+    let found = if pinned {
+        connections::shared(unit.tx, enrolled.connection).await?
+    } else {
+        connections::get(unit.tx, enrolled.connection).await?
+    };
+    let Some(mut row) = found else {
         return Ok(Recorded::Changed);
     };
     let connected = matches!(row.connection.approval, Approval::Connected(_));
@@ -271,6 +280,10 @@ async fn record(unit: &mut Unit<'_>, enrolled: Enrolled) -> Result<Recorded, App
     }
 
     if row.pinned_role_id.is_none() {
+        if pinned {
+            // Taken away since we looked, and this transaction may not write it.
+            return Ok(Recorded::Changed);
+        }
         row.pinned_role_id = Some(enrolled.role_id.clone());
         connections::put(unit.tx, &row).await?;
     }

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod access_keys;
+pub mod acks;
 pub mod agents;
 pub mod bundles;
 pub mod components;
@@ -24,6 +25,7 @@ pub mod management;
 pub mod notifications;
 pub mod outputs;
 pub mod pipelines;
+pub mod pulse;
 pub mod quotas;
 pub mod repositories;
 mod retry;

@@ -87,6 +87,9 @@ impl App {
             self.once(label, work).await.map_err(|(error, _)| error)?
         };
         for notice in made.notices {
+            if matches!(notice, Notice::Close { .. }) {
+                hadron_proto::fault::point("C04");
+            }
             // Nobody listening is fine: there is no live session then.
             let _ = self.0.notices.send(notice);
         }

@@ -490,7 +490,7 @@ impl Unit<'_> {
         reason: String,
         by: &Caller,
     ) -> Result<(), AppError> {
-        let follows = sync::get(self.tx, &Follower::Service(service.clone())).await?;
+        let follows = sync::seen(self.tx, &Follower::Service(service.clone())).await?;
         if follows.is_none() || sync::blocked(self.tx, service, instance).await? {
             return Ok(());
         }

@@ -222,6 +222,18 @@ pub const KEYS: &[Key] = &[
         "How long the certificates of agents live [default: 3600]",
     ),
     key(
+        "agents.connections",
+        Kind::Count,
+        "N",
+        "How many connections of agents this hub takes at the same time [default: 20000]",
+    ),
+    key(
+        "agents.connections_per_address",
+        Kind::Count,
+        "N",
+        "How many of them from one address: of a gateway, or of a load balancer in front of the hub [default: 12000]",
+    ),
+    key(
         "grants.check_seconds",
         Kind::Count,
         "N",

@@ -76,6 +76,56 @@ fn the_example_file_is_good_and_names_every_key() {
 }
 
 #[test]
+fn commits_have_bounds_and_belong_to_their_database() {
+    let config = given(GOOD, &[]).unwrap();
+    let ms = |millis| std::time::Duration::from_millis(millis);
+    let Commits {
+        batch,
+        time,
+        queue,
+        connections,
+    } = config.commits;
+    assert_eq!((batch, time, queue, connections), (256, ms(2), 1_024, 16));
+    let keys = [
+        ("store.commit_batch", "1"),
+        ("store.commit_milliseconds", "0"),
+        ("store.commit_queue", "9"),
+    ];
+    let config = given(GOOD, &keys).unwrap();
+    assert_eq!(
+        (config.commits.batch, config.commits.time, config.commits.queue),
+        (1, ms(0), 9)
+    );
+    let faults_of = |keys: &[(&str, &str)]| faults(GOOD, keys);
+    for (key, value) in [
+        ("store.commit_batch", "0"),
+        ("store.commit_batch", "5000"),
+        ("store.commit_milliseconds", "1001"),
+        ("store.commit_queue", "0"),
+    ] {
+        let told = faults_of(&[(key, value)]);
+        assert!(told.contains(key) && told.contains("out of range"), "{told}");
+    }
+    let postgres = ("store.postgres", "postgres://hadron@db/hadron");
+    let told = faults_of(&[postgres, ("store.postgres_connections", "3")]);
+    assert!(told.contains("3 is out of range; give 4 to 500"), "{told}");
+    let told = faults_of(&[postgres, ("store.commit_batch", "8")]);
+    assert!(told.contains("store.commit_batch: is of no use"), "{told}");
+    let told = faults_of(&[("store.postgres_connections", "8")]);
+    assert!(
+        told.contains("store.postgres_connections: is of no use"),
+        "{told}"
+    );
+    assert_eq!(
+        given(GOOD, &[postgres, ("store.postgres_connections", "8")])
+            .unwrap()
+            .commits
+            .connections,
+        8
+    );
+}
+
+#[test]
 fn unknown_keys_are_named_with_what_was_meant() {
     let faults = faults(
         &format!("{GOOD}\n[jobs]\nlease_second = 30\n[colours]\nred = 1\n"),

@@ -260,7 +260,7 @@ async fn a_server_without_a_public_certificate_is_not_sts() {
     use tokio_stream::StreamExt as _;
 
     use super::super::ca::{Ca, Serial};
-    use super::super::tls::{HandshakeLimits, ServerIdentity, api_config, serve_tls};
+    use super::super::tls::{Limits, ServerIdentity, api_config, serve_tls};
     let now = crate::clock::Clock::system().now();
     let ca = Arc::new(Ca::generate(hub(), Serial::from_random([1; 16]), now).unwrap());
     let identity = ServerIdentity::new(ca, vec!["localhost".to_owned()], now).unwrap();
@@ -270,7 +270,7 @@ async fn a_server_without_a_public_certificate_is_not_sts() {
         listener,
         api_config(identity).unwrap(),
         None,
-        HandshakeLimits::default(),
+        Limits::default(),
     );
     tokio::select! {
         answer = async { ask(&Sts::strict_for_tests(&url)).await } => {

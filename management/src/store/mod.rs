@@ -18,6 +18,7 @@ pub mod events;
 pub mod grants;
 pub mod instances;
 pub mod jobs;
+mod many;
 pub mod meta;
 pub mod migrate;
 pub mod outbox;
@@ -61,6 +62,9 @@ fn corrupt(place: &str, word: &str) -> StoreError {
 }
 
 /// Somebody else wrote the row since it was read; doing the whole transaction again is safe.
-const fn changed(doing: &'static str) -> StoreError {
-    StoreError::Unavailable { doing, source: None }
+fn changed(doing: &'static str) -> StoreError {
+    StoreError::unavailable(
+        error::IN_THE_WAY,
+        error::Because(format!("{doing}: somebody else wrote it first")),
+    )
 }

@@ -141,7 +141,22 @@ pub async fn remove(tx: &mut Tx, follower: &Follower) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// What somebody follows.
+/// What somebody follows, as it was a moment ago. Not locked.
+pub async fn seen(tx: &mut Tx, follower: &Follower) -> Result<Option<SyncRow>, StoreError> {
+    let row = tx
+        .query_opt(
+            concat!(
+                "SELECT ",
+                config_columns!(),
+                " FROM sync_config WHERE kind = $1 AND name = $2"
+            ),
+            &params![follower.kind(), follower.name()],
+        )
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// What somebody follows, locked until the transaction ends.
 pub async fn get(tx: &mut Tx, follower: &Follower) -> Result<Option<SyncRow>, StoreError> {
     let row = tx
         .query_opt(

@@ -71,6 +71,17 @@ async fn metrics(State(parts): State<Parts>) -> impl IntoResponse {
         "Sessions of agents that are open in this process.",
         agents,
     );
+    let stats = parts.app.db().stats();
+    gauge(
+        "hadron_database_transactions",
+        "Transactions that this process has committed.",
+        stats.transactions,
+    );
+    gauge(
+        "hadron_database_commits",
+        "Commits that carried them; one commit of SQLite carries many.",
+        stats.commits,
+    );
     match count(&parts.app).await {
         Ok(counts) => {
             gauge(

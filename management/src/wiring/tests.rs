@@ -22,6 +22,7 @@ async fn health_and_metrics_tell_what_there_is() {
         "hadron_agents_connected 1",
         "hadron_jobs_ready 1",
         "hadron_deployments_active 0",
+        "hadron_database_up 1",
     ] {
         assert!(text.lines().any(|one| one == line), "{text}");
     }
@@ -81,6 +82,20 @@ async fn a_database_belongs_to_one_hub_and_one_account() {
     assert!(other.contains("copy ca.pem"), "{other}");
 }
 
+/// Waits until this hub tells of so many.
+async fn hears_of(world: &World, replicas: usize) {
+    let wanted = format!("hadron_replicas {replicas}");
+    let admin = world.hub().ready().admin.clone();
+    let mut pause = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        pause.tick().await;
+        let text = get(format!("{admin}/metrics")).await.1;
+        if text.lines().any(|line| line == wanted) {
+            return;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hubs_on_one_postgres_are_one() {
     let url = crate::store::db::testing::postgres_url().await;
@@ -88,6 +103,13 @@ async fn two_hubs_on_one_postgres_are_one() {
     let one = World::with(&keys).await;
     let two = one.replica(&keys).await;
     assert_eq!(one.hub().ready().hub_id, two.hub().ready().hub_id);
+    // Each knows of the other, until that says that it stops.
+    hears_of(&one, 2).await;
+    let mut three = one.replica(&keys).await;
+    hears_of(&two, 3).await;
+    three.stop().await;
+    let text = get(format!("{}/metrics", one.hub().ready().admin)).await.1;
+    assert!(text.lines().any(|line| line == "hadron_replicas 2"), "{text}");
 
     // Accepted at one, enrolled at the other, connected to the first.
     let connection = one.connected("333333333333", "prd").await;

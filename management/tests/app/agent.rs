@@ -1,9 +1,9 @@
 //! A scripted agent: it asks the hub what a real one asks, in the same order, and makes its outcomes up.
 
 use hadron_domain::target::RoleKind;
-use hadron_management::app::AppError;
 use hadron_management::app::effects::{FailureKind, Outcome};
 use hadron_management::app::work::{Act, Offer, OfferedStack, OfferedWork, Peer, Session, Token, Verdict};
+use hadron_management::app::{App, AppError};
 use hadron_management::store::agents::{self, AgentRow};
 use hadron_management::store::connections;
 use hadron_management::store::deployments::{Change, StackEvent};
@@ -151,7 +151,12 @@ impl Agent {
 
     /// An agent that has enrolled through this connection, with an open session.
     pub(crate) async fn enrol(world: &World, connection: ConnectionId) -> Self {
-        let written = world.app.write("enrol", move |unit| {
+        Self::enrol_at(&world.app, connection).await
+    }
+
+    /// The same, at this hub.
+    pub(crate) async fn enrol_at(app: &App, connection: ConnectionId) -> Self {
+        let written = app.write("enrol", move |unit| {
             Box::pin(async move {
                 let row = connections::get(unit.tx, connection).await?.unwrap().connection;
                 let agent = AgentRow {
@@ -178,8 +183,7 @@ impl Agent {
             })
         });
         let peer = written.await.unwrap();
-        let (session, resumed) = world
-            .app
+        let (session, resumed) = app
             .open_session(&peer, "0.1.0", abilities(), Vec::new())
             .await
             .unwrap();

@@ -88,14 +88,19 @@ async fn work_off(app: &App, peer: &Peer, session: &Session, offer: &Offer) -> R
 }
 
 /// An agent that works at this hub until it is told to stop.
-async fn agent_works(app: App, agent: Agent, stop: Arc<AtomicBool>) {
-    let (session, _) = app
-        .open_session(&agent.peer, "0.1.0", abilities(), Vec::new())
-        .await
-        .unwrap();
+async fn agent_works(app: App, connection: ConnectionId, stop: Arc<AtomicBool>) {
+    let mut agent = Agent::enrol_at(&app, connection).await;
     let mut turn = 0_u32;
     while !stop.load(Ordering::SeqCst) {
-        let offers = fine(app.take(&session, 4).await).unwrap_or_default();
+        let offers = match app.take(&agent.session, 4).await {
+            // The connection was decided about: whoever still may proves itself anew.
+            Err(error) if error.reason == "CONNECTION_CLOSED" => {
+                agent = Agent::enrol_at(&app, connection).await;
+                continue;
+            }
+            other => fine(other).unwrap_or_default(),
+        };
+        let session = agent.session.clone();
         fine(
             app.heartbeat(&session, offers.iter().map(|offer| offer.token).collect())
                 .await,
@@ -215,9 +220,9 @@ async fn people_work(app: App, prd: ConnectionId, number: u32) {
 async fn agents_people_and_reconcilers_of_two_hubs_never_wait_for_each_other_in_a_circle() {
     let world = World::postgres().await;
     world.templates().await;
-    let management = world.management_agent().await;
-    let (prd, prd_agent) = world.environment(PRODUCTION, "prd").await;
-    let (stg, stg_agent) = world.environment(STAGING, "stg").await;
+    let management = world.app.seed_management().await.unwrap();
+    let (prd, _) = world.environment(PRODUCTION, "prd").await;
+    let (stg, _) = world.environment(STAGING, "stg").await;
     let spec = service_spec(
         Some("images_kept: 3"),
         &[("blue", "prd", "port: 81"), ("green", "stg", "port: 82")],
@@ -228,17 +233,15 @@ async fn agents_people_and_reconcilers_of_two_hubs_never_wait_for_each_other_in_
     let stop = Arc::<AtomicBool>::default();
     let mut work = Vec::new();
     for hub in &hubs {
-        for agent in [
-            management.clone(),
-            Agent::enrol(&world, prd).await,
-            Agent::enrol(&world, prd).await,
-            Agent::enrol(&world, stg).await,
-        ] {
-            work.push(tokio::spawn(agent_works(hub.clone(), agent, Arc::clone(&stop))));
+        for connection in [management, prd, prd, stg] {
+            work.push(tokio::spawn(agent_works(
+                hub.clone(),
+                connection,
+                Arc::clone(&stop),
+            )));
         }
         work.push(tokio::spawn(hub_reconciles(hub.clone(), Arc::clone(&stop))));
     }
-    drop((prd_agent, stg_agent));
     let people =
         (0..6_u32).map(|number| tokio::spawn(people_work(hubs[(number % 2) as usize].clone(), prd, number)));
     for person in join_all(people).await {
@@ -259,6 +262,11 @@ async fn agents_people_and_reconcilers_of_two_hubs_never_wait_for_each_other_in_
     for each in work {
         each.await.unwrap();
     }
+    assert_eq!(
+        testing::wrong_orders(),
+        Vec::<String>::new(),
+        "rows locked in a wrong order"
+    );
     let overlaps = world
         .rows(
             "SELECT target_id AS topic, target_id AS key, 'twice' AS more FROM deployment WHERE active = 1
@@ -602,6 +610,7 @@ async fn nothing_is_lost_or_doubled_while_connections_are_cut_and_the_server_res
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_deployments_that_begin_at_once_one_begins_and_its_job_is_leased_once() {
     let world = World::postgres().await;
+    world.environment_template().await;
     let (prd, agent) = world.environment(PRODUCTION, "prd").await;
     let hubs = [
         world.app.clone(),

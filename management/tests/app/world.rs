@@ -256,6 +256,11 @@ impl World {
             Vec::<String>::new(),
             "effects that could not be carried out"
         );
+        assert_eq!(
+            testing::wrong_orders(),
+            Vec::<String>::new(),
+            "rows locked in a wrong order"
+        );
     }
 
     /// Three text columns `topic`, `key` and `more` of a statement, for looks behind the scenes.

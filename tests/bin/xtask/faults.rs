@@ -20,6 +20,7 @@ of JSON; the last line is the total. The exit code is 1 when a promise was broke
   cargo xtask faults                                      the full counts: hours
   cargo xtask faults --only agent-kills                   one campaign in full
   cargo xtask faults --only agent-kills --count 20 --seed 7
+  cargo xtask faults --release-check                      a release holds no point of failure: builds one and looks
 
 What chance decides follows from the seed. A run that found something writes its command and what was broken into
 tests/regressions, and leaves the logs of its world in the folder of --out. management/docs/faults.md tells what is promised.";
@@ -43,6 +44,12 @@ pub(crate) struct Faults {
     /// Say what campaigns there are, and run none
     #[arg(long)]
     list: bool,
+    /// Take the programs as they were built last
+    #[arg(long)]
+    no_build: bool,
+    /// Build hub, agent and command line as a packager does, and look into them for points of failure
+    #[arg(long)]
+    release_check: bool,
     /// Where reports and the logs of failed worlds go [default: target/faults]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -58,6 +65,9 @@ impl Faults {
                 );
             }
             return Ok(());
+        }
+        if self.release_check {
+            return faults::release::check();
         }
         let chosen = self.chosen()?;
         let seed = self.seed.unwrap_or_else(|| {
@@ -75,7 +85,9 @@ impl Faults {
             only: self.only,
         };
         emulator::install()?;
-        build()?;
+        if !self.no_build {
+            build()?;
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

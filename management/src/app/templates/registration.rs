@@ -218,6 +218,7 @@ impl App {
                     }
                     Err(why) => refuse(&mut template, &row, why)?,
                 }
+                hadron_proto::fault::point("C66");
                 unit.registration_ended(&mut template, &mut row, job).await
             })
         })

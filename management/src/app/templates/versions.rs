@@ -11,7 +11,7 @@ use hadron_templates::{Bundle, Limits};
 use super::registration::{Checked, check, fits};
 use super::{App, AppError, ErrorKind, Quota, Request, Unit};
 use crate::store::templates::{Content, S3Object, TemplateRow, VersionRow};
-use crate::store::{requests, targets, templates};
+use crate::store::{jobs, requests, targets, templates};
 
 /// A version with where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -479,6 +479,11 @@ impl App {
         }
         self.write("delete template version", move |unit| {
             Box::pin(async move {
+                // The job that fetches its bundle first: an agent that reports it holds that and then asks for the template.
+                let fetched = templates::get_version(unit.tx, kind, &name, version).await?;
+                if let Some(job) = fetched.and_then(|row| row.job) {
+                    jobs::get(unit.tx, job).await?;
+                }
                 let mut template = unit.template(kind, &name).await?;
                 let environment = kind == TemplateKind::Environment;
                 let user = targets::using_version(unit.tx, environment, &name, version).await?;

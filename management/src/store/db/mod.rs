@@ -60,8 +60,8 @@
 //! * `RETURNING`, `ON CONFLICT`, partial unique indexes, common table expressions (SELECT only), `UPDATE ... FROM` and
 //!   window functions are fine. `RETURNING` promises no order.
 //! * Name every column: no `SELECT *`, no `RETURNING *`; a replica of the next release may add columns at any moment.
-//! * `/*for-update*/` at the end of a SELECT becomes `FOR UPDATE` on PostgreSQL and nothing on SQLite, where there is one
-//!   writer; likewise `/*skip-locked*/` becomes `FOR UPDATE SKIP LOCKED`. Whatever is read in order to be changed needs one of
+//! * `/*for-update*/` at the end of a SELECT becomes `FOR NO KEY UPDATE` on PostgreSQL and nothing on SQLite, where there is
+//!   one writer; likewise `/*skip-locked*/` becomes `FOR NO KEY UPDATE SKIP LOCKED`. Whatever is read in order to be changed needs one of
 //!   them, or a condition in the UPDATE that notices a change in between.
 //! * `/*for-share*/` becomes `FOR SHARE`: for what is read only to be sure that it stays so until the transaction ends. Those
 //!   who share a row do not wait for each other; whoever changes it waits for all of them. `/*for-share-nowait*/` is the same
@@ -92,10 +92,12 @@
 //! 10. what transactions about different things have in common, written at their end by [`Tx`] itself: `outbox`, the numbers
 //!     and rows of `event`, the numbers and rows of `audit`.
 //!
-//! Rows that were inserted in the same transaction are nobody else's yet and may be written at any time. Numbers of
+//! Tests watch that it is kept (`order`). Rows that were inserted in the same transaction are nobody else's yet and may be written at any time. Numbers of
 //! [`Sequence::FENCE`] are drawn between 4 and 5 by nobody else than those who lease jobs, which they skipped over when locked.
 //! What cannot follow the order is done in a transaction of its own, asked for by the outbox.
 
+#[cfg(any(test, feature = "testing"))]
+mod order;
 mod postgres;
 mod row;
 mod sql;

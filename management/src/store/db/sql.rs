@@ -102,8 +102,9 @@ fn pieces<'a>(sql: &'a str, mut take: impl FnMut(Piece<'a>)) {
 
 /// The markers of locks and what they become on PostgreSQL.
 const LOCKS: [(&str, &str); 4] = [
-    ("/*skip-locked*/", "FOR UPDATE SKIP LOCKED"),
-    ("/*for-update*/", "FOR UPDATE"),
+    // NO KEY: nobody changes a key, and so rows that refer to a locked one can be inserted meanwhile.
+    ("/*skip-locked*/", "FOR NO KEY UPDATE SKIP LOCKED"),
+    ("/*for-update*/", "FOR NO KEY UPDATE"),
     ("/*for-share*/", "FOR SHARE"),
     ("/*for-share-nowait*/", "FOR SHARE NOWAIT"),
 ];
@@ -119,10 +120,10 @@ mod tests {
             for_sqlite(sql),
             "SELECT 'it''s $1 /*skip-locked*/', \"$2\" FROM job WHERE a = ?2 AND b=?10 LIMIT ?1 "
         );
-        assert!(for_postgres(sql, true).ends_with("b=$10 LIMIT $1 FOR UPDATE SKIP LOCKED"));
+        assert!(for_postgres(sql, true).ends_with("b=$10 LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED"));
         assert!(for_postgres(sql, false).ends_with("b=$10 LIMIT $1 "));
         let locked = "SELECT 'ü$' /*for-update*/";
-        assert_eq!(for_postgres(locked, true), "SELECT 'ü$' FOR UPDATE");
+        assert_eq!(for_postgres(locked, true), "SELECT 'ü$' FOR NO KEY UPDATE");
         assert_eq!(for_postgres(locked, false), "SELECT 'ü$' ");
         assert_eq!(for_sqlite("SELECT ü, $1 -- é"), "SELECT ü, ?1 -- é");
         for (marker, clause) in LOCKS {

@@ -91,6 +91,15 @@ impl TestDb {
     }
 }
 
+/// Transactions of this process that locked rows in another order than the documentation of [`db`](super) says. Those with the
+/// label "rows" are the tests' own and not among them.
+#[must_use]
+pub fn wrong_orders() -> Vec<String> {
+    let mut seen = super::order::violations();
+    seen.retain(|violation| !violation.starts_with("'rows'"));
+    seen
+}
+
 /// Restarts the PostgreSQL cluster of this test process: in good order, or as after a crash.
 ///
 /// # Panics

@@ -26,6 +26,9 @@ impl Sequence {
     pub const CHANGE: Self = Self("change");
     /// The lines of the audit log. Drawn by [`Tx::late`] only.
     pub const AUDIT: Self = Self("audit");
+    /// Decisions by which trust in agents may have ended: hubs compare their sessions when it has grown. Drawn by
+    /// [`Tx::late`] only.
+    pub const TRUST: Self = Self("trust");
 }
 
 /// What is written last of all, just before COMMIT, and in this order.
@@ -41,6 +44,8 @@ pub(in crate::store) enum Late {
     Event,
     /// Lines of the audit log, numbered by [`Sequence::AUDIT`].
     Audit,
+    /// That trust in agents may have ended: nothing but the number of [`Sequence::TRUST`].
+    Trust,
 }
 
 impl Late {
@@ -49,6 +54,7 @@ impl Late {
             Self::Outbox => None,
             Self::Event => Some(Sequence::CHANGE),
             Self::Audit => Some(Sequence::AUDIT),
+            Self::Trust => Some(Sequence::TRUST),
         }
     }
 }
@@ -86,6 +92,8 @@ pub struct Tx {
     now: Option<Timestamp>,
     label: &'static str,
     clock: Clock,
+    #[cfg(any(test, feature = "testing"))]
+    order: super::order::Order,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +105,7 @@ enum State {
 }
 
 impl Tx {
-    pub(super) const fn new(engine: Engine, clock: Clock) -> Self {
+    pub(super) fn new(engine: Engine, clock: Clock) -> Self {
         Self {
             engine,
             state: State::Clean,
@@ -107,6 +115,8 @@ impl Tx {
             now: None,
             label: "",
             clock,
+            #[cfg(any(test, feature = "testing"))]
+            order: super::order::Order::default(),
         }
     }
 
@@ -117,6 +127,8 @@ impl Tx {
         self.made.clear();
         self.late.clear();
         self.now = None;
+        #[cfg(any(test, feature = "testing"))]
+        self.order.clear();
         self.label = label;
         match &mut self.engine {
             Engine::Sqlite(session) => session.label = label,
@@ -159,7 +171,9 @@ impl Tx {
             Engine::Sqlite(session) => session.query(sql, params),
             Engine::Postgres(session) => session.query(sql, params).await,
         };
-        self.leave(outcome)
+        let outcome = self.leave(outcome);
+        self.watch(sql, params, outcome.as_deref().unwrap_or_default());
+        outcome
     }
 
     /// Runs a statement that returns at most one row.
@@ -201,6 +215,7 @@ impl Tx {
             Engine::Sqlite(session) => session.execute(sql, params),
             Engine::Postgres(session) => session.execute(sql, params).await,
         };
+        self.watch(sql, params, &[]);
         self.leave(outcome)
     }
 
@@ -306,6 +321,18 @@ impl Tx {
         waiting.rows.insert(key, params);
     }
 
+    /// What agents were told may not hold any more: every hub compares its sessions within a second or two.
+    pub(in crate::store) fn trust_ended(&mut self) {
+        // The number that is drawn for it is all that there is to write.
+        let sql = "UPDATE sequence SET value = $1 WHERE name = $2";
+        self.late(
+            Late::Trust,
+            Some(String::new()),
+            sql,
+            params![Sequence::TRUST.0].to_vec(),
+        );
+    }
+
     /// Writes what was left for the end.
     pub(super) async fn finish(&mut self) -> Result<(), StoreError> {
         for (what, LateRows { sql, rows }) in std::mem::take(&mut self.late) {
@@ -392,6 +419,21 @@ impl Tx {
     pub(in crate::store) const fn is_sqlite(&self) -> bool {
         matches!(self.engine, Engine::Sqlite(_))
     }
+
+    /// Tests look at the order of locks; nobody else has anything to do here.
+    #[cfg(any(test, feature = "testing"))]
+    fn watch(&mut self, sql: &'static str, params: &[Value], rows: &[Row]) {
+        self.order.ran(self.label, sql, params, rows);
+    }
+
+    /// This transaction only reads.
+    pub(super) fn only_reads(&mut self) {
+        #[cfg(any(test, feature = "testing"))]
+        self.order.only_reads();
+    }
+
+    #[cfg(not(any(test, feature = "testing")))]
+    const fn watch(&self, _: &'static str, _: &[Value], _: &[Row]) {}
 
     fn enter(&mut self) -> Result<(), StoreError> {
         self.verdict()?;

@@ -42,6 +42,132 @@ async fn writes_that_wait_share_a_commit_on_sqlite() {
     assert!(after.commits - before.commits <= 3, "{before:?} {after:?}");
 }
 
+/// The writer is kept busy until these many transactions wait behind it; gives how many commits they took.
+async fn commits_of(options: SqliteOptions, waiting: usize) -> u64 {
+    let test = testing::sqlite().await;
+    tables(&test).await;
+    let path = std::path::PathBuf::from(&test.place);
+    let db = Db::open_sqlite(&path, test.clock.clone(), options).await.unwrap();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let first = db.write("holds", move |_| {
+        Box::pin(async move {
+            held.lock().unwrap().recv().unwrap();
+            Ok::<_, StoreError>(())
+        })
+    });
+    let mut first = Box::pin(first);
+    assert!(futures::poll!(first.as_mut()).is_pending());
+    let mut others: Vec<_> = (0..waiting)
+        .map(|_| {
+            Box::pin(db.write("counts", |tx| {
+                Box::pin(async move { tx.execute("UPDATE tally SET count = count + 1", &[]).await })
+            }))
+        })
+        .collect();
+    for other in &mut others {
+        assert!(futures::poll!(other.as_mut()).is_pending());
+    }
+    release.send(()).unwrap();
+    first.await.unwrap();
+    for done in join_all(others).await {
+        let done: Result<u64, StoreError> = done;
+        assert_eq!(done.unwrap(), 1);
+    }
+    assert_eq!(db.stats().transactions, waiting as u64 + 1);
+    db.stats().commits
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_keeps_its_bounds_and_waits_for_nobody_on_sqlite() {
+    let bounded = |batch, millis| SqliteOptions {
+        batch,
+        batch_time: Duration::from_millis(millis),
+        ..SqliteOptions::default()
+    };
+    // The first one has been running for longer than a batch may take, so it is committed by itself.
+    assert_eq!(commits_of(bounded(1, 1_000), 6).await, 7);
+    assert_eq!(commits_of(bounded(3, 10_000), 5).await, 2);
+    assert_eq!(commits_of(bounded(256, 0), 4).await, 5);
+}
+
+#[tokio::test]
+async fn what_sqlite_acknowledges_is_on_the_disk() {
+    let test = testing::sqlite().await;
+    let settings: Result<(i64, String), StoreError> = test
+        .db
+        .write("settings", |tx| {
+            Box::pin(async move {
+                let synchronous = tx
+                    .query_one("PRAGMA synchronous", &[])
+                    .await?
+                    .get("synchronous")?;
+                let journal = tx
+                    .query_one("PRAGMA journal_mode", &[])
+                    .await?
+                    .get("journal_mode")?;
+                Ok((synchronous, journal))
+            })
+        })
+        .await;
+    // 2 is FULL: the log is synced before a COMMIT is answered.
+    assert_eq!(settings.unwrap(), (2, "wal".to_owned()));
+}
+
+/// How many transactions a second, by the number of those who wait: run it with `--run-ignored only --no-capture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures, and says nothing about right and wrong"]
+async fn transactions_a_second() {
+    eprintln!("database    writers  transactions/s  for each commit");
+    for (name, test) in [
+        ("SQLite", testing::sqlite().await),
+        ("PostgreSQL", testing::postgres().await),
+    ] {
+        let db = tables(&test).await;
+        for writers in [1_usize, 8, 64, 512] {
+            let (before, begun) = (db.stats(), std::time::Instant::now());
+            let lasts = Duration::from_secs(3);
+            let work = (0..writers).map(|writer| {
+                let db = db.clone();
+                tokio::spawn(async move {
+                    let mut turn = 0_u64;
+                    while begun.elapsed() < lasts {
+                        turn += 1;
+                        let id = format!("{writers}-{writer}-{turn}");
+                        let done: Result<(), StoreError> = db
+                            .write("measure", move |tx| {
+                                Box::pin(async move {
+                                    let now = tx.now().await?.as_micros();
+                                    let sql = "INSERT INTO thing (id, number) VALUES ($1, $2)";
+                                    tx.execute(sql, &params![id, now]).await?;
+                                    tx.late(
+                                        crate::store::db::Late::Audit,
+                                        None,
+                                        "INSERT INTO tally (count, id) VALUES ($1, $2)",
+                                        params![id].to_vec(),
+                                    );
+                                    Ok(())
+                                })
+                            })
+                            .await;
+                        done.unwrap();
+                    }
+                })
+            });
+            for each in join_all(work).await {
+                each.unwrap();
+            }
+            let after = db.stats();
+            let transactions = after.transactions - before.transactions;
+            eprintln!(
+                "{name:<11} {writers:>7}  {:>14.0}  {:>15.1}",
+                transactions as f64 / begun.elapsed().as_secs_f64(),
+                transactions as f64 / (after.commits - before.commits) as f64
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_full_disk_is_told_and_survived_on_sqlite() {
     let test = testing::sqlite().await;

@@ -62,3 +62,69 @@ async fn another_hub_on_postgres_is_woken_too() {
     }
     writer.abort();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wake_ups_of_many_transactions_are_few_messages() {
+    let test = crate::store::db::testing::postgres().await;
+    let db = tables(&test).await;
+    let (client, mut connection) = tokio_postgres::connect(&test.place, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    let (heard, mut messages) = tokio::sync::mpsc::unbounded_channel();
+    let driver = tokio::spawn(async move {
+        while let Some(Ok(message)) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
+            if let tokio_postgres::AsyncMessage::Notification(message) = message {
+                heard.send(message.payload().to_owned()).unwrap();
+            }
+        }
+    });
+    client.batch_execute("LISTEN hadron").await.unwrap();
+    // Until the hub's own connection is there and tells.
+    let told = |topic: Topic| {
+        let db = db.clone();
+        async move {
+            let done: Result<(), StoreError> = db
+                .write("tells", |tx| {
+                    Box::pin(async move {
+                        tx.after_commit(topic);
+                        tx.execute("UPDATE tally SET count = count + 1", &[])
+                            .await
+                            .map(drop)
+                    })
+                })
+                .await;
+            done.unwrap();
+        }
+    };
+    loop {
+        told(Topic::Changes).await;
+        if tokio::time::timeout(NOT, messages.recv()).await.is_ok() {
+            break;
+        }
+    }
+    const MANY: u64 = 300;
+    let writes = (0..MANY).map(|number| tokio::spawn(told(lane(&format!("{:012}", number % 10)))));
+    for done in join_all(writes).await {
+        done.unwrap();
+    }
+    // Every lane is heard of, in fewer messages than there were transactions.
+    let (mut lanes, mut count) = (BTreeSet::new(), 0);
+    while lanes.len() < 10 {
+        let message = tokio::time::timeout(SOON, messages.recv())
+            .await
+            .unwrap()
+            .unwrap();
+        count += 1;
+        lanes.extend(
+            message
+                .split(' ')
+                .filter(|word| word.starts_with("jobs/"))
+                .map(str::to_owned),
+        );
+    }
+    while messages.try_recv().is_ok() {
+        count += 1;
+    }
+    assert!(count < MANY, "{count} messages for {MANY} transactions");
+    driver.abort();
+}

@@ -159,6 +159,9 @@ impl Postgres {
             let mut lent = pool.lend().await?;
             lent.tx.start(label);
             session(&mut lent.tx).mode = mode;
+            if mode == Mode::Read {
+                lent.tx.only_reads();
+            }
             let outcome = work(&mut lent.tx).await;
             let outcome = match outcome {
                 Ok(value) => match lent.tx.verdict() {

@@ -121,6 +121,7 @@ impl Sqlite {
     {
         self.with_reader(move |tx| {
             tx.start(label);
+            tx.only_reads();
             session(tx).begin_read()?;
             let outcome = writer::run(tx, label, work);
             session(tx).end_read();
