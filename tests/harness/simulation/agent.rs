@@ -30,7 +30,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::link::{self, From, Lost};
 use super::world::{LEASE, World, region};
-use super::{DEADLINE, checks, convert};
+use super::{DEADLINE, chaos, checks, convert};
 
 /// Jobs at once.
 const CAPACITY: usize = 3;
@@ -338,51 +338,53 @@ impl Process {
     async fn enrol(&self) -> Option<Peer> {
         let dice = &self.world.dice;
         let account = self.account;
-        let bytes = |more: u64| {
-            let mut bytes = [0; 16];
-            bytes[..8].copy_from_slice(&dice.roll(u64::MAX).to_be_bytes());
-            bytes[8..].copy_from_slice(&more.to_be_bytes());
-            bytes
-        };
-        let id = ChallengeId::from_random(bytes(1));
-        let serial = Serial::from_random(bytes(2));
+        let serial = Serial::from_random(random(&self.world));
         let agent = AgentId::from_parts(dice.roll(1 << 40), [u8::try_from(self.n).unwrap_or(0); 10]);
-        let begin = move |app: App| async move {
-            let records = records(&app);
-            let now = app.clock().now();
-            let unavailable =
-                |error: StoreFailed| AppError::new(ErrorKind::Unavailable, "STORE_FAILED", error.to_string());
-            let found = records
-                .connection_at(account, &region())
-                .await
-                .map_err(unavailable)?;
-            let Some(found) = found else { return Ok(None) };
-            let challenge = Challenge {
-                id,
-                nonce: [7; 32],
-                purpose: Purpose::Enrol {
-                    claim: Claim::Connection(found.id),
-                    spki_sha256: [9; 32],
-                    epoch: Some(found.epoch),
-                    agent: None,
-                },
-                connection: None,
-                source: SOURCE,
-                expires_at: now.plus(Duration::from_secs(60)),
-            };
-            let limits = OpenLimits {
-                per_source: 5,
-                per_connection: 20,
-            };
-            // A challenge that is there already was asked for twice: the answer is the same.
-            let _ = records.insert(&challenge, limits, now).await;
-            Ok(Some((found.id, found.epoch)))
+        let world = self.world.clone();
+        let begin = move |app: App| {
+            let world = world.clone();
+            async move {
+                let id = ChallengeId::from_random(random(&world));
+                let records = records(&app);
+                let now = app.clock().now();
+                let unavailable = |error: StoreFailed| {
+                    AppError::new(ErrorKind::Unavailable, "STORE_FAILED", error.to_string())
+                };
+                let found = records
+                    .connection_at(account, &region())
+                    .await
+                    .map_err(unavailable)?;
+                let Some(found) = found else { return Ok(None) };
+                let challenge = Challenge {
+                    id,
+                    nonce: [7; 32],
+                    purpose: Purpose::Enrol {
+                        claim: Claim::Connection(found.id),
+                        spki_sha256: [9; 32],
+                        epoch: Some(found.epoch),
+                        agent: None,
+                    },
+                    connection: None,
+                    source: SOURCE,
+                    expires_at: now.plus(Duration::from_secs(60)),
+                };
+                let limits = OpenLimits {
+                    per_source: 5,
+                    per_connection: 20,
+                };
+                records
+                    .insert(&challenge, limits, now)
+                    .await
+                    .map_err(unavailable)?;
+                Ok(Some((id, found.id, found.epoch)))
+            }
         };
         let hub = self.hub();
-        let (connection, epoch): (ConnectionId, u64) = match self.call(hub, "begin enrolment", begin).await {
-            Ok(Ok(Some(found))) => found,
-            Ok(Ok(None) | Err(_)) | Err(Lost) => return None,
-        };
+        let (id, connection, epoch): (ChallengeId, ConnectionId, u64) =
+            match self.call(hub, "begin enrolment", begin).await {
+                Ok(Ok(Some(found))) => found,
+                Ok(Ok(None) | Err(_)) | Err(Lost) => return None,
+            };
         let world = self.world.clone();
         let finish = move |app: App| {
             let world = world.clone();
@@ -410,7 +412,12 @@ impl Process {
                 Ok(matches!(recorded, Ok(Recorded::Committed)))
             }
         };
-        match self.call(hub, "finish enrolment", finish).await {
+        let answer = self.call(hub, "finish enrolment", finish.clone()).await;
+        if dice.per_mille(250) {
+            // Somebody saw the answer on its way, and gives it once more.
+            let _ = self.call(hub, "finish enrolment again", finish).await;
+        }
+        match answer {
             Ok(Ok(true)) => Some(Peer {
                 agent,
                 account,
@@ -495,7 +502,7 @@ impl Process {
                     }
                 }
             }
-            sleep(self.world.dice.millis(500, 2_000)).await;
+            sleep(self.world.dice.millis(1_000, 3_000)).await;
         }
     }
 
@@ -652,6 +659,7 @@ impl Process {
         }
         // Mostly quick, now and then so long that a lease runs out while a call is under way.
         line.delay(dice.roll(u64::MAX), Duration::from_secs(dice.one(&[2, 20, 120])));
+        world.slow(&line);
         for _ in 0..dice.roll(3) {
             line.fault(
                 None,
@@ -728,6 +736,13 @@ impl Process {
         self.disk.forget(token);
         self.held.release(token);
     }
+}
+
+fn random(world: &World) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&world.dice.roll(u64::MAX).to_be_bytes());
+    bytes[8..].copy_from_slice(&world.dice.roll(u64::MAX).to_be_bytes());
+    bytes
 }
 
 fn short(outcome: &Outcome) -> String {
@@ -830,7 +845,10 @@ impl Hub for JobHub {
             ));
         }
         Ok(match verdict {
-            work::Verdict::Granted => Verdict::Granted,
+            work::Verdict::Granted => {
+                chaos::after_leave(&self.process.world, self.process.n);
+                Verdict::Granted
+            }
             work::Verdict::Refused(why) => Verdict::Refused(why),
         })
     }

@@ -303,6 +303,7 @@ pub(super) fn in_the_end(world: &World, stuck: Vec<String>) {
         .collect();
     acknowledged(world, &deployments);
     executions(world, &deployments, &known);
+    revoked(world, &known);
     deletions(world, &known);
     targets(world, &deployments);
     policies(world);
@@ -381,6 +382,25 @@ fn executions(world: &World, deployments: &[Deployment], known: &BTreeMap<String
                 world.broken(format!("I5: {id} SUCCEEDED and was never executed: {told}"));
             }
             _ => {}
+        }
+    }
+}
+
+/// What is called off can never be done any more, by whoever still may.
+fn revoked(world: &World, known: &BTreeMap<String, &Deployment>) {
+    for aws in world.aws.values() {
+        for name in aws.live_change_sets() {
+            let over = known
+                .get(uuid(&name))
+                .filter(|each| each.status == "CANCELLED" || each.status == "SUCCEEDED");
+            if let Some(over) = over
+                && world.ledger().executions.contains(&name)
+            {
+                world.broken(format!(
+                    "I12: {} is {}, and {name} can still be executed",
+                    over.id, over.status
+                ));
+            }
         }
     }
 }

@@ -161,9 +161,9 @@ async fn act(world: &World) {
     let environment = dice.one(&ENVIRONMENTS);
     let service = dice.one(&SERVICES);
     match dice.roll(100) {
-        0..=17 => create_environment(world, environment).await,
-        18..=39 => update_environment(world, environment).await,
-        40..=47 => {
+        0..=15 => create_environment(world, environment).await,
+        16..=35 => update_environment(world, environment).await,
+        36..=47 => {
             let asked = request(world, Role::Administrator, "DeleteEnvironment", environment);
             let made = ask(world, "delete environment", move |app: App| {
                 let asked = asked.clone();
@@ -171,11 +171,12 @@ async fn act(world: &World) {
                 async move { app.delete_environment(asked, name, Vec::new()).await }
             })
             .await;
-            acknowledged(
+            regret(
                 world,
                 made.and_then(|row| row.attempted).map(|(id, _)| id),
                 "delete",
-            );
+            )
+            .await;
         }
         48..=61 => cancel(world).await,
         62..=73 => {
@@ -263,11 +264,12 @@ async fn create_environment(world: &World, name: &'static str) {
         async move { app.create_environment(asked, new).await }
     })
     .await;
-    acknowledged(
+    regret(
         world,
         made.and_then(|row| row.attempted).map(|(id, _)| id),
         "create",
-    );
+    )
+    .await;
 }
 
 async fn update_environment(world: &World, name: &'static str) {
@@ -289,11 +291,23 @@ async fn update_environment(world: &World, name: &'static str) {
         async move { app.update_environment(asked, update).await }
     })
     .await;
-    acknowledged(
+    regret(
         world,
         made.and_then(|row| row.attempted).map(|(id, _)| id),
         "update",
-    );
+    )
+    .await;
+}
+
+/// Remembers what was acknowledged; now and then it is called off soon.
+async fn regret(world: &World, deployment: Option<DeploymentId>, what: &str) {
+    acknowledged(world, deployment, what);
+    let often = if what == "delete" { 700 } else { 350 };
+    let Some(id) = deployment.filter(|_| world.dice.per_mille(often)) else {
+        return;
+    };
+    sleep(world.dice.millis(1_000, 30_000)).await;
+    call_off(world, id).await;
 }
 
 async fn cancel(world: &World) {
@@ -315,6 +329,10 @@ async fn cancel(world: &World) {
     else {
         return;
     };
+    call_off(world, id).await;
+}
+
+async fn call_off(world: &World, id: DeploymentId) {
     let asked = request(world, Role::Administrator, "CancelDeployment", &id.to_string());
     ask(world, "cancel", move |app: App| {
         let asked = asked.clone();
