@@ -20,7 +20,7 @@ use crate::store::recovery::HighWater;
 /// The file's name.
 pub const FILE: &str = "high-water.json";
 /// How often the database is asked.
-const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_secs(2);
 
 /// What the file says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

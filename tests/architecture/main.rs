@@ -47,7 +47,12 @@ fn packages_use_only_what_the_arrows_allow() {
         // It puts jobs into the hub's store and is the agents.
         (
             "hadron-bench",
-            &["hadron-proto", "hadron-domain", "hadron-management", "hadron-templates"],
+            &[
+                "hadron-proto",
+                "hadron-domain",
+                "hadron-management",
+                "hadron-templates",
+            ],
         ),
     ]);
     let packages = dependencies();

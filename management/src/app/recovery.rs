@@ -169,6 +169,7 @@ impl App {
                 }
                 // Jobs before targets, as everywhere: see the documentation of the store.
                 for row in &skipped {
+                    unit.after_inspection(row);
                     let why = "an administrator of the hub decided not to wait for it";
                     unit.not_compared(row, why).await?;
                 }
@@ -471,7 +472,16 @@ impl Unit<'_> {
                     .await?;
             }
         }
+        self.after_inspection(job);
         self.finish_recovery().await
+    }
+
+    /// Perhaps it was the last of its place: what waited there may be taken then.
+    fn after_inspection(&mut self, job: &JobRow) {
+        self.tx.after_commit(Topic::Jobs {
+            account: job.account,
+            region: job.region.clone(),
+        });
     }
 
     async fn finish_recovery(&mut self) -> Result<(), AppError> {

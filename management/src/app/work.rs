@@ -396,7 +396,8 @@ impl App {
                     .leasing(agent.account, &agent.region, &session.abilities)
                     .await?;
                 let Some(leasing) = leasing else {
-                    return Ok(Vec::new());
+                    let (offers, next) = (Vec::new(), None);
+                    return Ok(Taken { offers, next });
                 };
                 // An agent serves other connections of its account only if they were accepted for the same role.
                 let role = &own.connection.roles.agent_role_name;

@@ -88,7 +88,11 @@ impl Board {
     fn with<T>(&self, tag: Tag, act: impl FnOnce(&mut Slot) -> Option<T>) -> Option<T> {
         let (slot, _) = self.slots.get(tag.slot as usize)?;
         let mut slot = slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if slot.round == tag.round { act(&mut slot) } else { None }
+        if slot.round == tag.round {
+            act(&mut slot)
+        } else {
+            None
+        }
     }
 
     /// A new job in this place; latencies count from `since`.
@@ -190,8 +194,14 @@ mod tests {
 
     #[test]
     fn tags_are_read_back_from_texts() {
-        let tag = Tag { slot: 7, round: 4_000_000_000 };
-        assert_eq!(Tag::read(format!("{} and more", tag.text()).as_bytes()), Some(tag));
+        let tag = Tag {
+            slot: 7,
+            round: 4_000_000_000,
+        };
+        assert_eq!(
+            Tag::read(format!("{} and more", tag.text()).as_bytes()),
+            Some(tag)
+        );
         assert_eq!(Tag::read(b"no tag at all, whatever"), None);
         assert_eq!(Tag::read(b"short"), None);
     }

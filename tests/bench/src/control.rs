@@ -111,7 +111,10 @@ pub(crate) async fn fill(reader: &mut OwnedReadHalf, buffer: &mut BytesMut) -> R
 }
 
 /// Writes frames as they come, as many at a time as wait.
-pub(crate) async fn drain(mut writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<BytesMut>) -> Result<()> {
+pub(crate) async fn drain(
+    mut writer: OwnedWriteHalf,
+    mut frames: mpsc::UnboundedReceiver<BytesMut>,
+) -> Result<()> {
     while let Some(mut out) = frames.recv().await {
         while out.len() < 256 * 1024
             && let Ok(more) = frames.try_recv()
@@ -135,7 +138,9 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn connect(address: &str) -> Result<Self> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
+        let stream = TcpStream::connect(address)
+            .await
+            .with_context(|| format!("connecting to {address}"))?;
         stream.set_nodelay(true)?;
         let (mut reader, writer) = stream.into_split();
         let (frames, queue) = mpsc::unbounded_channel();
@@ -195,7 +200,10 @@ impl Client {
             let waiting = waiting.as_mut().context("the hub has closed the connection")?;
             waiting.insert(number, caller);
         }
-        self.frames.send(out).ok().context("the hub has closed the connection")?;
+        self.frames
+            .send(out)
+            .ok()
+            .context("the hub has closed the connection")?;
         answer.await.context("the hub has closed the connection")
     }
 }
@@ -207,8 +215,14 @@ mod tests {
     #[test]
     fn requests_and_answers_survive_the_wire_in_pieces() {
         let jobs = vec![
-            Asked { agent: 7, text: "one".to_owned() },
-            Asked { agent: 8, text: String::new() },
+            Asked {
+                agent: 7,
+                text: "one".to_owned(),
+            },
+            Asked {
+                agent: 8,
+                text: String::new(),
+            },
         ];
         let mut wire = BytesMut::new();
         write_request(&mut wire, 42, &jobs);
@@ -222,6 +236,9 @@ mod tests {
         }
         assert_eq!(frames.len(), 2);
         assert_eq!(read_request(frames.remove(0)).unwrap(), (42, jobs));
-        assert_eq!(read_answer(frames.remove(0)).unwrap(), (43, vec![[1; 16], [2; 16]]));
+        assert_eq!(
+            read_answer(frames.remove(0)).unwrap(),
+            (43, vec![[1; 16], [2; 16]])
+        );
     }
 }

@@ -43,7 +43,10 @@ pub(crate) async fn run(bench: &mut Bench, agents: u32, outstanding: u32) -> Res
         ..Options::default()
     };
     let project = Arc::new(RwLock::new(Project::start(&seeded, &setup, &options).await?));
-    let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::<Made>::new())));
+    let (stop, acknowledged) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(Mutex::new(Vec::<Made>::new())),
+    );
     let mut tasks = JoinSet::new();
     for slot in 0..outstanding {
         let (project, board) = (Arc::clone(&project), Arc::clone(&setup.board));
@@ -60,8 +63,13 @@ pub(crate) async fn run(bench: &mut Bench, agents: u32, outstanding: u32) -> Res
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     continue;
                 };
-                acknowledged.lock().unwrap_or_else(PoisonError::into_inner).extend(made);
-                tokio::time::timeout(ENDS, board.wait(tag)).await.context("an acknowledged job does not end")?;
+                acknowledged
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .extend(made);
+                tokio::time::timeout(ENDS, board.wait(tag))
+                    .await
+                    .context("an acknowledged job does not end")?;
                 ends = Some(Instant::now());
             }
             anyhow::Ok(ends)
@@ -70,7 +78,10 @@ pub(crate) async fn run(bench: &mut Bench, agents: u32, outstanding: u32) -> Res
     tokio::time::sleep(bench.scale.span).await;
     // Without waiting for those who submit: some are in the midst of it.
     for pid in project.read().await.pids() {
-        let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).context("a process id")?;
+        let pid = i32::try_from(pid)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+            .context("a process id")?;
         rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
     }
     let ports = project.write().await.kill_first()?;
@@ -85,7 +96,9 @@ pub(crate) async fn run(bench: &mut Bench, agents: u32, outstanding: u32) -> Res
     while let Some(done) = tasks.join_next().await {
         done??;
     }
-    let project = Arc::into_inner(project).context("the hub is still in use")?.into_inner();
+    let project = Arc::into_inner(project)
+        .context("the hub is still in use")?
+        .into_inner();
     // Jobs whose submission was cut off end as well, if they are there at all.
     let open = wait_until_none_is_open(&project).await;
     let data = project.dir().to_owned();
@@ -112,7 +125,9 @@ pub(crate) async fn run(bench: &mut Bench, agents: u32, outstanding: u32) -> Res
 }
 
 fn text(made: &Made) -> String {
-    let hexadecimal = made.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let hexadecimal = made
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     let id: Result<Id<kinds::Job>, _> = format!("job_{hexadecimal}").parse();
     id.map(|id| id.to_string()).unwrap_or_default()
 }

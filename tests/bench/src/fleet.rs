@@ -73,7 +73,12 @@ impl Default for Manner {
 
 impl Fleet {
     /// Starts dialling. Agents come back whenever their session ends.
-    pub(crate) fn start(hubs: &[Up], agents: &[Enrolled], board: &Arc<Board>, manner: Manner) -> Result<Self> {
+    pub(crate) fn start(
+        hubs: &[Up],
+        agents: &[Enrolled],
+        board: &Arc<Board>,
+        manner: Manner,
+    ) -> Result<Self> {
         let shared = Arc::new(Shared {
             board: Arc::clone(board),
             dials: Semaphore::new(manner.dials),
@@ -94,14 +99,18 @@ impl Fleet {
             let connector = HubConnector::new(config);
             let shared = Arc::clone(&shared);
             // Evenly over the hubs; when one does not answer, the next is tried.
-            let hubs: Vec<String> =
-                (0..hubs.len()).map(|step| hubs[(number + step) % hubs.len()].jobs.clone()).collect();
+            let hubs: Vec<String> = (0..hubs.len())
+                .map(|step| hubs[(number + step) % hubs.len()].jobs.clone())
+                .collect();
             tasks.spawn(async move {
                 let stop = shared.stop.clone();
                 stop.run_until_cancelled(live(shared, connector, hubs)).await;
             });
         }
-        Ok(Self { shared, agents: tasks })
+        Ok(Self {
+            shared,
+            agents: tasks,
+        })
     }
 
     /// Waits until so many agents have a session.
@@ -121,7 +130,10 @@ impl Fleet {
     pub(crate) async fn fewer(&self, count: usize, within: Duration) -> Result<()> {
         let mut connected = self.shared.connected.subscribe();
         let gone = connected.wait_for(|now| *now < count);
-        tokio::time::timeout(within, gone).await.context("sessions do not end").map(drop)
+        tokio::time::timeout(within, gone)
+            .await
+            .context("sessions do not end")
+            .map(drop)
     }
 
     /// Sessions that could not be opened so far, or broke.
@@ -136,7 +148,13 @@ impl Fleet {
 
     /// Round trips of heartbeats since last asked, in microseconds.
     pub(crate) fn take_beat_times(&self) -> Vec<u32> {
-        std::mem::take(&mut *self.shared.beat_times.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(
+            &mut *self
+                .shared
+                .beat_times
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// Ends all sessions.
@@ -166,13 +184,21 @@ impl Held {
 
     fn gone(&self, token: &wire::JobToken) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.get(&token.job_id).is_some_and(|present| present.fence == token.fence) {
+        if held
+            .get(&token.job_id)
+            .is_some_and(|present| present.fence == token.fence)
+        {
             held.remove(&token.job_id);
         }
     }
 
     fn all(&self) -> Vec<wire::JobToken> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 }
 
@@ -207,7 +233,10 @@ async fn session(shared: &Arc<Shared>, connector: &HubConnector, hub: &str, held
         };
         let _ = say.send(message(Said::Hello(hello)));
         let mut client = AgentServiceClient::new(channel.clone());
-        let heard = client.session(UnboundedReceiverStream::new(said)).await?.into_inner();
+        let heard = client
+            .session(UnboundedReceiverStream::new(said))
+            .await?
+            .into_inner();
         (channel, heard, say)
     };
     let mut every = Duration::from_secs(10);
@@ -254,7 +283,9 @@ struct Counted<'a>(&'a Shared);
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.connected.send_modify(|count| *count = count.saturating_sub(1));
+        self.0
+            .connected
+            .send_modify(|count| *count = count.saturating_sub(1));
     }
 }
 
@@ -273,12 +304,17 @@ fn take(
     let tag = Tag::read(offer.label.as_bytes()).context("a job without a tag")?;
     held.put(&token);
     shared.board.arrived(tag);
-    say.send(message(Said::Started(wire::Started { token: Some(token.clone()) })))?;
+    say.send(message(Said::Started(wire::Started {
+        token: Some(token.clone()),
+    })))?;
     let (shared, held, say) = (Arc::clone(shared), held.clone(), say.clone());
     let client = AgentServiceClient::new(channel.clone());
     tokio::spawn(async move {
         let stop = shared.stop.clone();
-        if let Some(true) = stop.run_until_cancelled(report(client, &token, &shared.result)).await {
+        if let Some(true) = stop
+            .run_until_cancelled(report(client, &token, &shared.result))
+            .await
+        {
             shared.board.ended(tag);
         }
         held.gone(&token);
@@ -301,7 +337,12 @@ async fn report(mut client: Client, token: &wire::JobToken, result: &str) -> boo
     loop {
         match client.report(request.clone()).await {
             Ok(_) => return true,
-            Err(status) if matches!(status.code(), Code::Aborted | Code::NotFound | Code::PermissionDenied) => {
+            Err(status)
+                if matches!(
+                    status.code(),
+                    Code::Aborted | Code::NotFound | Code::PermissionDenied
+                ) =>
+            {
                 return false;
             }
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,

@@ -55,7 +55,14 @@ pub(crate) async fn one(
     let project = Arc::new(Project::start(&filled, &setup, &Options::default()).await?);
     let system: Arc<dyn System> = Arc::clone(&project) as Arc<dyn System>;
     let scale = bench.scale.clone();
-    let loaded = load::closed(Arc::clone(&system), Arc::clone(&setup.board), agents, outstanding, scale.warm, scale.span);
+    let loaded = load::closed(
+        Arc::clone(&system),
+        Arc::clone(&setup.board),
+        agents,
+        outstanding,
+        scale.warm,
+        scale.span,
+    );
     let mut load = loaded.await?;
     let mut row = saturated(PROJECT, outstanding, agents, round, &mut load);
     row.workload = "W9".to_owned();
@@ -76,14 +83,20 @@ async fn fill(seeded: &Seeded, agents: u32, finished: u32, open: u32) -> Result<
     let db = wiring::open_db(&config, Clock::system()).await?;
     let work = JobWork::SetPullPolicy {
         repository: "bench".parse().map_err(|error| anyhow!("a name: {error}"))?,
-        readers: (0..30).map(|other| seed::account(900_000 + other)).collect::<Result<_>>()?,
+        readers: (0..30)
+            .map(|other| seed::account(900_000 + other))
+            .collect::<Result<_>>()?,
     };
     for first in (0..finished + open).step_by(CHUNK as usize) {
         let last = (first + CHUNK).min(finished + open);
         let (work, region) = (work.clone(), seed::region()?);
         let accounts = (first..last).map(|number| {
             let away = number >= finished;
-            let agent = if away { agents + number % agents } else { number % agents };
+            let agent = if away {
+                agents + number % agents
+            } else {
+                number % agents
+            };
             Ok((seed::account(agent)?, away, number))
         });
         let accounts = accounts.collect::<Result<Vec<_>>>()?;
@@ -139,7 +152,9 @@ async fn questions(project: &Project, agents: u32) -> Result<Spans> {
             async move {
                 let now = tx.now().await?;
                 jobs::expired(tx, now, 50).await?;
-                hadron_management::store::agents::list(tx, Some(account), "", 50).await.map(drop)
+                hadron_management::store::agents::list(tx, Some(account), "", 50)
+                    .await
+                    .map(drop)
             }
             .boxed()
         })

@@ -80,7 +80,9 @@ impl Hub {
     pub(crate) async fn run(self) -> Result<()> {
         telemetry::start(None, "info").map_err(anyhow::Error::from_boxed)?;
         let port = |at: usize| self.ports.get(at).copied().unwrap_or_default();
-        let listener = TcpListener::bind(("127.0.0.1", port(4))).await.context("the door for jobs")?;
+        let listener = TcpListener::bind(("127.0.0.1", port(4)))
+            .await
+            .context("the door for jobs")?;
         let door = listener.local_addr()?;
         let stop = CancellationToken::new();
         let ended = stop.clone();
@@ -91,7 +93,12 @@ impl Hub {
         });
         if self.null {
             let hub = NullHub::start(&self.dir, port(1), self.agents).await?;
-            self.announce(hub.address(), door.to_string(), &hub.hub_id(), [0, hub.port(), 0, 0, door.port()])?;
+            self.announce(
+                hub.address(),
+                door.to_string(),
+                &hub.hub_id(),
+                [0, hub.port(), 0, 0, door.port()],
+            )?;
             tokio::spawn(serve(listener, Arc::new(hub)));
             stop.cancelled().await;
             return Ok(());
@@ -101,16 +108,34 @@ impl Hub {
             ("jobs.lease_seconds", self.lease.to_string()),
             ("jobs.heartbeat_seconds", self.heartbeat.to_string()),
         ];
-        let config = seed::config(&self.dir, &store, Some([port(0), port(1), port(2), port(3)]), &more)?;
+        let config = seed::config(
+            &self.dir,
+            &store,
+            Some([port(0), port(1), port(2), port(3)]),
+            &more,
+        )?;
         let running = wiring::start(config, Clock::system()).await?;
         let ready = running.ready().clone();
-        let of = |url: &str| url.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
-        let ports = [of(&ready.enrol), of(&ready.jobs), of(&ready.api), of(&ready.admin), door.port()];
+        let of = |url: &str| {
+            url.rsplit(':')
+                .next()
+                .and_then(|port| port.parse().ok())
+                .unwrap_or_default()
+        };
+        let ports = [
+            of(&ready.enrol),
+            of(&ready.jobs),
+            of(&ready.api),
+            of(&ready.admin),
+            door.port(),
+        ];
         self.announce(ready.jobs.clone(), door.to_string(), &ready.hub_id, ports)?;
         let real = Real {
             app: running.app().clone(),
             lanes: lanes(running.app(), self.agents).await?,
-            readers: (0..30).map(|other| seed::account(900_000 + other)).collect::<Result<_>>()?,
+            readers: (0..30)
+                .map(|other| seed::account(900_000 + other))
+                .collect::<Result<_>>()?,
             repository: "bench".parse().map_err(|error| anyhow!("a name: {error}"))?,
         };
         tokio::spawn(serve(listener, Arc::new(real)));
@@ -189,7 +214,9 @@ async fn lanes(app: &App, agents: u32) -> Result<Vec<(AccountId, ConnectionId)>>
     }
     let lanes = (0..agents).map(|agent| {
         let account = seed::account(agent)?;
-        let connection = all.get(&account).with_context(|| format!("agent {agent} is not in the database"))?;
+        let connection = all
+            .get(&account)
+            .with_context(|| format!("agent {agent} is not in the database"))?;
         Ok((account, *connection))
     });
     lanes.collect()
@@ -334,7 +361,11 @@ impl Process {
     pub(crate) fn stop(mut self) -> Result<()> {
         drop(self.child.stdin.take());
         let status = self.child.wait()?;
-        if status.success() { Ok(()) } else { bail!("the hub ended with {status}") }
+        if status.success() {
+            Ok(())
+        } else {
+            bail!("the hub ended with {status}")
+        }
     }
 }
 

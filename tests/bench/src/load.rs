@@ -93,7 +93,8 @@ pub(crate) async fn closed(
     let mut tasks = JoinSet::new();
     for slot in 0..outstanding {
         let (system, board) = (Arc::clone(&system), Arc::clone(&board));
-        let (stop, measuring, submitted) = (Arc::clone(&stop), Arc::clone(&measuring), Arc::clone(&submitted));
+        let (stop, measuring, submitted) =
+            (Arc::clone(&stop), Arc::clone(&measuring), Arc::clone(&submitted));
         tasks.spawn(async move {
             let mut went = Vec::new();
             let mut agent = slot % agents;
@@ -217,12 +218,18 @@ pub(crate) async fn fan_out(system: &dyn System, board: &Board, agents: u32) -> 
     system.submit(&jobs).await?;
     let accepted = began.elapsed();
     let all = board.wait_for(before.0 + u64::from(agents));
-    tokio::time::timeout(PATIENCE, all).await.context("not all jobs end")?;
+    tokio::time::timeout(PATIENCE, all)
+        .await
+        .context("not all jobs end")?;
     let used = meter.stop();
     let commits = difference(before.1, system.commits().await);
     let times = board.times();
     let last = |times: &mut dyn Iterator<Item = Option<Instant>>| {
-        times.flatten().max().map(|at| at.duration_since(began)).unwrap_or_default()
+        times
+            .flatten()
+            .max()
+            .map(|at| at.duration_since(began))
+            .unwrap_or_default()
     };
     strays(board)?;
     Ok(FanOut {

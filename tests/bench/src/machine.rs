@@ -39,9 +39,7 @@ impl Machine {
         let total = memory.lines().find_map(|line| line.strip_prefix("MemTotal:"));
         let kib = total.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<f64>().ok());
         let release = read("/etc/os-release");
-        let system = release
-            .lines()
-            .find_map(|line| line.strip_prefix("PRETTY_NAME="));
+        let system = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
         Self {
             cpu,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
@@ -64,7 +62,8 @@ fn file_system(dir: &Path) -> String {
     let holding = mounts.lines().filter_map(|line| {
         let mut fields = line.split(' ');
         let (device, place, kind) = (fields.next()?, fields.next()?, fields.next()?);
-        dir.starts_with(place).then_some((place.len(), format!("{kind} on {device}")))
+        dir.starts_with(place)
+            .then_some((place.len(), format!("{kind} on {device}")))
     });
     holding.max().map(|(_, text)| text).unwrap_or_default()
 }
@@ -83,12 +82,19 @@ pub(crate) fn raise_open_files() {
 
 /// Clock ticks of CPU, user and system, that these processes and all below them have used so far.
 pub(crate) fn ticks(roots: &[u32]) -> u64 {
-    family(roots).into_iter().filter_map(|pid| stat(pid)).map(|stat| stat.ticks).sum()
+    family(roots)
+        .into_iter()
+        .filter_map(|pid| stat(pid))
+        .map(|stat| stat.ticks)
+        .sum()
 }
 
 /// Memory that these processes and all below them have resident, in KiB.
 pub(crate) fn resident_kib(roots: &[u32]) -> u64 {
-    family(roots).into_iter().filter_map(|pid| status_kib(pid, "VmRSS:")).sum()
+    family(roots)
+        .into_iter()
+        .filter_map(|pid| status_kib(pid, "VmRSS:"))
+        .sum()
 }
 
 /// Resident memory of one process that is not backed by a file, in KiB.
@@ -161,7 +167,11 @@ pub(crate) fn tick() -> Duration {
 fn busy_ticks() -> u64 {
     let stat = read("/proc/stat");
     let line = stat.lines().next().unwrap_or_default();
-    let fields: Vec<u64> = line.split_ascii_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+    let fields: Vec<u64> = line
+        .split_ascii_whitespace()
+        .skip(1)
+        .filter_map(|field| field.parse().ok())
+        .collect();
     // user, nice, system, and interrupts; not idle, waiting for disks, or stolen.
     [0, 1, 2, 5, 6].into_iter().filter_map(|at| fields.get(at)).sum()
 }
@@ -170,12 +180,18 @@ fn busy_ticks() -> u64 {
 fn stalled_micros() -> u64 {
     let text = read("/proc/pressure/cpu");
     let total = text.lines().next().and_then(|line| line.rsplit_once("total="));
-    total.and_then(|(_, total)| total.parse().ok()).unwrap_or_default()
+    total
+        .and_then(|(_, total)| total.parse().ok())
+        .unwrap_or_default()
 }
 
 /// Load average over one minute.
 pub(crate) fn load_average() -> f64 {
-    read("/proc/loadavg").split(' ').next().and_then(|text| text.parse().ok()).unwrap_or_default()
+    read("/proc/loadavg")
+        .split(' ')
+        .next()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default()
 }
 
 /// How much of the time somebody waits for a processor while we do nothing. The kernel's own average over ten seconds

@@ -76,7 +76,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("a runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("a runtime")?;
     match cli.task {
         Task::Run(flags) => runtime.block_on(run::Bench::run(flags)),
         Task::Report { file, out, busy } => run::again(&file, &out, busy),

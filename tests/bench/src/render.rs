@@ -109,8 +109,14 @@ impl Sample {
         let text = template(resources);
         let files = [
             ("schema/schema.yaml", SCHEMA.as_bytes().to_vec()),
-            ("instance_infrastructure/manifest.yaml", MANIFEST.as_bytes().to_vec()),
-            ("instance_infrastructure/cloudformation.yaml", text.as_bytes().to_vec()),
+            (
+                "instance_infrastructure/manifest.yaml",
+                MANIFEST.as_bytes().to_vec(),
+            ),
+            (
+                "instance_infrastructure/cloudformation.yaml",
+                text.as_bytes().to_vec(),
+            ),
         ];
         let bundle = Bundle::from_files(files, &Limits::default()).map_err(|error| faults(&error))?;
         Ok(Self {
@@ -120,7 +126,8 @@ impl Sample {
     }
 
     fn check(&self) -> Result<TemplateBundle> {
-        let bundle = Bundle::from_archive(&self.archive, &Limits::default()).map_err(|error| faults(&error))?;
+        let bundle =
+            Bundle::from_archive(&self.archive, &Limits::default()).map_err(|error| faults(&error))?;
         let (template, found) = TemplateBundle::check(bundle, Some(Expect::Service));
         template.ok_or_else(|| faults(&found))
     }
@@ -130,12 +137,17 @@ impl Sample {
 /// read the result for what CloudFormation will ask.
 fn render(template: &TemplateBundle, spec: &ServiceSpec) -> Result<Rendered> {
     let instance = spec.instances.first().context("an instance")?;
-    let schema = template.schema.inputs(InputType::Service).context("inputs of a service")?;
+    let schema = template
+        .schema
+        .inputs(InputType::Service)
+        .context("inputs of a service")?;
     let inputs = complete(schema, &instance.inputs).map_err(|error| faults(&error))?;
     let inputs = InstanceInputs {
         environment: EnvironmentFacts {
             name: instance.environment.clone(),
-            account_id: "012345678901".parse().map_err(|error| anyhow!("an account: {error}"))?,
+            account_id: "012345678901"
+                .parse()
+                .map_err(|error| anyhow!("an account: {error}"))?,
             region: None,
             outputs: Outputs::from([("VpcId".to_owned(), "vpc-1".to_owned())]),
         },
@@ -184,13 +196,22 @@ fn python(interpreter: &Path, dir: &Path, sample: &Sample, least: Duration) -> R
         .output()
         .with_context(|| format!("running {}", interpreter.display()))?;
     if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or("Python says nothing"));
+        bail!(
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+                .lines()
+                .last()
+                .unwrap_or("Python says nothing")
+        );
     }
     serde_json::from_slice(&output.stdout).context("Python's figures")
 }
 
 fn same(theirs: &str, ours: &str, who: &str) -> Result<()> {
-    let differs = theirs.lines().zip(ours.lines()).find(|(theirs, ours)| theirs != ours);
+    let differs = theirs
+        .lines()
+        .zip(ours.lines())
+        .find(|(theirs, ours)| theirs != ours);
     match differs {
         Some((theirs, ours)) => bail!("{who} renders {theirs:?}, the project {ours:?}"),
         None if theirs != ours => {
@@ -203,7 +224,11 @@ fn same(theirs: &str, ours: &str, who: &str) -> Result<()> {
 impl Bench {
     /// Each size in each round, the three one after another.
     pub(crate) async fn rendering(&mut self) -> Result<()> {
-        let least = if self.flags.smoke { Duration::from_millis(20) } else { LEAST };
+        let least = if self.flags.smoke {
+            Duration::from_millis(20)
+        } else {
+            LEAST
+        };
         let interpreter: Option<PathBuf> = crate::peers::program("python3", &self.flags.tools);
         for round in 0..self.scale.rounds.min(3) {
             for resources in self.scale.resources.clone() {
@@ -239,14 +264,20 @@ impl Bench {
                 let found = interpreter.as_deref().context("no python3 in PATH");
                 match found.and_then(|interpreter| python(interpreter, &dir, &sample, least)) {
                     Ok(figures) => {
-                        same(figures["text"].as_str().unwrap_or_default(), &rendered.text, "jinja2")?;
+                        same(
+                            figures["text"].as_str().unwrap_or_default(),
+                            &rendered.text,
+                            "jinja2",
+                        )?;
                         let mut row = Row::new("W7", case, size, name, round);
                         for metric in ["warm_us", "parse_us", "cold_us"] {
                             row.set(metric, figures[metric].as_f64());
                         }
                         rows.push(row);
                     }
-                    Err(error) => self.missing(name, &format!("{error:#}; pip install jinja2 PyYAML jsonschema")),
+                    Err(error) => {
+                        self.missing(name, &format!("{error:#}; pip install jinja2 PyYAML jsonschema"))
+                    }
                 }
                 for mut row in rows {
                     before.mark(&mut row, None);

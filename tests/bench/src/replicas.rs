@@ -34,12 +34,26 @@ pub(crate) async fn one(bench: &mut Bench, hubs: u32, round: u32) -> Result<Vec<
             dir,
         };
         let before = bench.before().await?;
-        let peer: Arc<dyn System> = Arc::new(Postgres::start(Arc::clone(&cluster), &setup, Mode::Poll).await?);
-        let loaded = load::closed(Arc::clone(&peer), Arc::clone(&setup.board), agents, outstanding, scale.warm, scale.span);
+        let peer: Arc<dyn System> =
+            Arc::new(Postgres::start(Arc::clone(&cluster), &setup, Mode::Poll).await?);
+        let loaded = load::closed(
+            Arc::clone(&peer),
+            Arc::clone(&setup.board),
+            agents,
+            outstanding,
+            scale.warm,
+            scale.span,
+        );
         let mut load = loaded.await?;
         peer.check(load.submitted).await?;
         peer.stop().await?;
-        let mut row = saturated("PostgreSQL, 64 sockets, poll", outstanding, agents, round, &mut load);
+        let mut row = saturated(
+            "PostgreSQL, 64 sockets, poll",
+            outstanding,
+            agents,
+            round,
+            &mut load,
+        );
         row.set("database_us", Used::per(load.used.server_ticks, load.jobs));
         row.values.remove("server_us");
         before.mark(&mut row, Some(&load.used));
@@ -63,7 +77,14 @@ pub(crate) async fn one(bench: &mut Bench, hubs: u32, round: u32) -> Result<Vec<
     let project = Arc::new(Project::start(&seeded, &setup, &options).await?);
     let system: Arc<dyn System> = Arc::clone(&project) as Arc<dyn System>;
     let ticks = machine::ticks(&[cluster.pid()]);
-    let loaded = load::closed(Arc::clone(&system), Arc::clone(&setup.board), agents, outstanding, scale.warm, scale.span);
+    let loaded = load::closed(
+        Arc::clone(&system),
+        Arc::clone(&setup.board),
+        agents,
+        outstanding,
+        scale.warm,
+        scale.span,
+    );
     let mut load = loaded.await?;
     let database_ticks = machine::ticks(&[cluster.pid()]).saturating_sub(ticks);
     let mut row = saturated(PROJECT, outstanding, agents, round, &mut load);
@@ -78,11 +99,20 @@ pub(crate) async fn one(bench: &mut Bench, hubs: u32, round: u32) -> Result<Vec<
     let mut project = Arc::into_inner(project).context("the hubs are still in use")?;
     project.check(load.submitted).await?;
     if hubs > 1 {
-        row.set("takeover_s", take_over(&mut project, &setup, agents, hubs).await?.as_secs_f64());
-        project.check(load.submitted + 2 * u64::from(agents.min(outstanding))).await?;
+        row.set(
+            "takeover_s",
+            take_over(&mut project, &setup, agents, hubs).await?.as_secs_f64(),
+        );
+        project
+            .check(load.submitted + 2 * u64::from(agents.min(outstanding)))
+            .await?;
     }
     project.end().await?;
-    cluster.connect("postgres").await?.batch_execute(&format!("DROP DATABASE {database} WITH (FORCE)")).await?;
+    cluster
+        .connect("postgres")
+        .await?
+        .batch_execute(&format!("DROP DATABASE {database} WITH (FORCE)"))
+        .await?;
     std::fs::remove_dir_all(&dir)?;
     rows.push(row);
     for row in &mut rows {
@@ -111,7 +141,10 @@ async fn take_over(project: &mut Project, setup: &Setup, agents: u32, hubs: u32)
     project.kill_first()?;
     let left = agents as usize - agents as usize / hubs as usize;
     // Those of the hub that is gone notice it first.
-    let _ = project.fleet().fewer(left.max(1) + 1, Duration::from_millis(500)).await;
+    let _ = project
+        .fleet()
+        .fewer(left.max(1) + 1, Duration::from_millis(500))
+        .await;
     project.fleet().connected(agents as usize, OVER).await?;
     let waited = tokio::time::timeout(OVER, setup.board.wait_for(ended + u64::from(count))).await;
     waited.context("jobs of before the kill do not end")?;

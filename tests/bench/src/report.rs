@@ -97,11 +97,19 @@ pub(crate) struct Metric {
 }
 
 const fn metric(key: &'static str, heading: &'static str) -> Metric {
-    Metric { key, heading, steady: false }
+    Metric {
+        key,
+        heading,
+        steady: false,
+    }
 }
 
 const fn steady(key: &'static str, heading: &'static str) -> Metric {
-    Metric { key, heading, steady: true }
+    Metric {
+        key,
+        heading,
+        steady: true,
+    }
 }
 
 /// How a workload is told.
@@ -149,7 +157,10 @@ pub(crate) const SPECS: &[Spec] = &[
         ],
         main: "rate",
         better: Better::More,
-        plots: &[("rate", "jobs per second", "agents"), ("server_us", "CPU of the server per job, us", "agents")],
+        plots: &[
+            ("rate", "jobs per second", "agents"),
+            ("server_us", "CPU of the server per job, us", "agents"),
+        ],
         target: "near 0.85 at 1,000 agents, 0.80 at 256/256, 0.60 at 16/16; ahead 1.5 at 1,000 agents, 1.0 at 256/256 and 16/16",
     },
     Spec {
@@ -180,7 +191,11 @@ pub(crate) const SPECS: &[Spec] = &[
         ],
         main: "dispatch_p50_ms",
         better: Better::Less,
-        plots: &[("dispatch_p50_ms", "due until the agent has the job, p50, ms", "agents")],
+        plots: &[(
+            "dispatch_p50_ms",
+            "due until the agent has the job, p50, ms",
+            "agents",
+        )],
         target: "near 0.5 (twice the limit of append and loopback); ahead 1.0; p99 at most 3 x p50; the same from 10 to 10,000 agents",
     },
     Spec {
@@ -195,7 +210,10 @@ pub(crate) const SPECS: &[Spec] = &[
         ],
         main: "rss_kib_per_agent",
         better: Better::Less,
-        plots: &[("rss_kib_per_agent", "memory of the hub per agent, KiB", "agents"), ("cpu_percent", "CPU of the hub, % of a core", "agents")],
+        plots: &[
+            ("rss_kib_per_agent", "memory of the hub per agent, KiB", "agents"),
+            ("cpu_percent", "CPU of the hub, % of a core", "agents"),
+        ],
         target: "at most 48 KiB/agent at 10,000 and 1.05 of the figure at 1,000; at most 100 us per heartbeat, 1 % of a core",
     },
     Spec {
@@ -222,13 +240,21 @@ pub(crate) const SPECS: &[Spec] = &[
         ],
         main: "seconds",
         better: Better::Less,
-        plots: &[("seconds", "until the last stack is known to be complete, s", "stacks")],
+        plots: &[(
+            "seconds",
+            "until the last stack is known to be complete, s",
+            "stacks",
+        )],
         target: "near 0.95 with slow stacks, 0.91 with quick ones, from 50 stacks; lag p50 at most 1 s",
     },
     Spec {
         id: "W7",
         title: "Rendering",
-        metrics: &[steady("warm_us", "warm us"), steady("parse_us", "warm + parse us"), steady("cold_us", "cold us")],
+        metrics: &[
+            steady("warm_us", "warm us"),
+            steady("parse_us", "warm + parse us"),
+            steady("cold_us", "cold us"),
+        ],
         main: "parse_us",
         better: Better::Less,
         plots: &[("parse_us", "CPU per render with its result read, us", "resources")],
@@ -328,7 +354,11 @@ impl Run {
         let of = |row: &&Row| row.workload == spec.id && row.case == case && row.system == system;
         for row in self.rows.iter().filter(of) {
             if let Some(value) = row.values.get(key) {
-                let place = if row.void.is_none() { &mut cell.good } else { &mut cell.void };
+                let place = if row.void.is_none() {
+                    &mut cell.good
+                } else {
+                    &mut cell.void
+                };
                 place.push(*value);
             }
         }
@@ -344,7 +374,9 @@ impl Run {
             (true, false) => return "not measurable".to_owned(),
             (true, true) => return "-".to_owned(),
         };
-        let Some(middle) = median(values) else { return "-".to_owned() };
+        let Some(middle) = median(values) else {
+            return "-".to_owned();
+        };
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if values.len() > 1 && short(least) != short(most) {
@@ -357,7 +389,11 @@ impl Run {
     /// The values of the rounds, by round; those that count, or all.
     fn by_round(&self, spec: &Spec, case: &str, busy: bool) -> BTreeMap<u32, Vec<(&Row, f64)>> {
         let mut rounds: BTreeMap<u32, Vec<(&Row, f64)>> = BTreeMap::new();
-        for row in self.rows.iter().filter(|row| row.workload == spec.id && row.case == case) {
+        for row in self
+            .rows
+            .iter()
+            .filter(|row| row.workload == spec.id && row.case == case)
+        {
             if let Some(value) = row.values.get(spec.main).filter(|_| busy || row.void.is_none()) {
                 rounds.entry(row.round).or_default().push((row, *value));
             }
@@ -386,7 +422,10 @@ impl Run {
             };
             let limits = rows.iter().filter(|(row, _)| row.limit).map(|(_, value)| *value);
             let is_peer = |row: &Row| !row.limit && !row.system.starts_with(PROJECT);
-            let peers = rows.iter().filter(|(row, _)| is_peer(row)).map(|(_, value)| *value);
+            let peers = rows
+                .iter()
+                .filter(|(row, _)| is_peer(row))
+                .map(|(_, value)| *value);
             near.extend(limits.reduce(tightest).map(|limit| ratio(*ours, limit)));
             ahead.extend(peers.reduce(best).map(|peer| ratio(*ours, peer)));
         }
@@ -411,9 +450,16 @@ impl Run {
     /// and rates, 0 is linear.
     fn exponents(&self, spec: &Spec, system: &str, key: &str, busy: bool) -> Vec<(f64, f64, f64)> {
         let mut points: BTreeMap<(String, u64), Vec<f64>> = BTreeMap::new();
-        for row in self.rows.iter().filter(|row| row.workload == spec.id && row.system == system) {
+        for row in self
+            .rows
+            .iter()
+            .filter(|row| row.workload == spec.id && row.system == system)
+        {
             if let Some(value) = row.values.get(key).filter(|_| busy || row.void.is_none()) {
-                points.entry((row.line.clone(), row.size as u64)).or_default().push(*value);
+                points
+                    .entry((row.line.clone(), row.size as u64))
+                    .or_default()
+                    .push(*value);
             }
         }
         let points: Vec<(String, f64, f64)> = points
@@ -423,7 +469,13 @@ impl Run {
         points
             .windows(2)
             .filter(|two| two[0].0 == two[1].0 && two[0].1 > 0.0 && two[0].2 > 0.0 && two[1].2 > 0.0)
-            .map(|two| (two[0].1, two[1].1, (two[1].2 / two[0].2).log10() / (two[1].1 / two[0].1).log10()))
+            .map(|two| {
+                (
+                    two[0].1,
+                    two[1].1,
+                    (two[1].2 / two[0].2).log10() / (two[1].1 / two[0].1).log10(),
+                )
+            })
             .collect()
     }
 
@@ -456,7 +508,11 @@ impl Run {
             let _ = writeln!(
                 out,
                 "\n\\* from void rounds: CPU holds within about a tenth, {}.",
-                if busy { "rates and times do not and are printed for orientation only" } else { "rates and times do not" }
+                if busy {
+                    "rates and times do not and are printed for orientation only"
+                } else {
+                    "rates and times do not"
+                }
             );
         }
         for spec in SPECS {
@@ -481,7 +537,12 @@ impl Run {
                     let _ = write!(out, "| {case} | {system} |");
                     if rows.iter().all(|row| row.failed.is_some()) {
                         let why = rows[0].failed.as_deref().unwrap_or_default();
-                        let _ = writeln!(out, " failed: {} |{}", why.replace(['|', '\n'], " "), " |".repeat(headings.len() - 1));
+                        let _ = writeln!(
+                            out,
+                            " failed: {} |{}",
+                            why.replace(['|', '\n'], " "),
+                            " |".repeat(headings.len() - 1)
+                        );
                         continue;
                     }
                     for metric in spec.metrics {
@@ -507,12 +568,17 @@ impl Run {
         for case in cases {
             let (near, ahead) = self.score(spec, case, busy);
             if near.is_some() || ahead.is_some() {
-                let text = |ratio: Option<f64>| ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+                let text =
+                    |ratio: Option<f64>| ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
                 let _ = writeln!(lines, "| {case} | {} | {} |", text(near), text(ahead));
             }
         }
         if !lines.is_empty() {
-            let _ = writeln!(out, "\n| case | near | ahead |\n|---|---|---|\n{}", lines.trim_end());
+            let _ = writeln!(
+                out,
+                "\n| case | near | ahead |\n|---|---|---|\n{}",
+                lines.trim_end()
+            );
         }
         for (key, label, over) in spec.plots {
             for system in self.cases(spec).1 {
@@ -520,9 +586,15 @@ impl Run {
                 if !grows.is_empty() {
                     let each: Vec<String> = grows
                         .iter()
-                        .map(|(from, to, exponent)| format!("{} to {}: {exponent:.2}", short(*from), short(*to)))
+                        .map(|(from, to, exponent)| {
+                            format!("{} to {}: {exponent:.2}", short(*from), short(*to))
+                        })
                         .collect();
-                    let _ = writeln!(out, "\nGrowth exponent of \"{label}\" over {over}, {system}: {}.", each.join("; "));
+                    let _ = writeln!(
+                        out,
+                        "\nGrowth exponent of \"{label}\" over {over}, {system}: {}.",
+                        each.join("; ")
+                    );
                 }
             }
         }
@@ -550,7 +622,10 @@ impl Run {
             }
         }
         let text = |worst: Option<(f64, String)>| {
-            worst.map_or_else(|| "-".to_owned(), |(ratio, place)| format!("{ratio:.2} ({place})"))
+            worst.map_or_else(
+                || "-".to_owned(),
+                |(ratio, place)| format!("{ratio:.2} ({place})"),
+            )
         };
         let _ = writeln!(
             out,
@@ -581,21 +656,31 @@ impl Run {
 
     fn plot(&self, spec: &Spec, key: &str, label: &str, over: &str, busy: bool) -> crate::svg::Plot {
         let mut lines: BTreeMap<(String, String), BTreeMap<u64, Vec<f64>>> = BTreeMap::new();
-        for row in self.rows.iter().filter(|row| row.workload == spec.id && row.size > 0.0) {
+        for row in self
+            .rows
+            .iter()
+            .filter(|row| row.workload == spec.id && row.size > 0.0)
+        {
             if let Some(value) = row.values.get(key).filter(|_| busy || row.void.is_none()) {
                 let line = lines.entry((row.system.clone(), row.line.clone())).or_default();
                 line.entry(row.size as u64).or_default().push(*value);
             }
         }
         let several = lines.keys().map(|(_, line)| line).collect::<BTreeSet<_>>().len() > 1;
-        let lines = lines.into_iter().map(|((system, line), points)| crate::svg::Line {
-            strong: system == PROJECT,
-            label: if several && !line.is_empty() { format!("{system}, {line}") } else { system },
-            points: points
-                .into_iter()
-                .filter_map(|(size, values)| Some((size as f64, median(&values)?)))
-                .collect(),
-        });
+        let lines = lines
+            .into_iter()
+            .map(|((system, line), points)| crate::svg::Line {
+                strong: system == PROJECT,
+                label: if several && !line.is_empty() {
+                    format!("{system}, {line}")
+                } else {
+                    system
+                },
+                points: points
+                    .into_iter()
+                    .filter_map(|(size, values)| Some((size as f64, median(&values)?)))
+                    .collect(),
+            });
         crate::svg::Plot {
             title: format!("{}: {}", spec.id, spec.title),
             x: over.to_owned(),
@@ -665,7 +750,10 @@ mod tests {
         one.set("server_us", 70.0);
         let run = run(vec![one]);
         let text = run.markdown(false);
-        assert!(text.contains("not measurable") && text.contains("70.0 *"), "{text}");
+        assert!(
+            text.contains("not measurable") && text.contains("70.0 *"),
+            "{text}"
+        );
         assert!(run.markdown(true).contains("50.0 *"));
     }
 
@@ -679,13 +767,18 @@ mod tests {
         }
         let run = run(rows);
         let exponents = run.exponents(&SPECS[2], PROJECT, "ended_ms", false);
-        let rounded: Vec<f64> = exponents.iter().map(|(_, _, exponent)| exponent.round()).collect();
+        let rounded: Vec<f64> = exponents
+            .iter()
+            .map(|(_, _, exponent)| exponent.round())
+            .collect();
         assert_eq!(rounded, [1.0, 2.0]);
     }
 
     #[test]
     fn numbers_are_short() {
-        let texts: Vec<String> = [0.0, 0.123, 12.34, 123.4, 1_234.5, 1_234_567.0].map(short).to_vec();
+        let texts: Vec<String> = [0.0, 0.123, 12.34, 123.4, 1_234.5, 1_234_567.0]
+            .map(short)
+            .to_vec();
         assert_eq!(texts, ["0", "0.12", "12.3", "123", "1,234", "1,234,567"]);
     }
 }

@@ -48,7 +48,12 @@ pub(crate) fn region() -> Result<Region> {
 }
 
 /// The configuration of a hub for a benchmark: as people run it, but for sockets that the kernel chooses.
-pub(crate) fn config(dir: &Path, store: &Store, ports: Option<[u16; 4]>, more: &[(&str, String)]) -> Result<Config> {
+pub(crate) fn config(
+    dir: &Path,
+    store: &Store,
+    ports: Option<[u16; 4]>,
+    more: &[(&str, String)],
+) -> Result<Config> {
     let ports = ports.unwrap_or_default();
     let on = |port: u16| format!("127.0.0.1:{port}");
     let mut keys = vec![
@@ -160,7 +165,9 @@ fn enrol(ca: &Ca, clock: &Clock, index: u32) -> Result<(Enrolled, ConnectionRow,
     let row = ConnectionRow {
         connection: Connection {
             id: connection,
-            environment: format!("bench-{index}").parse().map_err(|error| anyhow!("a name: {error}"))?,
+            environment: format!("bench-{index}")
+                .parse()
+                .map_err(|error| anyhow!("a name: {error}"))?,
             account,
             region: region.clone(),
             roles: Roles {

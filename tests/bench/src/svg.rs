@@ -67,7 +67,9 @@ impl Axis {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 impl Plot {
@@ -86,28 +88,63 @@ impl Plot {
              font-family=\"system-ui, sans-serif\" font-size=\"12\" fill=\"{INK}\">\n<title>{}</title>",
             escape(&self.title)
         );
-        let _ = writeln!(out, "<text x=\"{LEFT}\" y=\"22\" font-size=\"14\" font-weight=\"600\">{}</text>", escape(&self.title));
+        let _ = writeln!(
+            out,
+            "<text x=\"{LEFT}\" y=\"22\" font-size=\"14\" font-weight=\"600\">{}</text>",
+            escape(&self.title)
+        );
         let grid = format!("stroke=\"{INK}\" stroke-opacity=\"0.3\"");
         for x in across.decades() {
             let at = across.at(x);
             let (top, bottom) = (TOP, HEIGHT - BOTTOM);
-            let _ = writeln!(out, "<line x1=\"{at:.1}\" y1=\"{top}\" x2=\"{at:.1}\" y2=\"{bottom}\" {grid}/>");
-            let _ = writeln!(out, "<text x=\"{at:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>", bottom + 18.0, short(x));
+            let _ = writeln!(
+                out,
+                "<line x1=\"{at:.1}\" y1=\"{top}\" x2=\"{at:.1}\" y2=\"{bottom}\" {grid}/>"
+            );
+            let _ = writeln!(
+                out,
+                "<text x=\"{at:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+                bottom + 18.0,
+                short(x)
+            );
         }
         for y in up.decades() {
             let at = up.at(y);
             let (left, right) = (LEFT, WIDTH - RIGHT);
-            let _ = writeln!(out, "<line x1=\"{left}\" y1=\"{at:.1}\" x2=\"{right}\" y2=\"{at:.1}\" {grid}/>");
-            let _ = writeln!(out, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>", left - 8.0, at + 4.0, short(y));
+            let _ = writeln!(
+                out,
+                "<line x1=\"{left}\" y1=\"{at:.1}\" x2=\"{right}\" y2=\"{at:.1}\" {grid}/>"
+            );
+            let _ = writeln!(
+                out,
+                "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+                left - 8.0,
+                at + 4.0,
+                short(y)
+            );
         }
         let middle = f64::midpoint(LEFT, WIDTH - RIGHT);
-        let _ = writeln!(out, "<text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{}</text>", HEIGHT - 12.0, escape(&self.x));
-        let _ = writeln!(out, "<text x=\"{LEFT}\" y=\"{}\">{}</text>", TOP - 8.0, escape(&self.y));
+        let _ = writeln!(
+            out,
+            "<text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+            HEIGHT - 12.0,
+            escape(&self.x)
+        );
+        let _ = writeln!(
+            out,
+            "<text x=\"{LEFT}\" y=\"{}\">{}</text>",
+            TOP - 8.0,
+            escape(&self.y)
+        );
         for (line, (number, label_at)) in self.lines.iter().zip(self.labels(up)) {
             let colour = COLOURS[number % COLOURS.len()];
             let width = if line.strong { 3.0 } else { 1.6 };
-            let places: Vec<(f64, f64)> =
-                line.points.iter().filter(|(_, y)| *y > 0.0).map(|(x, y)| (across.at(*x), up.at(*y))).collect();
+            let places: Vec<(f64, f64)> = line
+                .points
+                .iter()
+                .filter(|(_, y)| *y > 0.0)
+                .map(|(x, y)| (across.at(*x), up.at(*y)))
+                .collect();
             let path: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
             let _ = writeln!(
                 out,

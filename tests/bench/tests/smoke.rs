@@ -33,14 +33,17 @@ fn a_small_run_checks_what_it_measures_and_writes_its_report() {
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     let rows = json["rows"].as_array().unwrap();
     for workload in ["L", "W1", "W2", "W3", "W4", "W5", "W9", "W10"] {
-        let ours = rows.iter().find(|row| {
-            row["workload"] == workload && (row["system"] == "Hadron" || workload == "L")
-        });
+        let ours = rows
+            .iter()
+            .find(|row| row["workload"] == workload && (row["system"] == "Hadron" || workload == "L"));
         let ours = ours.unwrap_or_else(|| panic!("nothing about {workload}: {}", said(&output)));
         assert_eq!(ours["failed"], serde_json::Value::Null, "{ours}");
         assert!(!ours["values"].as_object().unwrap().is_empty(), "{ours}");
     }
-    let crashed = rows.iter().find(|row| row["system"] == "Hadron, killed in mid-run").unwrap();
+    let crashed = rows
+        .iter()
+        .find(|row| row["system"] == "Hadron, killed in mid-run")
+        .unwrap();
     assert!(crashed["values"]["jobs"].as_f64().unwrap() > 0.0, "{crashed}");
     for row in rows {
         assert_eq!(row["failed"], serde_json::Value::Null, "{row}");
@@ -50,9 +53,15 @@ fn a_small_run_checks_what_it_measures_and_writes_its_report() {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     let plot = std::fs::read_to_string(out.join("w2-ended_ms.svg")).unwrap();
-    assert!(plot.contains("<polyline") && plot.contains(">Hadron</text>"), "{plot}");
+    assert!(
+        plot.contains("<polyline") && plot.contains(">Hadron</text>"),
+        "{plot}"
+    );
     // Nothing is left behind but the report.
-    let left = std::fs::read_dir(&out).unwrap().flatten().filter(|entry| entry.path().is_dir());
+    let left = std::fs::read_dir(&out)
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.path().is_dir());
     assert_eq!(left.count(), 0);
 }
 
@@ -61,14 +70,26 @@ fn a_peer_that_is_not_there_is_named_and_has_no_figure() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("report");
     let nothing = Command::new(env!("CARGO_BIN_EXE_hadron-bench"))
-        .args(["run", "--smoke", "--busy", "--only", "W1", "--peers", "redis,nats", "--out"])
+        .args([
+            "run",
+            "--smoke",
+            "--busy",
+            "--only",
+            "W1",
+            "--peers",
+            "redis,nats",
+            "--out",
+        ])
         .arg(&out)
         .env("PATH", dir.path())
         .output()
         .unwrap();
     assert!(nothing.status.success(), "{}", said(&nothing));
     let text = std::fs::read_to_string(out.join("bench.md")).unwrap();
-    assert!(text.contains("Redis streams, plaintext: - (no redis-server in PATH"), "{text}");
+    assert!(
+        text.contains("Redis streams, plaintext: - (no redis-server in PATH"),
+        "{text}"
+    );
     assert!(!text.contains("| Redis"), "{text}");
 }
 
@@ -77,5 +98,9 @@ fn an_unknown_workload_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let output = run(dir.path(), &["--only", "W77"]);
     assert!(!output.status.success());
-    assert!(said(&output).contains("there is no workload W77"), "{}", said(&output));
+    assert!(
+        said(&output).contains("there is no workload W77"),
+        "{}",
+        said(&output)
+    );
 }

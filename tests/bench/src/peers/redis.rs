@@ -171,7 +171,10 @@ impl Submitter {
         // Answers come in the order of commands: both queues under one lock.
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
         callers.push_back(caller);
-        self.frames.send(out).ok().context("Redis has closed the connection")?;
+        self.frames
+            .send(out)
+            .ok()
+            .context("Redis has closed the connection")?;
         Ok(answer)
     }
 }
@@ -191,7 +194,14 @@ impl Redis {
         let port = super::free_port()?;
         let mut start = Command::new(program);
         start.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
-        start.args(["--appendonly", "yes", "--appendfsync", "always", "--maxclients", "15000"]);
+        start.args([
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--maxclients",
+            "15000",
+        ]);
         start.args(["--daemonize", "no", "--auto-aof-rewrite-percentage", "0"]);
         start.arg("--dir").arg(&setup.dir);
         let server = Server::start(start, port, &setup.dir.join("redis.log")).await?;
@@ -199,7 +209,10 @@ impl Redis {
         let mut out = Vec::new();
         for agent in 0..setup.agents {
             let stream = format!("jobs:{agent}");
-            command(&mut out, &[b"XGROUP", b"CREATE", stream.as_bytes(), b"g", b"$", b"MKSTREAM"]);
+            command(
+                &mut out,
+                &[b"XGROUP", b"CREATE", stream.as_bytes(), b"g", b"$", b"MKSTREAM"],
+            );
         }
         first.stream.write_all(&out).await?;
         for _ in 0..setup.agents {
@@ -226,7 +239,17 @@ impl Redis {
 
 fn next(out: &mut Vec<u8>, stream: &str) {
     let words: [&[u8]; 11] = [
-        b"XREADGROUP", b"GROUP", b"g", b"a", b"COUNT", b"4", b"BLOCK", b"0", b"STREAMS", stream.as_bytes(), b">",
+        b"XREADGROUP",
+        b"GROUP",
+        b"g",
+        b"a",
+        b"COUNT",
+        b"4",
+        b"BLOCK",
+        b"0",
+        b"STREAMS",
+        stream.as_bytes(),
+        b">",
     ];
     command(out, &words);
 }
@@ -245,7 +268,10 @@ async fn work(mut connection: Connection, agent: u32, board: &Board) -> Result<(
             board.arrived(*tag);
             let tag = tag.text();
             command(&mut out, &[b"MULTI"]);
-            command(&mut out, &[b"XADD", b"results", b"*", b"t", tag.as_bytes(), b"r", &result]);
+            command(
+                &mut out,
+                &[b"XADD", b"results", b"*", b"t", tag.as_bytes(), b"r", &result],
+            );
             command(&mut out, &[b"XACK", stream.as_bytes(), b"g", id]);
             command(&mut out, &[b"XDEL", stream.as_bytes(), id]);
             command(&mut out, &[b"EXEC"]);
@@ -300,7 +326,10 @@ impl System for Redis {
                 let mut out = Vec::with_capacity(640);
                 let stream = format!("jobs:{}", job.agent);
                 let text = payload(*job);
-                command(&mut out, &[b"XADD", stream.as_bytes(), b"*", b"t", text.as_bytes()]);
+                command(
+                    &mut out,
+                    &[b"XADD", stream.as_bytes(), b"*", b"t", text.as_bytes()],
+                );
                 answers.push(self.submitter.send(out)?);
             }
             try_join_all(answers).await.context("Redis has refused a job")?;

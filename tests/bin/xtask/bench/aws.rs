@@ -61,7 +61,9 @@ async fn stacks(count: u32, takes: f32, round: u32) -> Result<Vec<Value>> {
     for account in ACCOUNTS {
         if world.agents.contains_key(account) {
             // As many at once as there are stacks for it, as the others do it.
-            world.agent(account).configure(|text| format!("capacity = 64\n{text}"))?;
+            world
+                .agent(account)
+                .configure(|text| format!("capacity = 64\n{text}"))?;
             world.online(account, true).await?;
         }
     }
@@ -80,7 +82,10 @@ async fn stacks(count: u32, takes: f32, round: u32) -> Result<Vec<Value>> {
             async move {
                 let body = json!({"name": format!("bench-{number}"), "templateName": "minimal-env",
                     "templateMajorVersion": "1", "spec": spec, "environmentAccountConnectionId": connection});
-                caller.call("CreateEnvironment", &body.to_string()).await.map(drop)
+                caller
+                    .call("CreateEnvironment", &body.to_string())
+                    .await
+                    .map(drop)
             }
         })
         .buffer_unordered(AT_ONCE)
@@ -95,7 +100,14 @@ async fn stacks(count: u32, takes: f32, round: u32) -> Result<Vec<Value>> {
     .await?;
     let took = began.elapsed().as_secs_f64();
     let calls = world.emulator.calls(before).await?.len() as f64 / size;
-    rows.push(row("W6", &case, size, "Hadron", round, &[("seconds", took), ("calls_per_stack", calls)]));
+    rows.push(row(
+        "W6",
+        &case,
+        size,
+        "Hadron",
+        round,
+        &[("seconds", took), ("calls_per_stack", calls)],
+    ));
 
     // The same template text, as the hub has rendered it, with names of its own.
     let template = world.folder().join("template.yaml");
@@ -109,7 +121,14 @@ async fn stacks(count: u32, takes: f32, round: u32) -> Result<Vec<Value>> {
         let before = world.emulator.last_call().await?;
         let took = python(&world, how, count, &template)?;
         let calls = world.emulator.calls(before).await?.len() as f64 / size;
-        rows.push(row("W6", &case, size, name, round, &[("seconds", took), ("calls_per_stack", calls)]));
+        rows.push(row(
+            "W6",
+            &case,
+            size,
+            name,
+            round,
+            &[("seconds", took), ("calls_per_stack", calls)],
+        ));
     }
     Ok(rows)
 }
@@ -120,7 +139,10 @@ fn ended(database: &Path) -> Result<(u32, u32)> {
     let connection = rusqlite::Connection::open_with_flags(database, flags)?;
     let sql = "SELECT sum(status = 'SUCCEEDED'), sum(status IN ('FAILED', 'CANCELLED')) FROM deployment";
     Ok(connection.query_row(sql, [], |row| {
-        Ok((row.get::<_, Option<u32>>(0)?.unwrap_or(0), row.get::<_, Option<u32>>(1)?.unwrap_or(0)))
+        Ok((
+            row.get::<_, Option<u32>>(0)?.unwrap_or(0),
+            row.get::<_, Option<u32>>(1)?.unwrap_or(0),
+        ))
     })?)
 }
 
@@ -129,7 +151,9 @@ fn rendered(database: &Path) -> Result<String> {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let connection = rusqlite::Connection::open_with_flags(database, flags)?;
     let sql = "SELECT blob.bytes FROM blob JOIN deployment ON deployment.rendered = blob.digest LIMIT 1";
-    let bytes: Vec<u8> = connection.query_row(sql, [], |row| row.get(0)).context("a rendered template")?;
+    let bytes: Vec<u8> = connection
+        .query_row(sql, [], |row| row.get(0))
+        .context("a rendered template")?;
     String::from_utf8(bytes).context("a rendered template")
 }
 
@@ -160,10 +184,24 @@ fn taken(pid: u32) -> Result<(f64, f64, f64)> {
         line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<f64>().ok())
     };
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let fields: Vec<&str> = stat.rsplit_once(')').context("stat")?.1.split_ascii_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .context("stat")?
+        .1
+        .split_ascii_whitespace()
+        .collect();
+    let ticks = |at: usize| {
+        fields
+            .get(at)
+            .and_then(|field| field.parse::<f64>().ok())
+            .unwrap_or_default()
+    };
     let mib = |kib: Option<f64>| kib.map(|kib| kib / 1_024.0).context("memory");
-    Ok((mib(kib("VmRSS:"))?, mib(kib("RssAnon:"))?, (ticks(11) + ticks(12)) / 100.0))
+    Ok((
+        mib(kib("VmRSS:"))?,
+        mib(kib("RssAnon:"))?,
+        (ticks(11) + ticks(12)) / 100.0,
+    ))
 }
 
 /// A process that ends with this value.
@@ -178,7 +216,14 @@ impl Drop for Running {
 
 /// W8: the released agent, connected and idle, then after deployments.
 pub(super) async fn footprint(binary: &Path, deployments: u32, idle: Duration, out: &Path) -> Result<()> {
-    let mut world = World::with(Options { auth: false, delay: 0.0 }, "").await?;
+    let mut world = World::with(
+        Options {
+            auth: false,
+            delay: 0.0,
+        },
+        "",
+    )
+    .await?;
     let bundle = paths::root().join("deploy/examples/minimal-env/v1");
     world.publish("environment", "minimal-env", &bundle, &[]).await?;
     let connection = world.connect(DEV, "bench").await?;
@@ -213,7 +258,12 @@ pub(super) async fn footprint(binary: &Path, deployments: u32, idle: Duration, o
         1.0,
         "Hadron",
         0,
-        &[("binary_mb", size), ("rss_mib", rss), ("anonymous_mib", anonymous), ("cpu_s_per_day", a_day)],
+        &[
+            ("binary_mb", size),
+            ("rss_mib", rss),
+            ("anonymous_mib", anonymous),
+            ("cpu_s_per_day", a_day),
+        ],
     )];
     let spec = std::fs::read_to_string(paths::root().join("deploy/examples/minimal-env/spec.yaml"))?;
     let (id, secret) = world.hub.access_key("bench", "administrator")?;
@@ -226,7 +276,11 @@ pub(super) async fn footprint(binary: &Path, deployments: u32, idle: Duration, o
             let spec = spec.replace("14", &(number % 300 + 1).to_string());
             json!({"name": "bench", "deploymentType": "CURRENT_VERSION", "spec": spec})
         };
-        let operation = if number == 0 { "CreateEnvironment" } else { "UpdateEnvironment" };
+        let operation = if number == 0 {
+            "CreateEnvironment"
+        } else {
+            "UpdateEnvironment"
+        };
         caller.call(operation, &body.to_string()).await?;
         wait::until("the deployment to end", Duration::from_secs(60), || async {
             let (ended, failed) = ended(&world.hub.folder().join("hub.db"))?;
@@ -236,8 +290,19 @@ pub(super) async fn footprint(binary: &Path, deployments: u32, idle: Duration, o
         .await?;
         if number == 0 || number + 1 == deployments {
             let (rss, anonymous, _) = taken(pid)?;
-            let case = if number == 0 { "after one deployment".to_owned() } else { format!("after {deployments} deployments") };
-            rows.push(row("W8", &case, 1.0, "Hadron", 0, &[("rss_mib", rss), ("anonymous_mib", anonymous)]));
+            let case = if number == 0 {
+                "after one deployment".to_owned()
+            } else {
+                format!("after {deployments} deployments")
+            };
+            rows.push(row(
+                "W8",
+                &case,
+                1.0,
+                "Hadron",
+                0,
+                &[("rss_mib", rss), ("anonymous_mib", anonymous)],
+            ));
         }
     }
     field(&world.admin.json(&["environment", "get", "bench"]).await?, "name")?;
