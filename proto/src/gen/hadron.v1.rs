@@ -210,7 +210,7 @@ pub struct Hello {
     #[prost(uint32, tag = "3")]
     pub protocol_max: u32,
     /// Kinds of work that this agent can do: apply_stack, destroy_stack, revoke_stack, set_pull_policy, which every agent
-    /// of this protocol can; fetch_bundle and put_events, which are offered to those only that say so.
+    /// of this protocol can; fetch_bundle, put_events and inspect_stack, which are offered to those only that say so.
     #[prost(string, repeated, tag = "4")]
     pub capabilities: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Jobs that the agent still works on from an earlier session.
@@ -328,7 +328,7 @@ pub struct Offer {
     pub account_id: ::prost::alloc::string::String,
     #[prost(string, tag = "7")]
     pub region: ::prost::alloc::string::String,
-    #[prost(oneof = "offer::Work", tags = "8, 9, 10, 11, 13, 12")]
+    #[prost(oneof = "offer::Work", tags = "8, 9, 10, 11, 13, 12, 14")]
     pub work: ::core::option::Option<offer::Work>,
 }
 /// Nested message and enum types in `Offer`.
@@ -347,6 +347,8 @@ pub mod offer {
         PutEvents(super::PutEvents),
         #[prost(message, tag = "12")]
         FetchBundle(super::FetchBundle),
+        #[prost(message, tag = "14")]
+        InspectStack(super::InspectStack),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -453,6 +455,16 @@ pub struct FetchBundle {
     /// Larger ones are not read.
     #[prost(uint64, tag = "3")]
     pub max_bytes: u64,
+}
+/// The hub's database was restored to an earlier state. Take away every change set of Hadron's on the stack that was not
+/// executed, since it belongs to a time that the hub has lost, and tell what is there. Nothing else is changed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InspectStack {
+    #[prost(string, tag = "1")]
+    pub stack_name: ::prost::alloc::string::String,
+    /// Empty while the hub knows of no such stack.
+    #[prost(string, tag = "2")]
+    pub stack_arn: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FetchContentRequest {
@@ -579,7 +591,7 @@ pub struct PostEventsResponse {}
 pub struct ReportRequest {
     #[prost(message, optional, tag = "1")]
     pub token: ::core::option::Option<JobToken>,
-    #[prost(oneof = "report_request::Outcome", tags = "2, 3, 4, 5, 6, 8, 7")]
+    #[prost(oneof = "report_request::Outcome", tags = "2, 3, 4, 5, 6, 8, 7, 9")]
     pub outcome: ::core::option::Option<report_request::Outcome>,
 }
 /// Nested message and enum types in `ReportRequest`.
@@ -600,6 +612,8 @@ pub mod report_request {
         EventsPut(super::EventsPut),
         #[prost(message, tag = "7")]
         BundleFetched(super::BundleFetched),
+        #[prost(message, tag = "9")]
+        Inspected(super::StackInspected),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -657,6 +671,35 @@ pub struct BundleFetched {
     pub digest: ::prost::alloc::string::String,
     #[prost(uint64, tag = "2")]
     pub bytes: u64,
+}
+/// What a stack is, and who changed it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StackInspected {
+    /// Empty when there never was one of that name and ARN.
+    #[prost(string, tag = "1")]
+    pub stack_arn: ::prost::alloc::string::String,
+    /// CloudFormation's word; DELETE_COMPLETE for one that is gone. Empty when there never was one.
+    #[prost(string, tag = "2")]
+    pub stack_status: ::prost::alloc::string::String,
+    /// The operations that stand on the stack's events, newest first, each once, as far back as the agent looked.
+    #[prost(message, repeated, tag = "3")]
+    pub operations: ::prost::alloc::vec::Vec<StackOperation>,
+    /// Names of change sets that were taken away.
+    #[prost(string, repeated, tag = "4")]
+    pub removed_change_sets: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// One operation on a stack, known by the ClientRequestToken on its events.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StackOperation {
+    /// Empty when whoever began it gave none.
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+    /// The deployment of Hadron that it belongs to; empty when it is none of Hadron's.
+    #[prost(string, tag = "2")]
+    pub deployment_id: ::prost::alloc::string::String,
+    /// When its newest event happened.
+    #[prost(message, optional, tag = "3")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct JobFailed {
@@ -3534,7 +3577,7 @@ pub struct RemoveTagsRequest {
 pub struct RemoveTagsResponse {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetSummaryRequest {}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Summary {
     #[prost(uint64, tag = "1")]
     pub environment_templates: u64,
@@ -3551,6 +3594,79 @@ pub struct Summary {
     pub pipelines: ::core::option::Option<SummaryCount>,
     #[prost(message, optional, tag = "7")]
     pub components: ::core::option::Option<SummaryCount>,
+    /// Unset unless the hub's database was restored at some time, or looks as if it had been.
+    #[prost(message, optional, tag = "8")]
+    pub recovery: ::core::option::Option<Recovery>,
+}
+/// How far the hub has got since its database was restored to an earlier state.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Recovery {
+    #[prost(enumeration = "recovery::State", tag = "1")]
+    pub state: i32,
+    /// How often the database was restored.
+    #[prost(uint64, tag = "2")]
+    pub generation: u64,
+    /// When that was told to the hub the last time.
+    #[prost(message, optional, tag = "3")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(uint64, tag = "4")]
+    pub stacks: u64,
+    #[prost(uint64, tag = "5")]
+    pub compared: u64,
+    /// Those that were changed by deployments which the hub does not know any more.
+    #[prost(uint64, tag = "6")]
+    pub differing: u64,
+    /// What is waited for, for people.
+    #[prost(string, repeated, tag = "7")]
+    pub waiting: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Nested message and enum types in `Recovery`.
+pub mod recovery {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum State {
+        Unspecified = 0,
+        /// The database looks older than what this hub has done. Nothing is given to agents until `hadron-hub recover` was run.
+        Unannounced = 1,
+        /// Stacks are compared with CloudFormation; agents of accounts where that is not done get no other work.
+        Comparing = 2,
+        /// Everything was compared.
+        Done = 3,
+    }
+    impl State {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "STATE_UNSPECIFIED",
+                Self::Unannounced => "UNANNOUNCED",
+                Self::Comparing => "COMPARING",
+                Self::Done => "DONE",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "STATE_UNSPECIFIED" => Some(Self::Unspecified),
+                "UNANNOUNCED" => Some(Self::Unannounced),
+                "COMPARING" => Some(Self::Comparing),
+                "DONE" => Some(Self::Done),
+                _ => None,
+            }
+        }
+    }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SummaryCount {

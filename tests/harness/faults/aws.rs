@@ -86,8 +86,14 @@ pub(super) async fn campaign(options: &Options) -> Result<Report> {
     let judge: Judge = Arc::new(move |request| {
         let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
         match now.as_mut() {
-            Some(((_, percent, verdict), chance)) if chance.percent(*percent) => verdict(request),
-            _ => Verdict::Pass,
+            Some(((_, percent, verdict), chance)) => {
+                if chance.percent(*percent) {
+                    verdict(request)
+                } else {
+                    Verdict::Pass
+                }
+            }
+            None => Verdict::Pass,
         }
     });
     let setup = Setup {

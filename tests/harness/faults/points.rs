@@ -2,13 +2,14 @@
 //! time. It is started again, the world has to come to where it would have come, and every promise has to hold.
 //!
 //! * `cases`: which story gets a process to which point;
-//! * `steps`: what stories are made of;
+//! * `steps`: what stories are made of; `looks`: what they wait for;
 //! * `yard`: a world in which stories are told, many after each other.
 //!
 //! Several worlds work through one list of cycles at the same time. A world lives for many cycles; one in which something
 //! was found is put away with its logs.
 
 mod cases;
+mod looks;
 mod steps;
 mod yard;
 
@@ -29,7 +30,7 @@ use super::{Chance, Options, Report, Times};
 /// How often a story is told before it is taken for granted that it does not lead to its point.
 const ROUNDS: u32 = 4;
 /// How many cycles a world lives: what is looked at after each grows with what was done in it.
-const WORLD: u32 = 12;
+const WORLD: u32 = 30;
 /// How often a world may fail to come up.
 const BROKEN: u32 = 3;
 /// How often a cycle is begun anew in which the process did not get to its point: where two race, it may lose.

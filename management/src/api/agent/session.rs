@@ -91,7 +91,7 @@ async fn run(
     // In boxes: what opening and closing need is not kept for the life of the session.
     let greeted = Box::pin(async {
         tokio::select! {
-            greeted = greet(&api, &peer, &mut incoming) => greeted,
+            greeted = greet(&api, &peer, not_after, &mut incoming) => greeted,
             () = out.closed() => Err(End::Gone),
             () = api.drain.cancelled() => Err(End::Refused(Status::unavailable("this hub is stopping; connect again"))),
         }
@@ -143,6 +143,7 @@ fn return_within(sessions: usize) -> Duration {
 async fn greet(
     api: &AgentApi,
     peer: &Peer,
+    not_after: Timestamp,
     incoming: &mut Streaming<wire::AgentMessage>,
 ) -> Result<(Session, Vec<Token>), End> {
     let first = match timeout(HELLO, incoming.message()).await {
@@ -177,6 +178,10 @@ async fn greet(
         .into());
     }
     let held = convert::held(&hello.held).map_err(|fault| invalid(&fault))?;
+    api.app
+        .prove_time(peer, not_after, &held)
+        .await
+        .map_err(refused)?;
     let version: String = hello
         .agent_version
         .chars()
