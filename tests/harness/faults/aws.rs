@@ -85,9 +85,12 @@ pub(super) async fn campaign(options: &Options) -> Result<Report> {
     let now = Arc::clone(&mood);
     let judge: Judge = Arc::new(move |request| {
         let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
-        match now.as_mut() {
-            Some(((_, percent, verdict), chance)) if chance.percent(*percent) => verdict(request),
-            _ => Verdict::Pass,
+        if let Some(((_, percent, verdict), chance)) = now.as_mut()
+            && chance.percent(*percent)
+        {
+            verdict(request)
+        } else {
+            Verdict::Pass
         }
     });
     let setup = Setup {
