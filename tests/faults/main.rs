@@ -47,6 +47,7 @@ short! {
     postgres: "postgres",
     network: "network",
     aws: "aws",
+    grant_kills: "grant-kills",
     points: "points",
     double_crash: "double-crash",
     disk_loss: "disk-loss",

@@ -338,7 +338,7 @@ impl App {
         self.may(&request.caller, Action::AcceptConnection).await?;
         if self.seen(&request).await?.is_none() {
             let request = request.clone();
-            self.write("accept connection", move |unit| {
+            self.write_once(request.key(), "accept connection", move |unit| {
                 Box::pin(async move {
                     let mut row = load(unit, id).await?;
                     if let Some(confirmed) = confirmed
@@ -400,7 +400,7 @@ impl App {
         self.may(&request.caller, Action::RejectConnection).await?;
         if self.seen(&request).await?.is_none() {
             let request = request.clone();
-            self.write("reject connection", move |unit| {
+            self.write_once(request.key(), "reject connection", move |unit| {
                 Box::pin(async move {
                     let mut row = load(unit, id).await?;
                     let in_use = targets::using_connection(unit.tx, id).await?.is_some();
@@ -467,7 +467,7 @@ impl App {
         )?;
         if self.seen(&request).await?.is_none() {
             let request = request.clone();
-            self.write("update connection", move |unit| {
+            self.write_once(request.key(), "update connection", move |unit| {
                 Box::pin(async move {
                     let mut row = load(unit, id).await?;
                     let mut roles = row.connection.roles.clone();
@@ -503,7 +503,7 @@ impl App {
         .await?;
         if self.seen(&request).await?.is_none() {
             let request = request.clone();
-            self.write("delete connection", move |unit| {
+            self.write_once(request.key(), "delete connection", move |unit| {
                 Box::pin(async move {
                     let mut row = load(unit, id).await?;
                     let input = ConnectionInput::Delete(unit.signed(&request.caller));

@@ -16,7 +16,7 @@ use hadron_proto::fault::{Bug, bug};
 use hadron_proto::vocab::Digest;
 use hadron_proto::vocab::EventId;
 
-use super::{App, AppError, Notice, Unit};
+use super::{App, AppError, ErrorKind, Notice, Request, Unit};
 use crate::clock::Clock;
 use crate::store::{StoreError, requests};
 
@@ -34,6 +34,18 @@ pub(super) struct Asked {
     pub(super) id: String,
     pub(super) operation: &'static str,
     pub(super) hash: Digest,
+}
+
+impl Request {
+    /// What its answer is remembered under; `None` for one without a request id.
+    pub(super) fn key(&self) -> Option<Asked> {
+        Some(Asked {
+            principal: self.caller.principal.as_str().to_owned(),
+            id: self.id.clone()?,
+            operation: self.operation,
+            hash: self.hash,
+        })
+    }
 }
 
 /// What a unit made of it, before its COMMIT.
@@ -94,6 +106,40 @@ impl App {
             let _ = self.0.notices.send(notice);
         }
         Ok(made.value)
+    }
+
+    /// The same for a request that may be sent again while its first try is still under way, at this hub or at another: what
+    /// the first has done is not held against the second. Whoever is refused although the request has been answered
+    /// meanwhile is told to ask again, and gets that answer then.
+    ///
+    /// # Errors
+    /// As [`App::write`], and [`ErrorKind::Unavailable`] in that case.
+    pub(super) async fn write_once<T, F>(
+        &self,
+        asked: Option<Asked>,
+        label: &'static str,
+        work: F,
+    ) -> Result<T, AppError>
+    where
+        T: Send + 'static,
+        F: for<'u, 'a> FnOnce(&'u mut Unit<'a>) -> BoxFuture<'u, Result<T, AppError>>
+            + Clone
+            + Send
+            + 'static,
+    {
+        let outcome = self.write(label, work).await;
+        match (outcome, asked) {
+            (Err(error), Some(asked)) if !error.is_passing() && self.remembered(&asked).await? => {
+                tracing::debug!(label, error = error.story(), "the same request was faster");
+                Err(AppError::new(
+                    ErrorKind::Unavailable,
+                    "REQUEST_ANSWERED",
+                    "the same request was answered while this try of it was under way",
+                )
+                .help("send it again with the same request id: the answer is what was made"))
+            }
+            (outcome, _) => outcome,
+        }
     }
 
     async fn until_done<T, F>(&self, label: &'static str, work: F) -> Result<Made<T>, AppError>

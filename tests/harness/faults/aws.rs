@@ -85,12 +85,15 @@ pub(super) async fn campaign(options: &Options) -> Result<Report> {
     let now = Arc::clone(&mood);
     let judge: Judge = Arc::new(move |request| {
         let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(((_, percent, verdict), chance)) = now.as_mut()
-            && chance.percent(*percent)
-        {
-            verdict(request)
-        } else {
-            Verdict::Pass
+        match now.as_mut() {
+            Some(((_, percent, verdict), chance)) => {
+                if chance.percent(*percent) {
+                    verdict(request)
+                } else {
+                    Verdict::Pass
+                }
+            }
+            None => Verdict::Pass,
         }
     });
     let setup = Setup {

@@ -16,8 +16,8 @@ use tonic::{Code, Request, Status};
 
 use crate::World;
 
-/// How long one try may take before it is tried again.
-pub(super) const TRY: Duration = Duration::from_secs(5);
+/// How long one try may take before it is tried again. Long enough that a slow machine is not taken for a silent one.
+pub(super) const TRY: Duration = Duration::from_secs(15);
 /// The pause before something is tried again.
 pub(super) const AGAIN: Duration = Duration::from_millis(50);
 

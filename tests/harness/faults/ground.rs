@@ -36,6 +36,8 @@ pub struct Ground {
     pub connections: Vec<String>,
     /// Somebody who deploys, and remembers what they were told.
     pub deployer: Deployer,
+    /// Statements of others in pull policies, by repository, as they have to be in the end.
+    pub foreign: BTreeMap<String, Vec<String>>,
     leases: Mutex<Vec<(String, i64)>>,
     secrets: Vec<String>,
     /// The most memory that a hub had resident so far, in KiB.
@@ -157,6 +159,7 @@ impl Ground {
                 door,
                 told: Arc::default(),
             },
+            foreign: BTreeMap::new(),
             leases: Mutex::default(),
             secrets: vec![secret],
             memory: None,
@@ -248,6 +251,7 @@ impl Ground {
         let mut facts = Facts::of(&self.world).await?;
         facts.told = std::mem::take(&mut *self.deployer.told.lock().unwrap_or_else(PoisonError::into_inner));
         facts.leases = std::mem::take(&mut *self.leases.lock().unwrap_or_else(PoisonError::into_inner));
+        facts.foreign = std::mem::take(&mut self.foreign);
         facts.leaks = facts::leaks(&self.world.log_files(), &self.secrets)?;
         report.violations.extend(rules::check(&facts));
         if !loads.is_empty() {

@@ -53,6 +53,8 @@ pub struct Told {
     pub acknowledged: u64,
     /// Answers other than yes, by what they said.
     pub errors: BTreeMap<String, u64>,
+    /// An example of each.
+    pub examples: BTreeMap<String, String>,
     /// Answers after which a client may not simply try again, and writes that were never acknowledged.
     pub fatal: Vec<String>,
     /// From the first try to the acknowledgement, of writes that had to be tried again.
@@ -70,10 +72,11 @@ impl Told {
         self.acknowledged as f64 / self.lasted.as_secs_f64().max(0.001)
     }
 
-    /// How many tries failed.
+    /// How many tries were sent and failed.
     #[must_use]
     pub fn failed_tries(&self) -> u64 {
-        self.errors.values().sum()
+        let sent = self.errors.iter().filter(|(sort, _)| *sort != UNSENT);
+        sent.map(|(_, count)| count).sum()
     }
 
     /// Adds what others were told; the time that it lasted is not added.
@@ -82,6 +85,9 @@ impl Told {
         self.acknowledged += other.acknowledged;
         for (what, count) in other.errors {
             *self.errors.entry(what).or_default() += count;
+        }
+        for (what, example) in other.examples {
+            self.examples.entry(what).or_insert(example);
         }
         self.fatal.extend(other.fatal);
         self.interrupted.extend(other.interrupted);
@@ -239,15 +245,20 @@ impl Client {
         self.told.templates.entry(name.to_owned()).or_default().open = Some(write.word());
         loop {
             tries += 1;
-            let answer = match timeout(TRY, self.send(name, &id, write)).await {
-                Ok(answer) => answer,
-                Err(_) => Err(Status::deadline_exceeded("no answer in time")),
+            let (status, sort) = match timeout(TRY, self.send(name, &id, write)).await {
+                Ok(Ok(())) => {
+                    self.note(name, write, began.elapsed(), tries > 1);
+                    return true;
+                }
+                Ok(Err(status)) => {
+                    let sort = sort_of(&status);
+                    (status, sort)
+                }
+                Err(_) => (Status::deadline_exceeded("no answer in time"), SILENCE.to_owned()),
             };
-            let Err(status) = answer else {
-                self.note(name, write, began.elapsed(), tries > 1);
-                return true;
-            };
-            *self.told.errors.entry(sort_of(&status)).or_default() += 1;
+            let example = || format!("{}: {}", write.word(), story(&status));
+            self.told.examples.entry(sort.clone()).or_insert_with(example);
+            *self.told.errors.entry(sort).or_default() += 1;
             if !retryable(&status) {
                 self.told
                     .fatal
@@ -340,6 +351,12 @@ impl Client {
     }
 }
 
+/// What a try without any answer is called.
+const SILENCE: &str = "no answer in time";
+/// What a try is called that the client's own library took back before anything was sent, since its connection was being
+/// closed. Libraries of gRPC try those again by themselves; this one leaves it to its user.
+const UNSENT: &str = "Cancelled by connection";
+
 /// An error in a few words: its code, and whether a hub said it or the connection.
 fn sort_of(status: &Status) -> String {
     let by = if from_connection(status) {
@@ -348,6 +365,17 @@ fn sort_of(status: &Status) -> String {
         "hub"
     };
     format!("{:?} by {by}", status.code())
+}
+
+/// The message of an error with those of its causes.
+fn story(status: &Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut next = std::error::Error::source(status);
+    while let Some(cause) = next {
+        text.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    text
 }
 
 /// What the store holds of a load's templates.

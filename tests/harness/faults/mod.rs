@@ -12,6 +12,7 @@
 mod aws;
 mod chance;
 pub mod door;
+mod grants;
 pub mod ground;
 mod kills;
 pub mod load;
@@ -186,6 +187,13 @@ pub const CAMPAIGNS: &[Campaign] = &[
         20,
         aws::campaign,
         "Have AWS throttle, fail and answer nonsense, each so many times"
+    ),
+    campaign!(
+        "grant-kills",
+        3,
+        100,
+        grants::campaign,
+        "Kill whoever writes pull policies, and the hub, while grants come and go"
     ),
     campaign!(
         "points",

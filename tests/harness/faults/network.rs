@@ -245,7 +245,9 @@ async fn holes(ground: &mut Ground, options: &Options, number: &mut u64, report:
             report.n += 1;
         }
         report.tell(&format!("{what}_noticed_max_ms"), noticed.percentile(100.0));
-        let most = (LEASE * 2 * 1_000) as f64;
+        // A few cycles on a busy machine say little: more slack for them.
+        let leases = if options.short { 5 } else { 2 };
+        let most = (LEASE * leases * 1_000) as f64;
         if let Some(longest) = noticed.percentile(100.0).filter(|longest| *longest > most) {
             report.violations.push(format!(
                 "R8: {what} was noticed after {longest} ms; with leases of {LEASE} s at most {most} ms are promised"

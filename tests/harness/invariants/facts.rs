@@ -105,7 +105,7 @@ pub struct Facts {
     pub told: BTreeMap<String, Option<String>>,
     /// Leases as they were seen during the run: job and fence, in the order in which they were seen.
     pub leases: Vec<(String, i64)>,
-    /// Statements of others in pull policies before the run, by repository: texts as they were written.
+    /// Statements of others in pull policies, by repository: texts as they were written, in their order.
     pub foreign: BTreeMap<String, Vec<String>>,
     /// Secrets that stand in a log, each with where.
     pub leaks: Vec<String>,

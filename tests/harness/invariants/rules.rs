@@ -260,17 +260,17 @@ fn stacks(facts: &Facts) -> impl Iterator<Item = (&str, &Value)> {
         })
 }
 
-/// Statements of a repository's policy in the management account.
-fn statements(facts: &Facts, repository: &str) -> Vec<Value> {
+/// A repository of the management account.
+fn found<'a>(facts: &'a Facts, repository: &str) -> &'a Value {
     let repositories = &facts.aws["accounts"][MANAGEMENT]["regions"][REGION]["repositories"];
-    let found = repositories
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|each| each["name"] == repository);
-    let policy = found
-        .map(|each| each["policy"]["Statement"].clone())
-        .unwrap_or_default();
+    let mut all = repositories.as_array().into_iter().flatten();
+    all.find(|each| each["name"] == repository)
+        .unwrap_or(&Value::Null)
+}
+
+/// The statements of its policy.
+fn statements(facts: &Facts, repository: &str) -> Vec<Value> {
+    let policy = found(facts, repository)["policy"]["Statement"].clone();
     match policy {
         Value::Array(statements) => statements,
         Value::Null => Vec::new(),
@@ -280,14 +280,22 @@ fn statements(facts: &Facts, repository: &str) -> Vec<Value> {
 
 fn foreign_stay(facts: &Facts) -> Vec<String> {
     let mut amiss = Vec::new();
-    for (repository, before) in &facts.foreign {
-        let now: Vec<String> = statements(facts, repository)
+    for (repository, written) in &facts.foreign {
+        let text = found(facts, repository)["policy_text"]
+            .as_str()
+            .unwrap_or_default();
+        if !text.contains(&written.join(",")) {
+            amiss.push(format!("repository {repository}: {text} instead of {written:?}"));
+        }
+        let others = statements(facts, repository)
             .iter()
             .filter(|statement| statement["Sid"] != SID)
-            .map(Value::to_string)
-            .collect();
-        if now != *before {
-            amiss.push(format!("repository {repository}: {now:?} instead of {before:?}"));
+            .count();
+        if others != written.len() {
+            amiss.push(format!(
+                "repository {repository}: {others} statements of others instead of {}",
+                written.len()
+            ));
         }
     }
     amiss
@@ -528,7 +536,8 @@ mod tests {
                     "last_executed_change_set": change_set(SECOND), "waiting_change_sets": [],
                 }] } } },
                 MANAGEMENT: { "regions": { REGION: { "repositories": [{
-                    "name": "web", "policy": { "Statement": [foreign.clone(), ours] },
+                    "name": "web", "policy": { "Statement": [foreign.clone(), ours.clone()] },
+                    "policy_text": format!("{{\"Statement\":[{foreign},{ours}]}}"),
                 }] } } },
             } }),
             deployments: vec![deployment(FIRST, 10), deployment(SECOND, 20)],
@@ -587,7 +596,7 @@ mod tests {
     }
 
     /// The rules that find something in the sound world with this change.
-    fn found(change: impl FnOnce(&mut Facts)) -> Vec<String> {
+    fn amiss(change: impl FnOnce(&mut Facts)) -> Vec<String> {
         let mut facts = sound();
         change(&mut facts);
         let mut rules: Vec<String> = check(&facts)
@@ -629,6 +638,11 @@ mod tests {
             ("I6", |f| {
                 f.foreign.insert("web".to_owned(), vec!["{}".to_owned()]);
             }),
+            ("I6", |f| {
+                let policy =
+                    &mut f.aws["accounts"][MANAGEMENT]["regions"][REGION]["repositories"][0]["policy"];
+                policy["Statement"][1]["Sid"] = json!("Another");
+            }),
             ("I7", |f| f.lanes[0].applied.clear()),
             ("I7", |f| {
                 let policy =
@@ -659,7 +673,7 @@ mod tests {
             }),
         ];
         for (at, (rule, change)) in cases.iter().enumerate() {
-            let found = found(change);
+            let found = amiss(change);
             assert!(
                 found.contains(&(*rule).to_owned()),
                 "case {at}: {found:?} without {rule}"
@@ -672,18 +686,18 @@ mod tests {
 
     #[test]
     fn two_executions_of_one_deployment_are_found() {
-        let found = found(|facts| {
+        let found = amiss(|facts| {
             facts.calls = vec![execution(1, FIRST), execution(2, FIRST), execution(3, SECOND)];
         });
         // In the order of deployments an equal one is no better than an older one.
         assert_eq!(found, ["I3", "I4"]);
-        let found = self::found(|facts| facts.calls[0]["status"] = json!(400));
+        let found = amiss(|facts| facts.calls[0]["status"] = json!(400));
         assert_eq!(found, ["I5"]);
     }
 
     #[test]
     fn a_deployment_without_changes_needs_no_execution() {
-        let found = found(|facts| {
+        let found = amiss(|facts| {
             facts.calls.truncate(1);
             facts.deployments[1].nothing = true;
             stack(facts)["last_executed_change_set"] = json!(change_set(FIRST));
