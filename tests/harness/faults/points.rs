@@ -31,6 +31,8 @@ use super::{Chance, Options, Report, Times};
 const ROUNDS: u32 = 4;
 /// How many cycles a world lives: what is looked at after each grows with what was done in it.
 const WORLD: u32 = 30;
+/// After so many cycles it is said how it goes.
+const SAY: u64 = 25;
 /// How often a world may fail to come up.
 const BROKEN: u32 = 3;
 /// How often a cycle is begun anew in which the process did not get to its point: where two race, it may lose.
@@ -227,6 +229,14 @@ async fn worker(number: usize, name: &str, ledger: &Mutex<Ledger>, options: &Opt
                 let mut book = book();
                 book.done += 1;
                 book.deaths += u64::from(deaths);
+                if book.done % SAY == 0 {
+                    let (done, left) = (book.done, book.left.len());
+                    let (half, most) = (book.times.percentile(50.0), book.times.percentile(100.0));
+                    let (reached, bad) = (book.reached.len(), book.violations.len());
+                    eprintln!(
+                        "{name}: {done} cycles, {left} to go, {reached} points, {bad} violations, ms to converge {half:?} to {most:?}"
+                    );
+                }
                 if deaths > 0 {
                     book.reached.insert(cycle.case.point);
                 }
