@@ -100,6 +100,8 @@ impl Hub {
         let more = [
             ("jobs.lease_seconds", self.lease.to_string()),
             ("jobs.heartbeat_seconds", self.heartbeat.to_string()),
+            // All agents of the benchmark are on this machine.
+            ("agents.connections_per_address", "20000".to_owned()),
         ];
         let config = seed::config(&self.dir, &store, Some([port(0), port(1), port(2), port(3)]), &more)?;
         let running = wiring::start(config, Clock::system()).await?;

@@ -43,6 +43,17 @@ impl Bench {
         let setup = Setup { agents, board, dir: dir.clone() };
         let before = self.before().await?;
         let mut project = Project::start(&seeded, &setup, &options).await?;
+        if self.wants("W5") {
+            let (took, ticks) = project.connecting;
+            let mut row = Row::new("W5", format!("{agents} agents, first, full handshakes"), f64::from(agents), PROJECT, round);
+            row.line = "full".to_owned();
+            row.set("seconds", took.as_secs_f64());
+            row.set("per_second", f64::from(agents) / took.as_secs_f64());
+            row.set("server_us", Used::per(ticks, u64::from(agents)));
+            row.set("failures", project.fleet().failures() as f64);
+            before.mark(&mut row, None);
+            self.push(row);
+        }
         // Heartbeats have to be there, and what connecting has used given back.
         tokio::time::sleep(self.scale.idle / 10).await;
         drop(project.fleet().take_beat_times());
@@ -94,7 +105,8 @@ impl Bench {
             let there = used.wall.as_secs_f64() * cores / machine::tick().as_secs_f64();
             (used.foreign - ticks as f64 / there.max(1.0)).max(0.0)
         };
-        let mut row = Row::new("W5", format!("{agents} agents"), f64::from(agents), PROJECT, round);
+        let mut row = Row::new("W5", format!("{agents} agents, back after kill -9, resumed"), f64::from(agents), PROJECT, round);
+        row.line = "resumed".to_owned();
         row.set("seconds", took.as_secs_f64());
         row.set("start_s", up.as_secs_f64());
         row.set("per_second", f64::from(agents) / took.as_secs_f64());

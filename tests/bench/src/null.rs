@@ -14,7 +14,9 @@ use futures::future::BoxFuture;
 use futures::{FutureExt as _, Stream};
 use hadron_management::clock::Clock;
 use hadron_management::identity::ca::Ca;
-use hadron_management::identity::tls::{self, HandshakeLimits, ServerIdentity, serve_tls};
+use hadron_management::identity::seal::Seal;
+use hadron_management::identity::tickets::Tickets;
+use hadron_management::identity::tls::{self, Agents, Limits, ServerIdentity, serve_tls};
 use hadron_proto::vocab::JobId;
 use hadron_proto::wire;
 use hadron_proto::wire::agent_message::Message as Said;
@@ -55,7 +57,9 @@ impl NullHub {
         let identity = ServerIdentity::new(Arc::clone(&ca), names, clock.now())?;
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
-        let config = tls::job_config(identity)?;
+        let seal = Seal::load_or_create(dir)?;
+        let tickets = Arc::new(Tickets::new(&seal, &ca, clock.clone()));
+        let config = tls::job_config(identity, tickets)?;
         let readers = (0..30).map(|other| Ok(seed::account(900_000 + other)?.to_string()));
         let hub = Self {
             lanes: Arc::new((0..agents).map(|_| Lane::default()).collect()),
@@ -65,14 +69,26 @@ impl NullHub {
             address,
             hub: ca.hub_id().to_string(),
         };
-        let incoming = serve_tls(listener, config, Some(ca.hub_id().clone()), HandshakeLimits::default());
+        let limits = Limits {
+            at_once: 512,
+            connections: 100_000,
+            per_address: 100_000,
+            ..Limits::default()
+        };
+        let demanded = Agents {
+            hub: ca.hub_id().clone(),
+            clock: hub.clock.clone(),
+        };
+        let incoming = serve_tls(listener, config, Some(demanded), limits);
         let service = AgentServiceServer::new(hub.clone());
         tokio::spawn(
             tonic::transport::Server::builder()
-                .http2_keepalive_interval(Some(Duration::from_secs(30)))
-                .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+                .http2_keepalive_interval(Some(Duration::from_secs(15)))
+                .http2_keepalive_timeout(Some(Duration::from_secs(10)))
                 .http2_max_header_list_size(16 * 1024)
-                .max_concurrent_streams(128)
+                .initial_stream_window_size(128 * 1024)
+                .initial_connection_window_size(256 * 1024)
+                .max_concurrent_streams(16)
                 .add_service(service)
                 .serve_with_incoming(incoming),
         );

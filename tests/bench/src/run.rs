@@ -389,8 +389,12 @@ impl Bench {
                 self.machine_limits(round).await?;
             }
         }
-        if self.wants("W7") {
-            self.rendering().await?;
+        if self.wants("W7")
+            && let Err(error) = self.rendering().await
+        {
+            let mut row = Row::new("W7", "", 0.0, PROJECT, 0);
+            row.failed = Some(format!("{error:#}"));
+            self.push(row);
         }
         if self.wants("W9") {
             self.history().await?;
@@ -645,11 +649,18 @@ impl Bench {
             row.set("p50_ms", syncs.p50);
             rows.push(row);
         }
-        let shaken = tokio::task::spawn_blocking(move || limits::handshakes(&seeded, count)).await??;
-        let mut row = Row::new("L", "TLS handshake with client certificates, in memory, full", 0.0, "L4", round);
-        row.set("server_us", shaken.server);
-        row.set("both_us", shaken.both);
-        rows.push(row);
+        for resumed in [false, true] {
+            let seeded = Arc::clone(&seeded);
+            let shaken = tokio::task::spawn_blocking(move || limits::handshakes(&seeded, count, resumed)).await??;
+            let case = format!(
+                "TLS handshake with client certificates, in memory, {}",
+                if resumed { "resumed" } else { "full" }
+            );
+            let mut row = Row::new("L", case, 0.0, "L4", round);
+            row.set("server_us", shaken.server);
+            row.set("both_us", shaken.both);
+            rows.push(row);
+        }
         for (case, pause) in [("64 bytes over loopback, hot", 0), ("64 bytes over loopback, idle", 1)] {
             let pause = Duration::from_millis(pause);
             let p50 = tokio::task::spawn_blocking(move || limits::round_trip(pause, span)).await??;
