@@ -107,6 +107,8 @@ impl Hub {
         let more = [
             ("jobs.lease_seconds", self.lease.to_string()),
             ("jobs.heartbeat_seconds", self.heartbeat.to_string()),
+            // All agents of the benchmark are on this machine.
+            ("agents.connections_per_address", "20000".to_owned()),
         ];
         let config = seed::config(
             &self.dir,

@@ -16,6 +16,8 @@ use hadron_domain::job::{Job, JobInput};
 use hadron_domain::step::Machine as _;
 use hadron_management::clock::Clock;
 use hadron_management::identity::ca::Ca;
+use hadron_management::identity::seal::Seal;
+use hadron_management::identity::tickets::Tickets;
 use hadron_management::identity::tls::{ServerIdentity, job_config};
 use hadron_management::store::jobs::{self, JobRow, JobWork};
 use hadron_management::store::{Db, Sequence, StoreError};
@@ -23,7 +25,7 @@ use hadron_management::wiring;
 use hadron_proto::tls::{ALPN_H2, Trust, pinned_client_config};
 use hadron_proto::vocab::{AccountId, ConnectionId, JobId};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, ServerConnection};
+use rustls::{ClientConnection, HandshakeKind, ServerConnection};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
@@ -47,12 +49,7 @@ pub(crate) struct Syncs {
 /// Writes 4 KiB and syncs, over and over: into blocks that are there already, or at the end of a file that grows.
 pub(crate) fn syncs(dir: &Path, append: bool, span: Duration) -> Result<Syncs> {
     let path = dir.join("limit.bin");
-    let mut file = File::options()
-        .create(true)
-        .truncate(true)
-        .read(true)
-        .write(true)
-        .open(&path)?;
+    let mut file = File::options().create(true).truncate(true).read(true).write(true).open(&path)?;
     let block = [0x5a_u8; BLOCK];
     if !append {
         for _ in 0..FILE / BLOCK as u64 {
@@ -109,41 +106,41 @@ pub(crate) fn round_trip(pause: Duration, span: Duration) -> Result<f64> {
     drop(stream);
     echo.join().map_err(|_| anyhow!("the echo has panicked"))??;
     spans.sort_unstable();
-    Ok(spans
-        .get(spans.len() / 2)
-        .context("not one round trip")?
-        .as_secs_f64()
-        * 1e3)
+    Ok(spans.get(spans.len() / 2).context("not one round trip")?.as_secs_f64() * 1e3)
 }
 
 fn thread_cpu() -> Duration {
     ThreadTime::now().as_duration()
 }
 
-/// L4: CPU of one full handshake with client certificates, in memory, in microseconds: the server's part and both.
+/// L4: CPU of one handshake with client certificates, in memory, in microseconds: the server's part and both.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Handshakes {
     pub(crate) server: f64,
     pub(crate) both: f64,
 }
 
-/// Shakes hands with the settings and certificates of the hub's job listener and its agents.
-pub(crate) fn handshakes(seeded: &Seeded, count: u32) -> Result<Handshakes> {
+/// Shakes hands with the settings and certificates of the hub's job listener and its agents: in full each time, or, with
+/// the settings of one agent that are kept, by the ticket of the time before.
+pub(crate) fn handshakes(seeded: &Seeded, count: u32, resumed: bool) -> Result<Handshakes> {
     let clock = Clock::system();
     let config = seed::config(&seeded.dir, &Store::Sqlite, None, &[])?;
     let ca = Arc::new(Ca::load_or_create(&seeded.dir, config.dev, clock.now())?);
     let trust = Trust::Roots(ca.roots().to_vec());
+    let tickets = Arc::new(Tickets::new(&Seal::load_or_create(&seeded.dir)?, &ca, clock.clone()));
     let identity = ServerIdentity::new(ca, vec!["localhost".to_owned()], clock.now())?;
-    let server = job_config(identity)?;
+    let server = job_config(identity, tickets)?;
     let agent = seeded.agents.first().context("no agent")?;
-    let client = Arc::new(pinned_client_config(
-        trust,
-        None,
-        Some(agent.identity()?),
-        &[ALPN_H2],
-    )?);
-    let (mut of_server, began) = (Duration::ZERO, thread_cpu());
-    for _ in 0..count {
+    let settings = || anyhow::Ok(Arc::new(pinned_client_config(trust.clone(), None, Some(agent.identity()?), &[ALPN_H2])?));
+    let mut client = settings()?;
+    let (mut of_server, mut both) = (Duration::ZERO, Duration::ZERO);
+    for round in 0..=count {
+        if !resumed {
+            // Nothing is remembered: what an agent does that has just been started.
+            client = settings()?;
+        }
+        let began = thread_cpu();
+        let mut spent = Duration::ZERO;
         let name = ServerName::try_from("localhost")?;
         let mut there = ClientConnection::new(Arc::clone(&client), name)?;
         let mut here = ServerConnection::new(Arc::clone(&server))?;
@@ -163,15 +160,33 @@ pub(crate) fn handshakes(seeded: &Seeded, count: u32) -> Result<Handshakes> {
             while here.wants_write() {
                 here.write_tls(&mut answer)?;
             }
-            of_server += thread_cpu().saturating_sub(at);
+            spent += thread_cpu().saturating_sub(at);
             let mut rest = answer.as_slice();
             while !rest.is_empty() {
                 there.read_tls(&mut rest)?;
                 there.process_new_packets()?;
             }
         }
+        // The ticket comes behind the handshake.
+        let mut ticket = Vec::new();
+        while here.wants_write() {
+            here.write_tls(&mut ticket)?;
+        }
+        let mut rest = ticket.as_slice();
+        while !rest.is_empty() {
+            there.read_tls(&mut rest)?;
+            there.process_new_packets()?;
+        }
+        // The first of all is full in any case.
+        if round > 0 {
+            of_server += spent;
+            both += thread_cpu().saturating_sub(began);
+            let kind = here.handshake_kind();
+            if resumed != (kind == Some(HandshakeKind::Resumed)) {
+                bail!("a handshake was {kind:?}");
+            }
+        }
     }
-    let both = thread_cpu().saturating_sub(began);
     Ok(Handshakes {
         server: of_server.as_secs_f64() * 1e6 / f64::from(count),
         both: both.as_secs_f64() * 1e6 / f64::from(count),
@@ -213,9 +228,7 @@ impl Cycle {
         let store = self.postgres.clone().map_or(Store::Sqlite, Store::Postgres);
         let config = seed::config(&self.dir, &store, None, &[])?;
         let db = wiring::open_db(&config, Clock::system()).await?;
-        let readers = (0..30)
-            .map(|other| seed::account(900_000 + other))
-            .collect::<Result<_>>()?;
+        let readers = (0..30).map(|other| seed::account(900_000 + other)).collect::<Result<_>>()?;
         let work = JobWork::SetPullPolicy {
             repository: "bench".parse().map_err(|error| anyhow!("a name: {error}"))?,
             readers,
@@ -238,12 +251,7 @@ impl Cycle {
         }
         tokio::time::sleep(Duration::from_millis(self.millis / 4)).await;
         let own = [std::process::id()];
-        let before = (
-            machine::ticks(&own),
-            done.load(Ordering::Relaxed),
-            db.stats(),
-            Instant::now(),
-        );
+        let before = (machine::ticks(&own), done.load(Ordering::Relaxed), db.stats(), Instant::now());
         tokio::time::sleep(Duration::from_millis(self.millis)).await;
         let (stats, seconds) = (db.stats(), before.3.elapsed().as_secs_f64());
         let cycles = Cycles {
@@ -316,11 +324,7 @@ async fn one(db: &Db, account: AccountId, connection: ConnectionId, work: &JobWo
                 let Some(mut row) = jobs::get(tx, id).await? else {
                     return Ok(());
                 };
-                let input = if ends {
-                    JobInput::Report { fence, now }
-                } else {
-                    JobInput::Started { fence }
-                };
+                let input = if ends { JobInput::Report { fence, now } } else { JobInput::Started { fence } };
                 if let Ok(step) = row.job.step(input) {
                     row.job = step.next;
                     jobs::put(tx, &row).await?;

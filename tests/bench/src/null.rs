@@ -14,7 +14,9 @@ use futures::future::BoxFuture;
 use futures::{FutureExt as _, Stream};
 use hadron_management::clock::Clock;
 use hadron_management::identity::ca::Ca;
-use hadron_management::identity::tls::{self, HandshakeLimits, ServerIdentity, serve_tls};
+use hadron_management::identity::seal::Seal;
+use hadron_management::identity::tickets::Tickets;
+use hadron_management::identity::tls::{self, Agents, Limits, ServerIdentity, serve_tls};
 use hadron_proto::vocab::JobId;
 use hadron_proto::wire;
 use hadron_proto::wire::agent_message::Message as Said;
@@ -55,7 +57,9 @@ impl NullHub {
         let identity = ServerIdentity::new(Arc::clone(&ca), names, clock.now())?;
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
-        let config = tls::job_config(identity)?;
+        let seal = Seal::load_or_create(dir)?;
+        let tickets = Arc::new(Tickets::new(&seal, &ca, clock.clone()));
+        let config = tls::job_config(identity, tickets)?;
         let readers = (0..30).map(|other| Ok(seed::account(900_000 + other)?.to_string()));
         let hub = Self {
             lanes: Arc::new((0..agents).map(|_| Lane::default()).collect()),
@@ -65,19 +69,26 @@ impl NullHub {
             address,
             hub: ca.hub_id().to_string(),
         };
-        let incoming = serve_tls(
-            listener,
-            config,
-            Some(ca.hub_id().clone()),
-            HandshakeLimits::default(),
-        );
+        let limits = Limits {
+            at_once: 512,
+            connections: 100_000,
+            per_address: 100_000,
+            ..Limits::default()
+        };
+        let demanded = Agents {
+            hub: ca.hub_id().clone(),
+            clock: hub.clock.clone(),
+        };
+        let incoming = serve_tls(listener, config, Some(demanded), limits);
         let service = AgentServiceServer::new(hub.clone());
         tokio::spawn(
             tonic::transport::Server::builder()
-                .http2_keepalive_interval(Some(Duration::from_secs(30)))
-                .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+                .http2_keepalive_interval(Some(Duration::from_secs(15)))
+                .http2_keepalive_timeout(Some(Duration::from_secs(10)))
                 .http2_max_header_list_size(16 * 1024)
-                .max_concurrent_streams(128)
+                .initial_stream_window_size(128 * 1024)
+                .initial_connection_window_size(256 * 1024)
+                .max_concurrent_streams(16)
                 .add_service(service)
                 .serve_with_incoming(incoming),
         );
@@ -152,11 +163,7 @@ impl NullHub {
                 () = place.bell.notified(), if credit > 0 => {}
             }
             while credit > 0 {
-                let next = place
-                    .jobs
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .pop_front();
+                let next = place.jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some((job, label)) = next else { break };
                 credit -= 1;
                 out.send(Ok(self.offer(lane, job, label))).await.ok()?;
@@ -193,9 +200,7 @@ type Outgoing = ReceiverStream<Result<wire::HubMessage, Status>>;
 type Chunks = Pin<Box<dyn Stream<Item = Result<wire::ContentChunk, Status>> + Send>>;
 
 fn no<T>() -> Result<Response<T>, Status> {
-    Err(Status::unimplemented(
-        "a hub without a store has nothing but the queue",
-    ))
+    Err(Status::unimplemented("a hub without a store has nothing but the queue"))
 }
 
 #[tonic::async_trait]
@@ -207,10 +212,7 @@ impl AgentService for NullHub {
         &self,
         request: Request<Streaming<wire::AgentMessage>>,
     ) -> Result<Response<Outgoing>, Status> {
-        let identity = request
-            .extensions()
-            .get::<tls::Peer>()
-            .and_then(|peer| peer.identity.clone());
+        let identity = request.extensions().get::<tls::Peer>().and_then(|peer| peer.identity.clone());
         let identity = identity.ok_or_else(|| Status::unauthenticated("no certificate"))?;
         let number: u64 = identity.account.to_string().parse().unwrap_or_default();
         let lane = usize::try_from(number.saturating_sub(500_000_000_000)).unwrap_or(usize::MAX);
@@ -226,7 +228,10 @@ impl AgentService for NullHub {
         Ok(Response::new(wire::ReportResponse {}))
     }
 
-    async fn fetch_content(&self, _: Request<wire::FetchContentRequest>) -> Result<Response<Chunks>, Status> {
+    async fn fetch_content(
+        &self,
+        _: Request<wire::FetchContentRequest>,
+    ) -> Result<Response<Chunks>, Status> {
         no()
     }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use futures::FutureExt as _;
@@ -16,6 +16,7 @@ use crate::board::Job;
 use crate::control::{Asked, Client, Made};
 use crate::fleet::{Fleet, Manner};
 use crate::hub::{Process, Start, Up};
+use crate::machine;
 use crate::seed::{self, Seeded, Store};
 use crate::system::{Setup, System, payload};
 
@@ -31,6 +32,8 @@ pub(crate) struct Project {
     dir: PathBuf,
     store: Store,
     null: bool,
+    /// How long it took until all agents had their sessions, and what CPU the hubs had used by then, in ticks.
+    pub(crate) connecting: (Duration, u64),
 }
 
 /// How the project is started.
@@ -83,12 +86,12 @@ impl Project {
         for up in &ups {
             doors.push(Client::connect(&up.door).await?);
         }
-        let agents = seeded
-            .agents
-            .get(..setup.agents as usize)
-            .context("fewer agents than asked for")?;
+        let agents = seeded.agents.get(..setup.agents as usize).context("fewer agents than asked for")?;
+        let began = Instant::now();
         let fleet = Fleet::start(&ups, agents, &setup.board, Manner::default())?;
         fleet.connected(setup.agents as usize, CONNECT).await?;
+        let pids: Vec<u32> = hubs.iter().map(Process::pid).collect();
+        let connecting = (began.elapsed(), machine::ticks(&pids));
         Ok(Self {
             hubs,
             doors,
@@ -97,6 +100,7 @@ impl Project {
             dir: setup.dir.join("hub-0"),
             store: options.store.clone(),
             null: options.null,
+            connecting,
         })
     }
 
@@ -176,10 +180,7 @@ async fn read(db: &Db) -> Result<Stored, StoreError> {
                 doubled: 0,
             };
             let mut tags = std::collections::HashSet::new();
-            for row in tx
-                .query("SELECT id, label, status FROM job ORDER BY id", &[])
-                .await?
-            {
+            for row in tx.query("SELECT id, label, status FROM job ORDER BY id", &[]).await? {
                 match row.str("status")? {
                     "FINISHED" => {
                         stored.finished.insert(row.get("id")?);
@@ -241,12 +242,6 @@ impl System for Project {
     }
 
     fn stop(self: Arc<Self>) -> BoxFuture<'static, Result<()>> {
-        async move {
-            Arc::into_inner(self)
-                .context("the hub is still in use")?
-                .end()
-                .await
-        }
-        .boxed()
+        async move { Arc::into_inner(self).context("the hub is still in use")?.end().await }.boxed()
     }
 }

@@ -218,7 +218,7 @@ pub(crate) const SPECS: &[Spec] = &[
     },
     Spec {
         id: "W5",
-        title: "Storm (all agents come back after the hub was killed)",
+        title: "Storm (all agents dial at once: first, and after the hub was killed)",
         metrics: &[
             metric("seconds", "s until all have sessions"),
             metric("per_second", "sessions/s"),

@@ -12,6 +12,7 @@ use hadron_management::clock::Clock;
 use hadron_management::config::{self, Config, Origin, Override};
 use hadron_management::identity::ca::{Ca, LeafLife, Serial};
 use hadron_management::identity::csr::AgentKey;
+use hadron_management::identity::seal::Seal;
 use hadron_management::identity::{AgentName, random};
 use hadron_management::store::agents::{self, AgentRow};
 use hadron_management::store::connections::{self, ConnectionKind, ConnectionRow};
@@ -123,6 +124,8 @@ pub(crate) async fn seed(dir: &Path, store: &Store, count: u32) -> Result<Seeded
     let config = config(dir, store, None, &[])?;
     let clock = Clock::system();
     let ca = Ca::load_or_create(dir, config.dev, clock.now())?;
+    // All hubs that are started on copies of this are replicas of one another.
+    Seal::load_or_create(dir)?;
     let db = wiring::open_db(&config, clock.clone()).await?;
     migrate::run(&db).await?;
     let mut made = Vec::new();
