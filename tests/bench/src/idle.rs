@@ -40,12 +40,22 @@ impl Bench {
             project.end().await?;
             alone
         };
-        let setup = Setup { agents, board, dir: dir.clone() };
+        let setup = Setup {
+            agents,
+            board,
+            dir: dir.clone(),
+        };
         let before = self.before().await?;
         let mut project = Project::start(&seeded, &setup, &options).await?;
         if self.wants("W5") {
             let (took, ticks) = project.connecting;
-            let mut row = Row::new("W5", format!("{agents} agents, first, full handshakes"), f64::from(agents), PROJECT, round);
+            let mut row = Row::new(
+                "W5",
+                format!("{agents} agents, first, full handshakes"),
+                f64::from(agents),
+                PROJECT,
+                round,
+            );
             row.line = "full".to_owned();
             row.set("seconds", took.as_secs_f64());
             row.set("per_second", f64::from(agents) / took.as_secs_f64());
@@ -105,13 +115,22 @@ impl Bench {
             let there = used.wall.as_secs_f64() * cores / machine::tick().as_secs_f64();
             (used.foreign - ticks as f64 / there.max(1.0)).max(0.0)
         };
-        let mut row = Row::new("W5", format!("{agents} agents, back after kill -9, resumed"), f64::from(agents), PROJECT, round);
+        let mut row = Row::new(
+            "W5",
+            format!("{agents} agents, back after kill -9, resumed"),
+            f64::from(agents),
+            PROJECT,
+            round,
+        );
         row.line = "resumed".to_owned();
         row.set("seconds", took.as_secs_f64());
         row.set("start_s", up.as_secs_f64());
         row.set("per_second", f64::from(agents) / took.as_secs_f64());
         row.set("server_us", Used::per(ticks, u64::from(agents)));
-        row.set("failures", project.fleet().failures().saturating_sub(failures) as f64);
+        row.set(
+            "failures",
+            project.fleet().failures().saturating_sub(failures) as f64,
+        );
         let used = Used { foreign, ..used };
         before.mark(&mut row, Some(&used));
         Ok(row)
@@ -120,7 +139,13 @@ impl Bench {
     /// Kills the hub in the midst of W1 and looks whether anything acknowledged is lost or done twice.
     pub(crate) async fn crash(&mut self, agents: u32, outstanding: u32) {
         let name = format!("{PROJECT}, killed in mid-run");
-        let mut row = Row::new("W1", crate::run::case(outstanding, agents), f64::from(agents), &name, 0);
+        let mut row = Row::new(
+            "W1",
+            crate::run::case(outstanding, agents),
+            f64::from(agents),
+            &name,
+            0,
+        );
         match crate::crash::run(self, agents, outstanding).await {
             Ok(crashed) => {
                 row.set("jobs", crashed.acknowledged as f64);
@@ -136,7 +161,10 @@ impl Bench {
         let (outstanding, agents) = self.scale.history_load;
         for (finished, open) in self.scale.history.clone() {
             for round in 0..self.scale.rounds.min(3) {
-                eprintln!("history: {finished} finished, {open} open jobs, round {}", round + 1);
+                eprintln!(
+                    "history: {finished} finished, {open} open jobs, round {}",
+                    round + 1
+                );
                 let row = crate::history::one(self, (outstanding, agents), (finished, open), round).await;
                 let row = row.unwrap_or_else(|error| {
                     let case = crate::history::case(finished, open);
@@ -172,7 +200,10 @@ impl Bench {
     }
 
     /// Data of a fleet on PostgreSQL: the CA in a directory, the rows in a database to be copied.
-    pub(crate) async fn seeded_postgres(&mut self, agents: u32) -> Result<(Arc<crate::seed::Seeded>, String)> {
+    pub(crate) async fn seeded_postgres(
+        &mut self,
+        agents: u32,
+    ) -> Result<(Arc<crate::seed::Seeded>, String)> {
         let name = format!("seed_{agents}");
         let cluster = self.cluster().await?;
         let dir = self.dir.join(format!("seed-postgres-{agents}"));

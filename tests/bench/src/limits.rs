@@ -49,7 +49,12 @@ pub(crate) struct Syncs {
 /// Writes 4 KiB and syncs, over and over: into blocks that are there already, or at the end of a file that grows.
 pub(crate) fn syncs(dir: &Path, append: bool, span: Duration) -> Result<Syncs> {
     let path = dir.join("limit.bin");
-    let mut file = File::options().create(true).truncate(true).read(true).write(true).open(&path)?;
+    let mut file = File::options()
+        .create(true)
+        .truncate(true)
+        .read(true)
+        .write(true)
+        .open(&path)?;
     let block = [0x5a_u8; BLOCK];
     if !append {
         for _ in 0..FILE / BLOCK as u64 {
@@ -106,7 +111,11 @@ pub(crate) fn round_trip(pause: Duration, span: Duration) -> Result<f64> {
     drop(stream);
     echo.join().map_err(|_| anyhow!("the echo has panicked"))??;
     spans.sort_unstable();
-    Ok(spans.get(spans.len() / 2).context("not one round trip")?.as_secs_f64() * 1e3)
+    Ok(spans
+        .get(spans.len() / 2)
+        .context("not one round trip")?
+        .as_secs_f64()
+        * 1e3)
 }
 
 fn thread_cpu() -> Duration {
@@ -127,11 +136,22 @@ pub(crate) fn handshakes(seeded: &Seeded, count: u32, resumed: bool) -> Result<H
     let config = seed::config(&seeded.dir, &Store::Sqlite, None, &[])?;
     let ca = Arc::new(Ca::load_or_create(&seeded.dir, config.dev, clock.now())?);
     let trust = Trust::Roots(ca.roots().to_vec());
-    let tickets = Arc::new(Tickets::new(&Seal::load_or_create(&seeded.dir)?, &ca, clock.clone()));
+    let tickets = Arc::new(Tickets::new(
+        &Seal::load_or_create(&seeded.dir)?,
+        &ca,
+        clock.clone(),
+    ));
     let identity = ServerIdentity::new(ca, vec!["localhost".to_owned()], clock.now())?;
     let server = job_config(identity, tickets)?;
     let agent = seeded.agents.first().context("no agent")?;
-    let settings = || anyhow::Ok(Arc::new(pinned_client_config(trust.clone(), None, Some(agent.identity()?), &[ALPN_H2])?));
+    let settings = || {
+        anyhow::Ok(Arc::new(pinned_client_config(
+            trust.clone(),
+            None,
+            Some(agent.identity()?),
+            &[ALPN_H2],
+        )?))
+    };
     let mut client = settings()?;
     let (mut of_server, mut both) = (Duration::ZERO, Duration::ZERO);
     for round in 0..=count {
@@ -228,7 +248,9 @@ impl Cycle {
         let store = self.postgres.clone().map_or(Store::Sqlite, Store::Postgres);
         let config = seed::config(&self.dir, &store, None, &[])?;
         let db = wiring::open_db(&config, Clock::system()).await?;
-        let readers = (0..30).map(|other| seed::account(900_000 + other)).collect::<Result<_>>()?;
+        let readers = (0..30)
+            .map(|other| seed::account(900_000 + other))
+            .collect::<Result<_>>()?;
         let work = JobWork::SetPullPolicy {
             repository: "bench".parse().map_err(|error| anyhow!("a name: {error}"))?,
             readers,
@@ -251,7 +273,12 @@ impl Cycle {
         }
         tokio::time::sleep(Duration::from_millis(self.millis / 4)).await;
         let own = [std::process::id()];
-        let before = (machine::ticks(&own), done.load(Ordering::Relaxed), db.stats(), Instant::now());
+        let before = (
+            machine::ticks(&own),
+            done.load(Ordering::Relaxed),
+            db.stats(),
+            Instant::now(),
+        );
         tokio::time::sleep(Duration::from_millis(self.millis)).await;
         let (stats, seconds) = (db.stats(), before.3.elapsed().as_secs_f64());
         let cycles = Cycles {
@@ -324,7 +351,11 @@ async fn one(db: &Db, account: AccountId, connection: ConnectionId, work: &JobWo
                 let Some(mut row) = jobs::get(tx, id).await? else {
                     return Ok(());
                 };
-                let input = if ends { JobInput::Report { fence, now } } else { JobInput::Started { fence } };
+                let input = if ends {
+                    JobInput::Report { fence, now }
+                } else {
+                    JobInput::Started { fence }
+                };
                 if let Ok(step) = row.job.step(input) {
                     row.job = step.next;
                     jobs::put(tx, &row).await?;

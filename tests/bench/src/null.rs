@@ -163,7 +163,11 @@ impl NullHub {
                 () = place.bell.notified(), if credit > 0 => {}
             }
             while credit > 0 {
-                let next = place.jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let next = place
+                    .jobs
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .pop_front();
                 let Some((job, label)) = next else { break };
                 credit -= 1;
                 out.send(Ok(self.offer(lane, job, label))).await.ok()?;
@@ -200,7 +204,9 @@ type Outgoing = ReceiverStream<Result<wire::HubMessage, Status>>;
 type Chunks = Pin<Box<dyn Stream<Item = Result<wire::ContentChunk, Status>> + Send>>;
 
 fn no<T>() -> Result<Response<T>, Status> {
-    Err(Status::unimplemented("a hub without a store has nothing but the queue"))
+    Err(Status::unimplemented(
+        "a hub without a store has nothing but the queue",
+    ))
 }
 
 #[tonic::async_trait]
@@ -212,7 +218,10 @@ impl AgentService for NullHub {
         &self,
         request: Request<Streaming<wire::AgentMessage>>,
     ) -> Result<Response<Outgoing>, Status> {
-        let identity = request.extensions().get::<tls::Peer>().and_then(|peer| peer.identity.clone());
+        let identity = request
+            .extensions()
+            .get::<tls::Peer>()
+            .and_then(|peer| peer.identity.clone());
         let identity = identity.ok_or_else(|| Status::unauthenticated("no certificate"))?;
         let number: u64 = identity.account.to_string().parse().unwrap_or_default();
         let lane = usize::try_from(number.saturating_sub(500_000_000_000)).unwrap_or(usize::MAX);
@@ -228,10 +237,7 @@ impl AgentService for NullHub {
         Ok(Response::new(wire::ReportResponse {}))
     }
 
-    async fn fetch_content(
-        &self,
-        _: Request<wire::FetchContentRequest>,
-    ) -> Result<Response<Chunks>, Status> {
+    async fn fetch_content(&self, _: Request<wire::FetchContentRequest>) -> Result<Response<Chunks>, Status> {
         no()
     }
 

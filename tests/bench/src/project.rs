@@ -86,7 +86,10 @@ impl Project {
         for up in &ups {
             doors.push(Client::connect(&up.door).await?);
         }
-        let agents = seeded.agents.get(..setup.agents as usize).context("fewer agents than asked for")?;
+        let agents = seeded
+            .agents
+            .get(..setup.agents as usize)
+            .context("fewer agents than asked for")?;
         let began = Instant::now();
         let fleet = Fleet::start(&ups, agents, &setup.board, Manner::default())?;
         fleet.connected(setup.agents as usize, CONNECT).await?;
@@ -180,7 +183,10 @@ async fn read(db: &Db) -> Result<Stored, StoreError> {
                 doubled: 0,
             };
             let mut tags = std::collections::HashSet::new();
-            for row in tx.query("SELECT id, label, status FROM job ORDER BY id", &[]).await? {
+            for row in tx
+                .query("SELECT id, label, status FROM job ORDER BY id", &[])
+                .await?
+            {
                 match row.str("status")? {
                     "FINISHED" => {
                         stored.finished.insert(row.get("id")?);
@@ -242,6 +248,12 @@ impl System for Project {
     }
 
     fn stop(self: Arc<Self>) -> BoxFuture<'static, Result<()>> {
-        async move { Arc::into_inner(self).context("the hub is still in use")?.end().await }.boxed()
+        async move {
+            Arc::into_inner(self)
+                .context("the hub is still in use")?
+                .end()
+                .await
+        }
+        .boxed()
     }
 }

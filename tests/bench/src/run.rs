@@ -150,7 +150,16 @@ impl Scale {
             Self {
                 rounds: 5,
                 sizes: vec![10, 100, 1_000, 10_000],
-                saturated: vec![(1, 16), (16, 16), (256, 10), (256, 100), (256, 256), (256, 1_000), (1_024, 1_000), (256, 10_000)],
+                saturated: vec![
+                    (1, 16),
+                    (16, 16),
+                    (256, 10),
+                    (256, 100),
+                    (256, 256),
+                    (256, 1_000),
+                    (1_024, 1_000),
+                    (256, 10_000),
+                ],
                 warm: seconds(1.0),
                 span: seconds(5.0),
                 low: (20.0, seconds(51.0)),
@@ -211,7 +220,11 @@ impl Scale {
             scale.sizes.clone_from(&flags.sizes);
             scale.low_sizes.clone_from(&flags.sizes);
             scale.idle_sizes.clone_from(&flags.sizes);
-            scale.saturated = flags.sizes.iter().map(|size| (256.min(*size).max(1), *size)).collect();
+            scale.saturated = flags
+                .sizes
+                .iter()
+                .map(|size| (256.min(*size).max(1), *size))
+                .collect();
         }
         scale
     }
@@ -273,12 +286,16 @@ impl Bench {
         for only in &bench.flags.only {
             let known = WORKLOADS.contains(&only.as_str()) || ["W6", "W8"].contains(&only.as_str());
             if !known {
-                bail!("there is no workload {only}; there are {}, and W6 and W8", WORKLOADS.join(", "));
+                bail!(
+                    "there is no workload {only}; there are {}, and W6 and W8",
+                    WORKLOADS.join(", ")
+                );
             }
         }
         bench.all().await?;
         for file in bench.flags.rows.clone() {
-            let text = std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+            let text =
+                std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
             let more: Vec<Row> = serde_json::from_str(&text).with_context(|| file.display().to_string())?;
             bench.rows.extend(more);
         }
@@ -297,7 +314,11 @@ impl Bench {
         run.write(&bench.flags.out, bench.flags.busy)?;
         println!("{}", run.markdown(bench.flags.busy));
         println!("written to {}", bench.flags.out.display());
-        let failed: Vec<&Row> = run.rows.iter().filter(|row| row.failed.is_some() && row.system.starts_with(PROJECT)).collect();
+        let failed: Vec<&Row> = run
+            .rows
+            .iter()
+            .filter(|row| row.failed.is_some() && row.system.starts_with(PROJECT))
+            .collect();
         match failed.first() {
             None => Ok(()),
             Some(row) => bail!(
@@ -323,7 +344,10 @@ impl Bench {
 
     fn say_what_is_missing(&mut self) {
         for (workload, how) in [
-            ("W6", "run by `cargo xtask bench`, which has the emulated AWS and agents"),
+            (
+                "W6",
+                "run by `cargo xtask bench`, which has the emulated AWS and agents",
+            ),
             ("W8", "run by `cargo xtask bench`, which builds the agent"),
         ] {
             if self.wants(workload) && !self.rows.iter().any(|row| row.workload == workload) {
@@ -344,9 +368,18 @@ impl Bench {
         if let Some(why) = &row.failed {
             eprintln!("  {} {}, {}: failed: {why}", row.workload, row.case, row.system);
         } else {
-            let values: Vec<String> =
-                row.values.iter().map(|(key, value)| format!("{key} {}", crate::report::short(*value))).collect();
-            eprintln!("  {} {}, {}: {}", row.workload, row.case, row.system, values.join(", "));
+            let values: Vec<String> = row
+                .values
+                .iter()
+                .map(|(key, value)| format!("{key} {}", crate::report::short(*value)))
+                .collect();
+            eprintln!(
+                "  {} {}, {}: {}",
+                row.workload,
+                row.case,
+                row.system,
+                values.join(", ")
+            );
         }
         self.rows.push(row);
     }
@@ -366,13 +399,24 @@ impl Bench {
         };
         let mut stages: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         if self.wants("W1") {
-            stages.extend(self.scale.saturated.iter().map(|(_, agents)| (*agents, saturated(*agents))));
+            stages.extend(
+                self.scale
+                    .saturated
+                    .iter()
+                    .map(|(_, agents)| (*agents, saturated(*agents))),
+            );
         }
         if self.wants("W2") {
-            self.scale.sizes.iter().for_each(|size| drop(stages.entry(*size).or_default()));
+            self.scale
+                .sizes
+                .iter()
+                .for_each(|size| drop(stages.entry(*size).or_default()));
         }
         if self.wants("W3") {
-            self.scale.low_sizes.iter().for_each(|size| drop(stages.entry(*size).or_default()));
+            self.scale
+                .low_sizes
+                .iter()
+                .for_each(|size| drop(stages.entry(*size).or_default()));
         }
         for (agents, outstanding) in stages {
             for round in 0..self.scale.rounds {
@@ -457,7 +501,9 @@ impl Bench {
             Kind::Redis => Arc::new(Redis::start(setup).await?),
             Kind::Nats => Arc::new(Nats::start(setup, &tools).await?),
             Kind::PostgresPoll => Arc::new(Postgres::start(self.cluster().await?, setup, Mode::Poll).await?),
-            Kind::PostgresNotify => Arc::new(Postgres::start(self.cluster().await?, setup, Mode::Notify).await?),
+            Kind::PostgresNotify => {
+                Arc::new(Postgres::start(self.cluster().await?, setup, Mode::Notify).await?)
+            }
         })
     }
 
@@ -470,7 +516,10 @@ impl Bench {
             }
             // A consumer for each of 10,000 agents takes NATS minutes to make, each synced by itself.
             if kind == Kind::Nats && agents > 1_000 {
-                self.missing("NATS with 10,000 agents", "making a synced consumer for each takes minutes");
+                self.missing(
+                    "NATS with 10,000 agents",
+                    "making a synced consumer for each takes minutes",
+                );
                 continue;
             }
             let dir = self.fresh_dir()?;
@@ -496,7 +545,11 @@ impl Bench {
                 Err(error) => self.push_failed(kind, agents, round, &error),
             }
             std::fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))?;
-            eprintln!("  {} took {:.1} s in all", kind.name(), began.elapsed().as_secs_f64());
+            eprintln!(
+                "  {} took {:.1} s in all",
+                kind.name(),
+                began.elapsed().as_secs_f64()
+            );
         }
         Ok(())
     }
@@ -504,13 +557,22 @@ impl Bench {
     fn push_failed(&mut self, kind: Kind, agents: u32, round: u32, error: &anyhow::Error) {
         // A failed check voids what was measured in this round.
         let why = format!("{error:#}");
-        let of = |row: &&mut Row| row.system == kind.name() && row.round == round && row.size as u32 == agents;
+        let of =
+            |row: &&mut Row| row.system == kind.name() && row.round == round && row.size as u32 == agents;
         for row in self.rows.iter_mut().filter(of) {
             row.failed = Some(why.clone());
             row.values.clear();
         }
-        let workload = ["W1", "W2", "W3"].into_iter().find(|workload| self.wants(workload));
-        let mut row = Row::new(workload.unwrap_or("W1"), format!("{agents} agents"), f64::from(agents), kind.name(), round);
+        let workload = ["W1", "W2", "W3"]
+            .into_iter()
+            .find(|workload| self.wants(workload));
+        let mut row = Row::new(
+            workload.unwrap_or("W1"),
+            format!("{agents} agents"),
+            f64::from(agents),
+            kind.name(),
+            round,
+        );
         row.limit = kind == Kind::Transport;
         row.failed = Some(why);
         self.push(row);
@@ -531,9 +593,16 @@ impl Bench {
         if self.wants("W3") && self.scale.low_sizes.contains(&agents) {
             let before = self.before().await?;
             let (rate, span) = self.scale.low;
-            let mut load = load::open(Arc::clone(system), Arc::clone(&setup.board), agents, rate, span).await?;
+            let mut load =
+                load::open(Arc::clone(system), Arc::clone(&setup.board), agents, rate, span).await?;
             submitted += load.submitted;
-            let mut row = Row::new("W3", format!("{rate:.0} jobs/s, {agents} agents"), size, name, round);
+            let mut row = Row::new(
+                "W3",
+                format!("{rate:.0} jobs/s, {agents} agents"),
+                size,
+                name,
+                round,
+            );
             row.limit = false;
             latencies(&mut row, &mut load);
             row.set("server_us", Used::per(load.used.server_ticks, load.jobs));
@@ -595,7 +664,15 @@ impl Bench {
         for waiting in waiting {
             let before = self.before().await?;
             let dir = self.fresh_dir()?;
-            let cycles = limits::cycles(&seeded, &dir.join("hub"), &Store::Sqlite, agents, waiting, self.scale.span).await?;
+            let cycles = limits::cycles(
+                &seeded,
+                &dir.join("hub"),
+                &Store::Sqlite,
+                agents,
+                waiting,
+                self.scale.span,
+            )
+            .await?;
             std::fs::remove_dir_all(&dir)?;
             let rate = cycles.jobs as f64 / cycles.seconds;
             if outstanding.contains(&waiting) {
@@ -623,10 +700,17 @@ impl Bench {
             let before = self.before().await?;
             let span = self.scale.span.min(Duration::from_secs(1)) / 2;
             let append = limits::syncs(&self.dir, true, span)?;
-            let idle = tokio::task::spawn_blocking(move || limits::round_trip(Duration::from_millis(1), span)).await??;
+            let idle =
+                tokio::task::spawn_blocking(move || limits::round_trip(Duration::from_millis(1), span))
+                    .await??;
             let rate = self.scale.low.0;
-            let mut row =
-                Row::new("W3", format!("{rate:.0} jobs/s, {agents} agents"), f64::from(agents), "limit: append + loopback", round);
+            let mut row = Row::new(
+                "W3",
+                format!("{rate:.0} jobs/s, {agents} agents"),
+                f64::from(agents),
+                "limit: append + loopback",
+                round,
+            );
             row.limit = true;
             row.set("dispatch_p50_ms", append.p50 + idle);
             before.note(&mut row, None);
@@ -637,12 +721,21 @@ impl Bench {
 
     /// L1, L4, L5 for the table of limits.
     async fn machine_limits(&mut self, round: u32) -> Result<()> {
-        let span = if self.flags.smoke { Duration::from_millis(30) } else { self.scale.span.min(Duration::from_secs(2)) };
-        let seeded = self.seeded(self.scale.sizes.first().copied().unwrap_or(10)).await?;
+        let span = if self.flags.smoke {
+            Duration::from_millis(30)
+        } else {
+            self.scale.span.min(Duration::from_secs(2))
+        };
+        let seeded = self
+            .seeded(self.scale.sizes.first().copied().unwrap_or(10))
+            .await?;
         let count = if self.flags.smoke { 20 } else { 2_000 };
         let before = self.before().await?;
         let mut rows = Vec::new();
-        for (case, append) in [("fdatasync of 4 KiB, overwriting", false), ("fdatasync of 4 KiB, appending", true)] {
+        for (case, append) in [
+            ("fdatasync of 4 KiB, overwriting", false),
+            ("fdatasync of 4 KiB, appending", true),
+        ] {
             let syncs = limits::syncs(&self.dir, append, span)?;
             let mut row = Row::new("L", case, 0.0, "L1", round);
             row.set("rate", syncs.rate);
@@ -651,7 +744,8 @@ impl Bench {
         }
         for resumed in [false, true] {
             let seeded = Arc::clone(&seeded);
-            let shaken = tokio::task::spawn_blocking(move || limits::handshakes(&seeded, count, resumed)).await??;
+            let shaken =
+                tokio::task::spawn_blocking(move || limits::handshakes(&seeded, count, resumed)).await??;
             let case = format!(
                 "TLS handshake with client certificates, in memory, {}",
                 if resumed { "resumed" } else { "full" }
@@ -661,7 +755,10 @@ impl Bench {
             row.set("both_us", shaken.both);
             rows.push(row);
         }
-        for (case, pause) in [("64 bytes over loopback, hot", 0), ("64 bytes over loopback, idle", 1)] {
+        for (case, pause) in [
+            ("64 bytes over loopback, hot", 0),
+            ("64 bytes over loopback, idle", 1),
+        ] {
             let pause = Duration::from_millis(pause);
             let p50 = tokio::task::spawn_blocking(move || limits::round_trip(pause, span)).await??;
             let mut row = Row::new("L", case, 0.0, "L5", round);
@@ -720,15 +817,27 @@ impl Before {
 /// Which rounds count: known only at the end, since the best disk of the run is.
 fn judge(rows: &mut [Row]) {
     let syncs = rows.iter().filter_map(|row| row.before.get("sync_ms")).copied();
-    let best = syncs.filter(|ms| *ms > 0.0).reduce(f64::min).unwrap_or(f64::INFINITY);
+    let best = syncs
+        .filter(|ms| *ms > 0.0)
+        .reduce(f64::min)
+        .unwrap_or(f64::INFINITY);
     for row in rows.iter_mut().filter(|row| row.void.is_none()) {
         let of = |key: &str| row.before.get(key).copied().unwrap_or_default();
         row.void = if of("pressure") > PRESSURE {
-            Some(format!("{:.0} % of the time somebody waited for a processor before", of("pressure") * 100.0))
+            Some(format!(
+                "{:.0} % of the time somebody waited for a processor before",
+                of("pressure") * 100.0
+            ))
         } else if of("foreign") > FOREIGN {
-            Some(format!("others used {:.0} % of the machine", of("foreign") * 100.0))
+            Some(format!(
+                "others used {:.0} % of the machine",
+                of("foreign") * 100.0
+            ))
         } else if of("sync_ms") > best * SLOWER {
-            Some(format!("a sync took {:.2} ms before, {best:.2} at best", of("sync_ms")))
+            Some(format!(
+                "a sync took {:.2} ms before, {best:.2} at best",
+                of("sync_ms")
+            ))
         } else {
             None
         };
@@ -754,7 +863,13 @@ mod tests {
             row.before.insert(key.to_owned(), value);
             row
         };
-        let mut rows = vec![row("pressure", 0.1), row("pressure", 0.3), row("foreign", 0.2), row("sync_ms", 0.5), row("sync_ms", 0.15)];
+        let mut rows = vec![
+            row("pressure", 0.1),
+            row("pressure", 0.3),
+            row("foreign", 0.2),
+            row("sync_ms", 0.5),
+            row("sync_ms", 0.15),
+        ];
         judge(&mut rows);
         let void: Vec<bool> = rows.iter().map(|row| row.void.is_some()).collect();
         assert_eq!(void, [false, true, true, true, false]);

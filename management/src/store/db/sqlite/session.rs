@@ -354,7 +354,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let session = Session::open_writer(&dir.path().join("a.db"), &SqliteOptions::default()).unwrap();
         session
-            .script("CREATE TABLE job (id TEXT, at INTEGER) STRICT; CREATE INDEX job_at ON job (at); ANALYZE;")
+            .script(
+                "CREATE TABLE job (id TEXT, at INTEGER) STRICT; CREATE INDEX job_at ON job (at); ANALYZE;",
+            )
             .unwrap();
         let sql = "SELECT id FROM job WHERE at <= ?1 AND ?2 LIKE '%,' || id || ',%' ORDER BY at";
         let mut statement = session.conn.prepare(sql).unwrap();
