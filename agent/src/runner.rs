@@ -175,6 +175,7 @@ impl<W: Worker> Runner<W> {
             return Taken::Ignored;
         };
         let job = convert::job(offer);
+        hadron_proto::fault::point("C11");
         if let Ok(job) = &job
             && let Err(error) = shared.journal.accept(job)
         {
@@ -324,7 +325,8 @@ impl<W: Worker> Shared<W> {
             | Work::RevokeStack(_)
             | Work::SetPullPolicy(_)
             | Work::PutEvents(_)
-            | Work::FetchBundle(_) => None,
+            | Work::FetchBundle(_)
+            | Work::InspectStack(_) => None,
         };
         let (hub, post) = JobHub::new(
             self.link.clone(),
@@ -406,10 +408,12 @@ impl<W: Worker> Shared<W> {
 
     async fn report(&self, token: Token, outcome: Outcome) {
         let report = convert::report(token, outcome);
+        hadron_proto::fault::point("C29");
         if let Err(error) = self.journal.ended(token, &report) {
             // Who takes the job after a crash now finds out again what is true; nothing is lost but time.
             error!(%error, "Cannot write the outcome to the journal; it is kept in memory until the hub has it");
         }
+        hadron_proto::fault::point("C30");
         self.deliver(token, report).await;
     }
 
@@ -430,7 +434,9 @@ impl<W: Worker> Shared<W> {
                 error!(%reason, "The hub refuses even the report that the job failed")
             }
         }
+        hadron_proto::fault::point("C31");
         self.forget(token);
+        hadron_proto::fault::point("C34");
         self.held.release(token);
     }
 
@@ -461,6 +467,7 @@ const fn name(outcome: &Outcome) -> &'static str {
         Outcome::PullPolicySet { .. } => "pull_policy_set",
         Outcome::EventsPut { .. } => "events_put",
         Outcome::BundleFetched { .. } => "bundle_fetched",
+        Outcome::Inspected(_) => "inspected",
         Outcome::Failed(_) => "failed",
     }
 }

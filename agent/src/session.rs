@@ -12,6 +12,7 @@
 //! * **A lease that came with an offer is counted from the last heartbeat that was answered before the offer came**:
 //!   that heartbeat was certainly sent before the hub granted the lease.
 
+mod backlog;
 mod backoff;
 mod dial;
 mod held;
@@ -65,7 +66,7 @@ pub struct Session<D, W> {
 enum Closed {
     /// Nothing is left to do and the agent drains.
     Drained,
-    /// The hub asks to come again, within this time.
+    /// The hub asks to come again: after this time.
     GoAway(Duration),
     /// There is a new certificate to come with.
     Renewed,
@@ -144,7 +145,8 @@ impl<D: Dial, W: Worker> Session<D, W> {
             let wait = match closed {
                 Closed::Drained => return,
                 Closed::Renewed => Duration::ZERO,
-                Closed::GoAway(within) => backoff::part_of(within),
+                // A random part of the time that the hub gave, chosen when it said so.
+                Closed::GoAway(wait) => wait,
                 Closed::Broken(reason) => {
                     let wait = backoff.wait();
                     let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
@@ -259,6 +261,7 @@ impl<D: Dial, W: Worker> Session<D, W> {
         handovers: Vec<(Token, String)>,
         until: Instant,
     ) {
+        hadron_proto::fault::point("C70");
         let resumed: Vec<Token> = welcome
             .resumed
             .iter()
@@ -384,6 +387,7 @@ impl<D: Dial, W: Worker> Session<D, W> {
         let lease = if lease.is_zero() { stream.lease } else { lease };
         match self.runner.offer(offer, held::stop_at(stream.proven, lease)) {
             Taken::Started(token) => {
+                hadron_proto::fault::point("C12");
                 stream.say(Say::Started(wire::Started {
                     token: Some(wire_token(token)),
                 }))?;
@@ -422,6 +426,7 @@ impl<D: Dial, W: Worker> Session<D, W> {
             .partition(|(proof, ..)| *proof <= reply.sequence);
         stream.handing = rest;
         for (_, token, _) in heard {
+            hadron_proto::fault::point("C71");
             self.forget(token);
         }
     }

@@ -16,6 +16,16 @@ pub struct Clock(Source);
 enum Source {
     System,
     Manual(Arc<Manual>),
+    #[cfg(any(test, feature = "testing"))]
+    Simulated(Arc<Simulated>),
+}
+
+#[cfg(any(test, feature = "testing"))]
+struct Simulated {
+    began: tokio::time::Instant,
+    /// What it showed then, in microseconds; moving it makes the clock wrong.
+    at: AtomicI64,
+    ids: AtomicU64,
 }
 
 struct Manual {
@@ -40,12 +50,28 @@ impl Clock {
         })))
     }
 
+    /// A clock that goes with tokio's, which simulations pause, and shows `at` now. Its ids come from a counter that
+    /// begins at `first_id`: clocks of one simulation begin so far apart that their ids differ.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn simulated(at: Timestamp, first_id: u32) -> Self {
+        Self(Source::Simulated(Arc::new(Simulated {
+            began: tokio::time::Instant::now(),
+            at: AtomicI64::new(at.as_micros()),
+            ids: AtomicU64::new(u64::from(first_id)),
+        })))
+    }
+
     /// The present time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => system_now(),
             Source::Manual(manual) => Timestamp::from_micros(manual.micros.load(Ordering::SeqCst)),
+            #[cfg(any(test, feature = "testing"))]
+            Source::Simulated(clock) => {
+                Timestamp::from_micros(clock.at.load(Ordering::SeqCst)).plus(clock.began.elapsed())
+            }
         }
     }
 
@@ -56,6 +82,8 @@ impl Clock {
         let random = match &self.0 {
             Source::System => rand::random(),
             Source::Manual(manual) => counted(manual.ids.fetch_add(1, Ordering::SeqCst)),
+            #[cfg(any(test, feature = "testing"))]
+            Source::Simulated(clock) => counted(clock.ids.fetch_add(1, Ordering::SeqCst)),
         };
         Id::from_parts(millis, random)
     }
@@ -78,6 +106,11 @@ impl Clock {
                 panic!("the system clock cannot be set: give the code under test Clock::manual")
             }
             Source::Manual(manual) => manual.micros.store(to.as_micros(), Ordering::SeqCst),
+            #[cfg(any(test, feature = "testing"))]
+            Source::Simulated(clock) => {
+                let gone = i64::try_from(clock.began.elapsed().as_micros()).unwrap_or(i64::MAX);
+                clock.at.store(to.as_micros() - gone, Ordering::SeqCst);
+            }
         }
     }
 }
@@ -87,6 +120,8 @@ impl fmt::Debug for Clock {
         match &self.0 {
             Source::System => f.write_str("Clock(system)"),
             Source::Manual(_) => write!(f, "Clock(manual, {})", self.now()),
+            #[cfg(any(test, feature = "testing"))]
+            Source::Simulated(_) => write!(f, "Clock(simulated, {})", self.now()),
         }
     }
 }

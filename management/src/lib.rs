@@ -5,8 +5,8 @@
 //!   has drifted and on what transactions left to be done.
 //! * [`store`]: the only module with SQL. The rules themselves are in the crate `hadron-domain`.
 //! * [`identity`]: the certificate authority, proofs by STS, TLS.
-//! * [`wiring`] builds everything once; [`config`], [`args`], [`telemetry`], [`shutdown`], [`admin`] are the process
-//!   around it. [`clock`] is the only one that knows the time.
+//! * [`wiring`] builds everything once; [`config`], [`args`], [`telemetry`], [`limits`], [`shutdown`], [`admin`] are the process
+//!   around it. [`clock`] is the only one that knows the time. [`high_water`] notices that the database was restored.
 //!
 //! Start reading at [`app`].
 
@@ -16,7 +16,11 @@ pub mod app;
 pub mod args;
 pub mod clock;
 pub mod config;
+#[cfg(any(test, feature = "testing"))]
+pub mod fleet;
+pub mod high_water;
 pub mod identity;
+pub mod limits;
 pub mod reconcile;
 pub mod shutdown;
 pub mod store;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use hadron_management::args::{Cli, Task};
 use hadron_management::config::{self, Invalid};
-use hadron_management::{admin, shutdown, telemetry, wiring};
+use hadron_management::{admin, limits, shutdown, telemetry, wiring};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -27,9 +27,15 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     telemetry::start(cli.log_format, &cli.log).map_err(anyhow::Error::from_boxed)?;
     hadron_proto::fault::arm_from_environment().map_err(anyhow::Error::msg)?;
     match cli.command {
-        Task::Serve(source) => wiring::serve(source.load()?, shutdown::on_signal()?).await?,
+        Task::Serve(source) => {
+            let config = source.load()?;
+            limits::raise_files(config.agent_connections);
+            wiring::serve(config, shutdown::on_signal()?).await?;
+        }
         Task::Migrate(source) => wiring::migrate(&source.load()?).await?,
         Task::CheckConfig(source) => print!("{}", source.load()?),
+        Task::Backup(backup) => admin::backup(backup).await?,
+        Task::Recover(recover) => admin::recover(recover).await?,
         Task::Admin(task) => admin::run(task).await?,
         Task::Version => println!("hadron-hub {}", env!("CARGO_PKG_VERSION")),
     }

@@ -1,7 +1,7 @@
 //! Faults on purpose: named points at which a process dies or stalls, and bugs that the fault harness must find.
 //!
 //! A program calls [`point`] where a crash would be most unwelcome, and asks [`bug`] where a mistake would be most
-//! dangerous. Without the feature `faults` both are empty and the names are in no binary; `cargo xtask faults --release`
+//! dangerous. Without the feature `faults` both are empty and the names are in no binary; `cargo xtask faults --release-check`
 //! looks for them. With it nothing happens either until [`arm`] has been told, by `HADRON_FAULTS`, what shall go wrong:
 //!
 //! ```text
@@ -11,6 +11,12 @@
 //! HADRON_FAULTS=bug=no-fence,C23=kill
 //! HADRON_FAULTS_LOG=/tmp/reached    a line for each point that is reached, written before anything else happens
 //! ```
+//!
+//! [`POINTS`] lists all points.
+
+mod points;
+
+pub use points::{POINTS, Process};
 
 /// A mistake that can be switched on, to see that the harness finds it. Each breaks one rule that everything rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,7 +89,7 @@ mod armed {
     use std::sync::{Mutex, PoisonError, RwLock};
     use std::time::Duration;
 
-    use super::Bug;
+    use super::{Bug, POINTS};
 
     #[derive(Clone, Copy, Debug)]
     enum Action {
@@ -143,6 +149,13 @@ mod armed {
         let wrong =
             || format!("'{text}' is no fault: POINT=kill[@N], POINT=stall:MILLISECONDS[@N] or bug=NAME");
         let (point, what) = text.split_once('=').ok_or_else(wrong)?;
+        if !POINTS.iter().any(|(name, ..)| *name == point) {
+            let all: Vec<String> = POINTS
+                .iter()
+                .map(|(name, process, meaning)| format!("{name} ({process:?}: {meaning})"))
+                .collect();
+            return Err(format!("no point is called '{point}': {}", all.join(", ")));
+        }
         let (what, left) = what.split_once('@').unwrap_or((what, "1"));
         let left = left.parse().ok().filter(|left| *left > 0).ok_or_else(wrong)?;
         let action = match what.split_once(':') {
@@ -256,6 +269,7 @@ mod armed {
                 ("C23=kill", true),
                 ("C23=kill@2,C24=stall:5,bug=no-fence", true),
                 ("C23", false),
+                ("C99=kill", false),
                 ("C23=kill@0", false),
                 ("C23=hop", false),
                 ("C23=stall:long", false),

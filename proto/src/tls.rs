@@ -11,17 +11,19 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, HandshakeKind, OtherError, RootCertStore,
+    SignatureScheme,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -293,8 +295,14 @@ impl ServerCertVerifier for HubVerifier {
     }
 }
 
-/// The TLS settings of a client of a hub: TLS 1.3 only, no resumption, the hub's CA and, where it is known, the hub's id
-/// checked.
+/// Servers whose sessions an agent keeps: those of one hub, which have one name.
+const KEPT_SESSIONS: usize = 4;
+
+/// The TLS settings of a client of a hub: TLS 1.3 only, the hub's CA and, where it is known, the hub's id checked.
+///
+/// A client with a certificate may come back by resuming the session that it had, for as long as these very settings are
+/// used: a new certificate or another trust makes new ones, which remember nothing. The chain is not checked again then,
+/// but who does not hold the keys of a session in which it was checked cannot answer. Others are checked every time.
 ///
 /// # Errors
 /// When the client certificate and its key cannot be used.
@@ -313,13 +321,15 @@ pub fn pinned_client_config(
             hub,
             algorithms,
         }));
-    let mut config = match client {
-        Some(ClientIdentity { chain, key }) => builder.with_client_auth_cert(chain, key)?,
-        None => builder.with_no_client_auth(),
+    let (mut config, resumption) = match client {
+        Some(ClientIdentity { chain, key }) => (
+            builder.with_client_auth_cert(chain, key)?,
+            Resumption::in_memory_sessions(KEPT_SESSIONS),
+        ),
+        None => (builder.with_no_client_auth(), Resumption::disabled()),
     };
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    // A resumed session would skip the check of the chain.
-    config.resumption = rustls::client::Resumption::disabled();
+    config.resumption = resumption;
     Ok(config)
 }
 
@@ -328,6 +338,7 @@ pub fn pinned_client_config(
 pub struct HubConnector {
     config: Arc<ClientConfig>,
     seen: Arc<OnceLock<HubId>>,
+    resumed: Arc<AtomicU64>,
 }
 
 impl HubConnector {
@@ -337,7 +348,14 @@ impl HubConnector {
         Self {
             config: Arc::new(config),
             seen: Arc::new(OnceLock::new()),
+            resumed: Arc::default(),
         }
+    }
+
+    /// How many connections of this connector and its clones have resumed an earlier session.
+    #[must_use]
+    pub fn resumed(&self) -> u64 {
+        self.resumed.load(Ordering::Relaxed)
     }
 
     /// The hub that answered, known from its certificate, once a connection stands. All clones share it, and a later
@@ -369,7 +387,7 @@ impl HubConnector {
         let stream = TcpStream::connect((host.as_str(), port)).await?;
         // Without it each small message waits for the acknowledgement of the one before, about 40 ms.
         stream.set_nodelay(true)?;
-        let stream = tokio_rustls::TlsConnector::from(self.config)
+        let stream = tokio_rustls::TlsConnector::from(Arc::clone(&self.config))
             .connect(name, stream)
             .await?;
         let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
@@ -381,6 +399,9 @@ impl HubConnector {
                 found,
                 expected: first.clone(),
             }));
+        }
+        if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) {
+            self.resumed.fetch_add(1, Ordering::Relaxed);
         }
         Ok(TokioIo::new(stream))
     }

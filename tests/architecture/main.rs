@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
+use hadron_proto::fault::{POINTS, Process};
 
 /// The repository.
 fn root() -> PathBuf {
@@ -43,6 +44,16 @@ fn packages_use_only_what_the_arrows_allow() {
         ),
         ("hadron-cli", &["hadron-proto", "hadron-templates"]),
         ("hadron-agent", &["hadron-proto"]),
+        // It puts jobs into the hub's store and is the agents.
+        (
+            "hadron-bench",
+            &[
+                "hadron-proto",
+                "hadron-domain",
+                "hadron-management",
+                "hadron-templates",
+            ],
+        ),
     ]);
     let packages = dependencies();
     for (package, allowed) in &arrows {
@@ -240,6 +251,73 @@ fn sql_is_written_in_the_store_only() {
             assert!(
                 !line.contains("rusqlite") && !line.contains("tokio_postgres"),
                 "management/src/{name}:{number}: {line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn points_of_failure_are_listed_and_each_is_somewhere() {
+    let mut called = BTreeMap::<String, BTreeSet<Process>>::new();
+    for (dir, process) in [("management/src", Process::Hub), ("agent/src", Process::Agent)] {
+        for (name, lines) in sources(dir) {
+            for (number, line) in lines {
+                for rest in line.split("fault::point(").skip(1) {
+                    let point = rest.strip_prefix('"').and_then(|rest| rest.split('"').next());
+                    let point = point.unwrap_or_else(|| {
+                        panic!("{dir}/{name}:{number} names no point, such as \"C01\": {line}")
+                    });
+                    called.entry(point.to_owned()).or_default().insert(process);
+                }
+            }
+        }
+    }
+    let mut listed = BTreeMap::<String, BTreeSet<Process>>::new();
+    for (name, process, meaning) in POINTS {
+        assert!(!meaning.is_empty(), "{name} has no meaning");
+        let new = listed
+            .insert((*name).to_owned(), BTreeSet::from([*process]))
+            .is_none();
+        assert!(new, "{name} is listed twice");
+    }
+    assert_eq!(
+        called, listed,
+        "calls of fault::point, and proto/src/fault/points.rs"
+    );
+}
+
+/// Programs that are released are built with the default features of their packages. None of them, and nothing that they
+/// build with, may switch the points on. What a release holds in the end `cargo xtask faults --release-check` looks at.
+#[test]
+fn no_release_has_points_of_failure() {
+    let metadata = MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .other_options(["--offline".to_owned()])
+        .no_deps()
+        .exec()
+        .unwrap();
+    let switches = |feature: &str| feature == "faults" || feature.ends_with("/faults");
+    for package in metadata.packages {
+        let mut on = vec!["default".to_owned()];
+        let mut seen = BTreeSet::new();
+        while let Some(feature) = on.pop() {
+            assert!(
+                !switches(&feature),
+                "{}'s default features switch {feature} on",
+                package.name
+            );
+            if seen.insert(feature.clone()) {
+                on.extend(package.features.get(&feature).into_iter().flatten().cloned());
+            }
+        }
+        for dependency in &package.dependencies {
+            let faulty = dependency.name.starts_with("hadron-")
+                && dependency.features.iter().any(|feature| switches(feature));
+            assert!(
+                !faulty || dependency.kind == DependencyKind::Development,
+                "{} builds with the faults of {}",
+                package.name,
+                dependency.name
             );
         }
     }

@@ -1,9 +1,11 @@
 //! The commands of Hadron's developers, behind `cargo xtask`: what the two commands of README and CI run, under one name.
 
 mod xtask {
+    pub(super) mod bench;
     pub(super) mod demo;
     pub(super) mod develop;
     pub(super) mod faults;
+    pub(super) mod fleet;
     pub(super) mod proton;
 }
 
@@ -23,12 +25,16 @@ struct Cli {
 enum Task {
     /// Perform the main job on an emulated AWS with three accounts and show it happening
     Demo(xtask::demo::Demo),
+    /// Measure Hadron, its physical limits and its peers side by side, and write a report with plots
+    Bench(xtask::bench::Bench),
     /// Run all tests
     Test(xtask::develop::Test),
     /// Break everything on purpose, many times over, and see that nothing is lost or done twice
     Faults(xtask::faults::Faults),
     /// Measure which lines of the rules and of the templates crate their tests reach
     Coverage(xtask::develop::Coverage),
+    /// Connect many light agents to one hub and measure what they cost
+    Fleet(xtask::fleet::Measure),
     /// Ask a hub for whatever the Proton API's model allows, by chance
     ProtonFuzz(xtask::proton::Fuzz),
     /// Measure the Proton API's latency over many services and deployments
@@ -43,9 +49,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.task {
         Task::Demo(demo) => demo.run(),
+        Task::Bench(bench) => bench.run(),
         Task::Test(test) => test.run(),
         Task::Faults(faults) => faults.run(),
         Task::Coverage(coverage) => coverage.run(),
+        Task::Fleet(fleet) => fleet.run(),
         Task::ProtonFuzz(fuzz) => fuzz.run(),
         Task::ProtonBench(bench) => bench.run(),
         Task::ProtonTable => xtask::proton::table(),

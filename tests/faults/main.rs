@@ -23,20 +23,47 @@ async fn short(name: &str) {
 
 /// A test for each campaign, named like it.
 macro_rules! short {
-    ($($test:ident: $name:literal,)*) => {
+    ($($(#[$when:meta])? $test:ident: $name:literal,)*) => {
         $(
+            $(#[$when])?
             #[tokio::test(flavor = "multi_thread")]
             async fn $test() {
                 short($name).await;
             }
         )*
 
-        const TESTED: &[&str] = &[$($name),*];
+        const TESTED: &[&str] = &[$($(#[$when])? $name),*];
     };
 }
 
 short! {
     chance: "chance",
+    agent_kills: "agent-kills",
+    hub_kills: "hub-kills",
+    both_kills: "both-kills",
+    replicas: "replicas",
+    rolling_restart: "rolling-restart",
+    stale_agents: "stale-agents",
+    postgres: "postgres",
+    network: "network",
+    aws: "aws",
+    grant_kills: "grant-kills",
+    points: "points",
+    double_crash: "double-crash",
+    disk_loss: "disk-loss",
+    models: "models",
+    #[cfg(feature = "simulation")]
+    simulation: "simulation",
+    #[cfg(feature = "simulation")]
+    seeded_bugs: "seeded-bugs",
+}
+
+/// Without them the campaigns would kill nobody; and what a release is searched for is there to be found.
+#[test]
+fn the_programs_of_the_tests_can_fail_on_purpose() {
+    for program in ["hadron-hub", "hadron-agent"] {
+        faults::release::armed(&hadron_tests::paths::binary(program).unwrap()).unwrap();
+    }
 }
 
 #[test]

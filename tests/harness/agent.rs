@@ -106,7 +106,7 @@ component = ["arn:aws:iam::{account}:role/{COMPONENTS}"]
             pin = hub.ca_pin,
         );
         std::fs::write(folder.join("agent.toml"), text).context("agent.toml")?;
-        let process = spawn(&folder, credentials)?;
+        let process = spawn(&folder, credentials, &Variables::new())?;
         Ok(Self {
             process,
             account: account.to_owned(),
@@ -137,18 +137,26 @@ component = ["arn:aws:iam::{account}:role/{COMPONENTS}"]
     /// # Errors
     /// When it cannot be started.
     pub fn twin(&self) -> Result<Self> {
+        self.twin_as(&self.credentials)
+    }
+
+    /// The same with other credentials of the account's agent role, by which AWS can tell the two apart.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn twin_as(&self, credentials: &Variables) -> Result<Self> {
         let folder = self.folder.with_file_name(format!("agent-{}-twin", self.account));
         std::fs::create_dir_all(&folder).context("a folder for the second agent")?;
         let text = std::fs::read_to_string(self.folder.join("agent.toml")).context("agent.toml")?;
         let (own, other) = (self.folder.display().to_string(), folder.display().to_string());
         std::fs::write(folder.join("agent.toml"), text.replace(&own, &other))
             .context("agent.toml of the second agent")?;
-        let process = spawn(&folder, &self.credentials)?;
+        let process = spawn(&folder, credentials, &Variables::new())?;
         Ok(Self {
             process,
             account: self.account.clone(),
             folder,
-            credentials: self.credentials.clone(),
+            credentials: credentials.clone(),
         })
     }
 
@@ -188,13 +196,21 @@ component = ["arn:aws:iam::{account}:role/{COMPONENTS}"]
     /// # Errors
     /// When it cannot be started.
     pub fn restart(&mut self) -> Result<()> {
+        self.restart_with(&Variables::new())
+    }
+
+    /// The same with more variables in its environment.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn restart_with(&mut self, more: &Variables) -> Result<()> {
         self.process.kill()?;
-        self.process = spawn(&self.folder, &self.credentials)?;
+        self.process = spawn(&self.folder, &self.credentials, more)?;
         Ok(())
     }
 }
 
-fn spawn(folder: &Path, credentials: &Variables) -> Result<Process> {
+fn spawn(folder: &Path, credentials: &Variables, more: &Variables) -> Result<Process> {
     let mut command = Command::new(paths::binary("hadron-agent")?);
     command
         .args(["run", "--log-format", "json", "--config"])
@@ -202,6 +218,7 @@ fn spawn(folder: &Path, credentials: &Variables) -> Result<Process> {
         .env_clear()
         .env("PATH", crate::emulator::path())
         .env("HOME", folder)
-        .envs(credentials);
+        .envs(credentials)
+        .envs(more);
     Process::start("hadron-agent", &mut command, &folder.join("agent.log"))
 }

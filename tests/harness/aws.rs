@@ -103,11 +103,19 @@ fn trust(account: &str) -> String {
 /// # Errors
 /// When STS refuses.
 pub async fn assume(emulator: &str, account: &str, role: &str) -> Result<Variables> {
+    assume_as(emulator, account, role, "harness").await
+}
+
+/// The same under a session name of one's own, which stands in the caller's ARN.
+///
+/// # Errors
+/// When STS refuses.
+pub async fn assume_as(emulator: &str, account: &str, role: &str, session: &str) -> Result<Variables> {
     let sts = aws_sdk_sts::Client::new(&root(emulator, account).await);
     let assumed = sts
         .assume_role()
         .role_arn(format!("arn:aws:iam::{account}:role/{role}"))
-        .role_session_name("harness")
+        .role_session_name(session)
         .duration_seconds(43_200)
         .send()
         .await

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
+use crate::aws::Variables;
 use crate::process::{Process, free_port};
 use crate::{MANAGEMENT, REGION, paths, wait};
 
@@ -32,6 +33,7 @@ pub struct Ready {
 /// A running hub.
 #[derive(Debug)]
 pub struct Hub {
+    binary: PathBuf,
     process: Process,
     folder: PathBuf,
     ready: Ready,
@@ -43,10 +45,37 @@ impl Hub {
     /// # Errors
     /// When it does not come up.
     pub async fn start(folder: &Path, emulator: &str, more: &str) -> Result<Self> {
+        Self::start_in(&paths::binary("hadron-hub")?, &folder.join("hub"), emulator, more).await
+    }
+
+    /// The same with another binary than the one of this build.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start_binary(binary: &Path, folder: &Path, emulator: &str, more: &str) -> Result<Self> {
+        Self::start_in(binary, &folder.join("hub"), emulator, more).await
+    }
+
+    /// Starts another hub beside this one, called `name`, with the same CA and sealing key. `more` has to name the database
+    /// that both share.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn replica(&self, name: &str, emulator: &str, more: &str) -> Result<Self> {
+        let folder = self.folder.with_file_name(name);
+        std::fs::create_dir_all(&folder).context("a folder for another hub")?;
+        for file in ["ca.pem", "seal.key"] {
+            // Keeps the permissions.
+            std::fs::copy(self.folder.join(file), folder.join(file)).with_context(|| file.to_owned())?;
+        }
+        Self::start_in(&self.binary, &folder, emulator, more).await
+    }
+
+    async fn start_in(binary: &Path, folder: &Path, emulator: &str, more: &str) -> Result<Self> {
         // A port that was free may be somebody else's a moment later: other worlds start at the same time.
         let mut tries = 0;
         loop {
-            match Self::start_once(folder, emulator, more).await {
+            match Self::start_once(binary, folder, emulator, more).await {
                 Err(error) if tries < 3 && format!("{error:#}").contains("Address already in use") => {
                     tries += 1
                 }
@@ -55,8 +84,29 @@ impl Hub {
         }
     }
 
-    async fn start_once(folder: &Path, emulator: &str, more: &str) -> Result<Self> {
-        let folder = folder.join("hub");
+    async fn start_once(binary: &Path, folder: &Path, emulator: &str, more: &str) -> Result<Self> {
+        let mut hub = Self::launch_binary(binary, folder, emulator, more, &Variables::new())?;
+        hub.wait_ready().await?;
+        Ok(hub)
+    }
+
+    /// Writes a configuration into `folder` and starts a hub with it and with these variables in its environment, without
+    /// waiting for it: see [`Hub::ready_or_ended`].
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn launch(folder: &Path, emulator: &str, more: &str, variables: &Variables) -> Result<Self> {
+        Self::launch_binary(&paths::binary("hadron-hub")?, folder, emulator, more, variables)
+    }
+
+    fn launch_binary(
+        binary: &Path,
+        folder: &Path,
+        emulator: &str,
+        more: &str,
+        variables: &Variables,
+    ) -> Result<Self> {
+        let folder = folder.to_owned();
         std::fs::create_dir_all(&folder).context("a folder for the hub")?;
         let (enrol, jobs, api, admin) = (free_port()?, free_port()?, free_port()?, free_port()?);
         let text = format!(
@@ -86,14 +136,25 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
             data = folder.display(),
         );
         std::fs::write(folder.join("hub.toml"), text).context("hub.toml")?;
-        let process = spawn(&folder, None)?;
-        let mut hub = Self {
+        let process = spawn(binary, &folder, None, variables)?;
+        Ok(Self {
+            binary: binary.to_owned(),
             process,
             ready: Ready::none(),
             folder,
-        };
-        hub.wait_ready().await?;
-        Ok(hub)
+        })
+    }
+
+    /// Waits until it is ready (true) or has ended.
+    ///
+    /// # Errors
+    /// When neither comes about.
+    pub async fn ready_or_ended(&mut self) -> Result<bool> {
+        match self.wait_ready().await {
+            Ok(()) => Ok(true),
+            Err(_) if self.process.ended()?.is_some() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn wait_ready(&mut self) -> Result<()> {
@@ -148,8 +209,36 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
         self.process.kill()?;
         let _ = std::fs::remove_file(self.folder.join("ready.json"));
         between()?;
-        self.process = spawn(&self.folder, log)?;
+        self.process = spawn(&self.binary, &self.folder, log, &Variables::new())?;
         self.wait_ready().await
+    }
+
+    /// Runs another command of the hub's program with its configuration: whether it did it, and what it said.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn command(&self, arguments: &[&str]) -> Result<(bool, String)> {
+        let output = Command::new(&self.binary)
+            .args(arguments)
+            .arg("--config")
+            .arg(self.folder.join("hub.toml"))
+            .output()
+            .with_context(|| format!("hadron-hub {}", arguments.join(" ")))?;
+        Ok((
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        ))
+    }
+
+    /// Starts it again with these variables in its environment, without waiting for it: see [`Hub::ready_or_ended`].
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn relaunch(&mut self, variables: &Variables) -> Result<()> {
+        self.process.kill()?;
+        let _ = std::fs::remove_file(self.folder.join("ready.json"));
+        self.process = spawn(&self.binary, &self.folder, None, variables)?;
+        Ok(())
     }
 
     /// Mints an access key by the hub's own command: its id and its secret.
@@ -270,8 +359,8 @@ impl Ready {
     }
 }
 
-fn spawn(folder: &Path, log: Option<&str>) -> Result<Process> {
-    let mut command = Command::new(paths::binary("hadron-hub")?);
+fn spawn(binary: &Path, folder: &Path, log: Option<&str>, variables: &Variables) -> Result<Process> {
+    let mut command = Command::new(binary);
     if let Some(filter) = log {
         command.args(["--log", filter]);
     }
@@ -279,6 +368,7 @@ fn spawn(folder: &Path, log: Option<&str>) -> Result<Process> {
         .args(["serve", "--log-format", "json", "--config"])
         .arg(folder.join("hub.toml"))
         .env_clear()
-        .env("PATH", crate::emulator::path());
+        .env("PATH", crate::emulator::path())
+        .envs(variables);
     Process::start("hadron-hub", &mut command, &folder.join("hub.log"))
 }

@@ -1,5 +1,11 @@
 //! What must be true after every scenario, whatever was killed in it: the hub as its CLI shows it, the emulated AWS as it
 //! is, and its log of calls are compared with each other.
+//!
+//! [`hold`] asks as people do, through the CLI, and is for scenarios. [`rules::check`] reads the store itself and takes
+//! many deployments in its stride; it is for the fault harness, and has a number for each promise.
+
+pub mod facts;
+pub mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

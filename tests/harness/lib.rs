@@ -6,17 +6,26 @@
 
 pub mod agent;
 pub mod aws;
+pub mod balancer;
 pub mod cli;
 pub mod clients;
+pub mod cluster;
 pub mod coverage;
 pub mod emulator;
 pub mod faults;
+pub mod fleet;
 pub mod hub;
 pub mod invariants;
+pub mod models;
 pub mod paths;
+pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod scenario;
 pub mod shell;
+#[cfg(feature = "simulation")]
+pub mod simulation;
+pub mod store;
 pub mod wait;
 pub mod world;
 

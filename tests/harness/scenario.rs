@@ -33,9 +33,9 @@ impl World {
     /// # Errors
     /// When the hub cannot be reached.
     pub async fn door(&self) -> Result<Channel> {
-        let ca = std::fs::read(&self.hub.ready().ca_file).context("the hub's CA")?;
+        let ca = std::fs::read(&self.front().ca_file).context("the hub's CA")?;
         let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
-        let endpoint = Channel::from_shared(self.hub.ready().api.clone()).context("the hub's address")?;
+        let endpoint = Channel::from_shared(self.front().api.clone()).context("the hub's address")?;
         endpoint
             .tls_config(tls)
             .context("TLS")?

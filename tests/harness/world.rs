@@ -9,9 +9,12 @@ use serde_json::Value;
 
 use crate::agent::{self, Agent};
 use crate::aws::{self, Variables};
+use crate::balancer::Balancer;
 use crate::cli::Cli;
+use crate::cluster::{self, Cluster, Links, Setup};
 use crate::emulator::{Emulator, Options};
-use crate::hub::Hub;
+use crate::hub::{Hub, Ready};
+use crate::postgres::Postgres;
 use crate::{MANAGEMENT, paths, wait};
 
 /// How long a deployment may take in the emulated AWS.
@@ -22,12 +25,24 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct World {
     /// The emulated AWS.
     pub emulator: Emulator,
-    /// The hub.
+    /// The hub, or the first of several.
     pub hub: Hub,
+    /// The others.
+    pub replicas: Vec<Hub>,
     /// Agents by account.
     pub agents: BTreeMap<String, Agent>,
     /// An administrator, by their IAM role in the management account.
     pub admin: Cli,
+    /// Proxies in its links.
+    pub links: Links,
+    /// The database server, when the hubs do not use SQLite.
+    pub postgres: Option<Postgres>,
+    /// Balancers before the hubs: of the API, of enrolment, of jobs.
+    pub balancers: Vec<Balancer>,
+    /// Where people and agents find the hub.
+    front: Ready,
+    /// Where agents find AWS.
+    aws: String,
     folder: Folder,
 }
 
@@ -51,11 +66,24 @@ impl World {
     /// # Errors
     /// When something does not come up.
     pub async fn with(options: Options, hub: &str) -> Result<Self> {
+        Self::of(&Setup {
+            emulator: options,
+            hub: hub.to_owned(),
+            ..Setup::default()
+        })
+        .await
+    }
+
+    /// The same, made of other things.
+    ///
+    /// # Errors
+    /// When something does not come up.
+    pub async fn of(setup: &Setup) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("hadron-")
             .tempdir()
             .context("a folder for the world")?;
-        Self::inside(Folder::Temporary(folder), options, hub).await
+        Self::inside(Folder::Temporary(folder), setup).await
     }
 
     /// The same in a folder that stays.
@@ -64,10 +92,14 @@ impl World {
     /// When something does not come up.
     pub async fn kept(folder: &Path, options: Options) -> Result<Self> {
         std::fs::create_dir_all(folder).context("a folder for the world")?;
-        Self::inside(Folder::Kept(folder.to_owned()), options, "").await
+        let setup = Setup {
+            emulator: options,
+            ..Setup::default()
+        };
+        Self::inside(Folder::Kept(folder.to_owned()), &setup).await
     }
 
-    async fn inside(folder: Folder, options: Options, more: &str) -> Result<Self> {
+    async fn inside(folder: Folder, setup: &Setup) -> Result<Self> {
         // Twice is fine: another world of this process may have been first.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         crate::emulator::install()?;
@@ -75,21 +107,46 @@ impl World {
             Folder::Temporary(folder) => folder.path().to_owned(),
             Folder::Kept(folder) => folder.clone(),
         };
-        let emulator = Emulator::start(&path, options).await?;
+        let emulator = Emulator::start(&path, setup.emulator).await?;
         for role in ["platform-admin", "developer", "auditor"] {
             aws::make_role(emulator.url(), MANAGEMENT, role).await?;
         }
-        let hub = Hub::start(&path, emulator.url(), more).await?;
-        let admin = somebody(&path, emulator.url(), &hub, MANAGEMENT, "platform-admin").await?;
+        let Cluster {
+            hubs,
+            postgres,
+            links,
+            balancers,
+            front,
+            aws,
+        } = cluster::raise(&path, emulator.url(), setup).await?;
+        let admin = somebody(&path, emulator.url(), &front, MANAGEMENT, "platform-admin").await?;
+        let mut hubs = hubs.into_iter();
         let mut world = Self {
             emulator,
-            hub,
+            hub: hubs.next().context("a world has a hub")?,
+            replicas: hubs.collect(),
             agents: BTreeMap::new(),
             admin,
+            links,
+            postgres,
+            balancers,
+            front,
+            aws,
             folder,
         };
         world.start_agent(MANAGEMENT, "").await?;
         Ok(world)
+    }
+
+    /// Where people and agents find the hub: its own addresses, or those of what stands before it.
+    #[must_use]
+    pub const fn front(&self) -> &Ready {
+        &self.front
+    }
+
+    /// All hubs.
+    pub fn hubs(&mut self) -> impl Iterator<Item = &mut Hub> {
+        std::iter::once(&mut self.hub).chain(&mut self.replicas)
     }
 
     /// The world's folder.
@@ -108,14 +165,7 @@ impl World {
     pub async fn start_agent(&mut self, account: &str, limits: &str) -> Result<()> {
         let credentials = agent::roles(self.emulator.url(), account).await?;
         let folder = self.folder().to_owned();
-        let agent = Agent::start(
-            &folder,
-            account,
-            self.hub.ready(),
-            self.emulator.url(),
-            &credentials,
-            limits,
-        )?;
+        let agent = Agent::start(&folder, account, &self.front, &self.aws, &credentials, limits)?;
         self.agents.insert(account.to_owned(), agent);
         Ok(())
     }
@@ -134,7 +184,7 @@ impl World {
     /// When the role cannot be made or assumed.
     pub async fn somebody(&self, account: &str, role: &str) -> Result<Cli> {
         aws::make_role(self.emulator.url(), account, role).await?;
-        somebody(self.folder(), self.emulator.url(), &self.hub, account, role).await
+        somebody(self.folder(), self.emulator.url(), &self.front, account, role).await
     }
 
     /// The owner of an environment account.
@@ -230,20 +280,30 @@ impl World {
     #[must_use]
     pub fn logs(&self) -> String {
         let mut text = String::new();
-        for file in [
-            "hub/hub.log",
-            "emulator.log",
-            "agent-111111111111/agent.log",
-            "agent-222222222222/agent.log",
-            "agent-333333333333/agent.log",
-        ] {
-            if let Ok(log) = std::fs::read_to_string(self.folder().join(file)) {
+        for file in self.log_files() {
+            if let Ok(log) = std::fs::read_to_string(&file) {
                 let tail: Vec<&str> = log.lines().rev().take(60).collect();
-                text.push_str(&format!("---- {file}\n"));
+                let name = file.strip_prefix(self.folder()).unwrap_or(&file).display();
+                text.push_str(&format!("---- {name}\n"));
                 text.extend(tail.into_iter().rev().map(|line| format!("{line}\n")));
             }
         }
         text
+    }
+
+    /// The logs of all processes, by name.
+    #[must_use]
+    pub fn log_files(&self) -> Vec<PathBuf> {
+        let inside = |folder: &Path| -> Vec<PathBuf> {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).collect()
+        };
+        let mut files = inside(self.folder());
+        let folders: Vec<PathBuf> = files.iter().filter(|path| path.is_dir()).cloned().collect();
+        files.extend(folders.iter().flat_map(|folder| inside(folder)));
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+        files.sort();
+        files
     }
 }
 
@@ -255,13 +315,10 @@ impl Drop for World {
     }
 }
 
-async fn somebody(folder: &Path, emulator: &str, hub: &Hub, account: &str, role: &str) -> Result<Cli> {
+async fn somebody(folder: &Path, emulator: &str, front: &Ready, account: &str, role: &str) -> Result<Cli> {
     let mut variables: Variables = aws::assume(emulator, account, role).await?;
-    variables.insert("HADRON_HUB".to_owned(), hub.ready().api.clone());
-    variables.insert(
-        "HADRON_HUB_CA".to_owned(),
-        hub.ready().ca_file.display().to_string(),
-    );
+    variables.insert("HADRON_HUB".to_owned(), front.api.clone());
+    variables.insert("HADRON_HUB_CA".to_owned(), front.ca_file.display().to_string());
     Ok(Cli::new(
         &folder.join(format!("home-{account}-{role}")),
         variables,

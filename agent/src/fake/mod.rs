@@ -186,6 +186,12 @@ impl FakeAws {
         self.state().stacks.executed.clone()
     }
 
+    /// Every deletion that was begun, in order: which stack, and the token.
+    #[must_use]
+    pub fn deleted(&self) -> Vec<(StackArn, String)> {
+        self.state().stacks.deleted.clone()
+    }
+
     /// Tokens of cancelled updates and continued rollbacks, each with the number of executions before it.
     #[must_use]
     pub fn taken_back(&self) -> Vec<(usize, String)> {

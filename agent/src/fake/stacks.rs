@@ -113,6 +113,8 @@ pub(super) struct Stacks {
     pub(super) lag: u32,
     pub(super) event_lag: u32,
     pub(super) executed: Vec<Executed>,
+    /// Deletions that were begun: which stack, and the token.
+    pub(super) deleted: Vec<(StackArn, String)>,
     /// Tokens of cancellations and continued rollbacks, and how many executions there were before.
     pub(super) taken_back: Vec<(usize, String)>,
 }
@@ -126,6 +128,7 @@ impl Default for Stacks {
             lag: 0,
             event_lag: 0,
             executed: Vec::new(),
+            deleted: Vec::new(),
             taken_back: Vec::new(),
         }
     }

@@ -22,10 +22,10 @@ impl Backoff {
         }
     }
 
-    /// For connections to the hub.
+    /// For connections to the hub: a random part of one second at first, of half a minute when it stays away.
     #[must_use]
     pub const fn reconnect() -> Self {
-        Self::new(Duration::from_millis(250), Duration::from_secs(30))
+        Self::new(Duration::from_secs(1), Duration::from_secs(30))
     }
 
     /// It worked: begin with the shortest bound next time.
@@ -59,10 +59,10 @@ mod tests {
     #[test]
     fn bounds_double_up_to_the_most_and_start_over() {
         let mut backoff = Backoff::reconnect();
-        let bounds: Vec<u128> = (0..9).map(|_| backoff.bound().as_millis()).collect();
-        assert_eq!(bounds, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+        let bounds: Vec<u128> = (0..7).map(|_| backoff.bound().as_millis()).collect();
+        assert_eq!(bounds, [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
         backoff.reset();
-        assert_eq!(backoff.bound().as_millis(), 250);
+        assert_eq!(backoff.bound().as_millis(), 1000);
         for _ in 0..100 {
             assert!(backoff.wait() <= Duration::from_secs(30));
         }

@@ -1,8 +1,9 @@
 //! Opening a connection to the hub's job listener.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use hadron_proto::tls::{HubConnector, TlsError};
 use tonic::transport::Channel;
 
 use crate::identity::{self, Certificate, Identity};
@@ -33,33 +34,65 @@ pub trait Dial: Send + Sync + 'static {
 pub struct HubDial {
     identity: Identity,
     jobs: String,
-    /// The certificate of the last connection.
-    used: Mutex<Arc<Certificate>>,
+    used: Mutex<Used>,
+}
+
+/// What the last connection was opened with.
+#[derive(Debug)]
+struct Used {
+    certificate: Arc<Certificate>,
+    /// Remembers the TLS session of this certificate, for the next connection; made when first needed.
+    connector: Option<HubConnector>,
 }
 
 impl HubDial {
     /// To the job listener at `https://host:port`.
     #[must_use]
     pub fn new(identity: Identity, jobs: String) -> Self {
-        let used = Mutex::new(identity.current());
+        let used = Mutex::new(Used {
+            certificate: identity.current(),
+            connector: None,
+        });
         Self { identity, jobs, used }
     }
 
+    fn lock(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().expect("nothing panics while it holds this")
+    }
+
     fn used(&self) -> Arc<Certificate> {
-        Arc::clone(&self.used.lock().expect("nothing panics while it holds this"))
+        Arc::clone(&self.lock().certificate)
+    }
+
+    /// The connector for the certificate of now. With another certificate nothing of the sessions before is kept: they
+    /// would come back as the old one.
+    fn connector(&self) -> Result<HubConnector, TlsError> {
+        let certificate = self.identity.current();
+        let mut used = self.lock();
+        if !Arc::ptr_eq(&used.certificate, &certificate) {
+            *used = Used {
+                certificate,
+                connector: None,
+            };
+        }
+        if let Some(connector) = &used.connector {
+            return Ok(connector.clone());
+        }
+        let made = identity::connector(&used.certificate)?;
+        used.connector = Some(made.clone());
+        Ok(made)
     }
 }
 
 impl Dial for HubDial {
     async fn dial(&self) -> Result<Channel, DialError> {
-        let certificate = self.identity.current();
-        *self.used.lock().expect("nothing panics while it holds this") = Arc::clone(&certificate);
-        identity::connect(&certificate, &self.jobs)
-            .await
-            .map_err(|cause| DialError {
-                to: self.jobs.clone(),
-                cause: Box::new(cause),
-            })
+        let failed = |cause: Box<dyn std::error::Error + Send + Sync>| DialError {
+            to: self.jobs.clone(),
+            cause,
+        };
+        let connector = self.connector().map_err(|error| failed(Box::new(error)))?;
+        let connected = connector.connect(&self.jobs).await;
+        connected.map_err(|error| failed(Box::new(error)))
     }
 
     async fn renewed(&self) {

@@ -8,11 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use hadron_proto::vocab::Digest;
 use hadron_proto::wire;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
-use tracing::{debug, warn};
+use tracing::debug;
 
+use super::backlog::{Backlog, Teller, backlog};
 use super::backoff::Backoff;
 use super::held::{Held, Lease, Over};
 use crate::convert;
@@ -24,9 +25,6 @@ pub type Client = wire::agent_service_client::AgentServiceClient<Channel>;
 
 /// How long one try of a call may take.
 const TRY: Duration = Duration::from_secs(10);
-
-/// Batches of events that may wait for the hub; more are dropped, since they tell and decide nothing.
-const EVENTS: usize = 256;
 
 /// Chunks above this are a fault of the hub (the protocol says 64 KiB).
 const CHUNK: usize = 1 << 20;
@@ -155,7 +153,7 @@ pub struct JobHub {
     lease: Lease,
     policy: Policy,
     announced: Option<Announced>,
-    events: mpsc::Sender<Vec<StackEvent>>,
+    events: Arc<Teller>,
     /// Why the local policy forbade what the job was about to do.
     forbidden: Arc<OnceLock<Failure>>,
 }
@@ -165,7 +163,7 @@ pub struct JobHub {
 pub struct EventPost {
     link: Link,
     lease: Lease,
-    events: mpsc::Receiver<Vec<StackEvent>>,
+    events: Backlog,
 }
 
 impl JobHub {
@@ -178,7 +176,7 @@ impl JobHub {
         policy: Policy,
         announced: Option<Announced>,
     ) -> (Self, EventPost) {
-        let (sender, events) = mpsc::channel(EVENTS);
+        let (teller, events) = backlog();
         let post = EventPost {
             link: link.clone(),
             lease: lease.clone(),
@@ -191,7 +189,7 @@ impl JobHub {
                 lease,
                 policy,
                 announced,
-                events: sender,
+                events: teller,
                 forbidden: Arc::default(),
             },
             post,
@@ -295,12 +293,8 @@ impl Hub for JobHub {
     }
 
     async fn events(&self, _token: Token, events: Vec<StackEvent>) {
-        let count = events.len();
-        if count > 0 && self.events.try_send(events).is_err() {
-            warn!(
-                counter.events_dropped = count,
-                "Dropped stack events: the hub does not take them fast enough"
-            );
+        if !events.is_empty() {
+            self.events.tell(events);
         }
     }
 }
@@ -352,23 +346,17 @@ impl EventPost {
     pub async fn run(mut self) {
         let lease = self.lease.clone();
         let send = async {
-            while let Some(mut batch) = self.events.recv().await {
-                // What came meanwhile goes along.
-                while let Ok(more) = self.events.try_recv() {
-                    batch.extend(more);
-                }
-                // The hub takes a bounded number of events in one call.
-                for part in batch.chunks(EVENTS_A_CALL) {
-                    let request = convert::events(self.lease.token(), part.to_vec());
-                    let call = |mut client: Client| {
-                        let request = request.clone();
-                        async move { client.post_events(request).await }
-                    };
-                    if let Err(status) = self.link.call("PostEvents", call).await {
-                        debug!(code = ?status.code(), message = status.message(), "The hub refuses stack events");
-                        if status.code() == Code::Aborted {
-                            return;
-                        }
+            // What came meanwhile goes along, as much as the hub takes in one call.
+            while let Some(batch) = self.events.take(EVENTS_A_CALL).await {
+                let request = convert::events(self.lease.token(), batch);
+                let call = |mut client: Client| {
+                    let request = request.clone();
+                    async move { client.post_events(request).await }
+                };
+                if let Err(status) = self.link.call("PostEvents", call).await {
+                    debug!(code = ?status.code(), message = status.message(), "The hub refuses stack events");
+                    if status.code() == Code::Aborted {
+                        return;
                     }
                 }
             }

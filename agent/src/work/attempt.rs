@@ -276,6 +276,7 @@ impl<'a, A: Account, H: Hub, J: StepLog> Attempt<'a, A, H, J> {
         if why == Stopped::Draining {
             return;
         }
+        hadron_proto::fault::point("C58");
         for tries in 0..TAKE_BACK {
             match self.stacks().delete_change_set(&stack, &change_set).await {
                 Err(error) if error.kind.is_passing() => {
@@ -308,6 +309,7 @@ impl<'a, A: Account, H: Hub, J: StepLog> Attempt<'a, A, H, J> {
 
     /// The stack is what was asked for.
     pub(super) async fn applied(&self, stack: Stack, no_changes: bool) -> Result<Outcome, Halt> {
+        hadron_proto::fault::point("C33");
         let resources = self.ask(|| self.stacks().resources(&stack.arn)).await?;
         let resources = resources
             .map_err(|error| failed("cannot list the stack's resources", &error, FailureKind::Other))

@@ -101,8 +101,14 @@ pub(super) async fn make<A: Account, H: Hub, J: StepLog>(
     };
     // Before the call: its answer may be lost.
     at.prepared(&new.stack, &name);
-    let id = match at.act(&step, || at.stacks().create_change_set(&new)).await? {
+    hadron_proto::fault::point("C22");
+    let create = || {
+        hadron_proto::fault::point("C23");
+        at.stacks().create_change_set(&new)
+    };
+    let id = match at.act(&step, create).await? {
         Ok(made) => {
+            hadron_proto::fault::point("C24");
             at.met(&made.stack, "");
             made.arn
         }

@@ -38,7 +38,10 @@ pub(super) async fn run<A: Account, H: Hub, J: StepLog>(
             known = seen.stack.as_ref().map(|stack| stack.arn.clone()).or(known);
         }
         seen = match (action, seen.stack) {
-            (Action::Gone, _) | (_, None) => return Ok(Outcome::Gone { stack: known }),
+            (Action::Gone, _) | (_, None) => {
+                hadron_proto::fault::point("C53");
+                return Ok(Outcome::Gone { stack: known });
+            }
             (Action::Delete, Some(stack)) => {
                 remove(at, &mut watch, stack, Some(&role), &work.retain_resources).await?
             }
@@ -79,8 +82,12 @@ pub(super) async fn condemn<A: Account, H: Hub, J: StepLog>(
     let step = Step::AuthoriseDelete {
         stack: stack.to_string(),
     };
+    hadron_proto::fault::point("C50");
     match at.authorise(&step, Act::Delete { stack: stack.clone() }).await? {
-        Verdict::Granted => Ok(()),
+        Verdict::Granted => {
+            hadron_proto::fault::point("C51");
+            Ok(())
+        }
         Verdict::Refused(why) => {
             tracing::info!(%why, "The hub refuses the deletion");
             Err(Halt::Stopped(Stopped::Fenced))
@@ -126,8 +133,12 @@ pub(super) async fn delete<A: Account, H: Hub, J: StepLog>(
     };
     tracing::info!(stack.name = stack.arn.name(), stack.status = %stack.status, "Deleting the stack");
     for _ in 0..REQUESTS {
-        match at.act(&step, || at.stacks().delete_stack(&deletion)).await? {
-            Ok(()) => {}
+        let delete = || {
+            hadron_proto::fault::point("C54");
+            at.stacks().delete_stack(&deletion)
+        };
+        match at.act(&step, delete).await? {
+            Ok(()) => hadron_proto::fault::point("C52"),
             Err(error) if error.kind == Kind::NotFound => {}
             Err(error) if error.kind.is_passing() => {}
             // Something else runs on it: look, and ask again.

@@ -37,7 +37,9 @@ pub(super) async fn run<A: Account, H: Hub, J: StepLog>(
     };
     let (digest, bytes) = (Digest::of(&content), content.len() as u64);
     at.stop.check()?;
+    hadron_proto::fault::point("C68");
     at.hub.put_content(at.job.token, content).await?;
+    hadron_proto::fault::point("C69");
     Ok(Outcome::BundleFetched { digest, bytes })
 }
 

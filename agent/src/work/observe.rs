@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use hadron_proto::fault::{Bug, bug};
 use hadron_proto::vocab::StackArn;
 use tokio::time::Instant;
 
@@ -95,6 +96,7 @@ impl<'a> Watch<'a> {
             // One look may take long by itself; that is no patience.
             let patient = looks < LOOKS || began.elapsed() <= at.settings.settle;
             if !patient || !(self.is_stale(at, &seen) || self.disagrees(at, &seen)) {
+                hadron_proto::fault::point("C21");
                 return Ok(seen);
             }
             at.wait(wait).await?;
@@ -158,11 +160,13 @@ impl<'a> Watch<'a> {
         self.seen(at, stack).await
     }
 
-    async fn look<A: Account, H: Hub, J: StepLog>(
+    /// Deletes what could still change a stack, then describes it.
+    pub(super) async fn look<A: Account, H: Hub, J: StepLog>(
         &mut self,
         at: &Attempt<'_, A, H, J>,
         stack: &str,
     ) -> Result<Option<Stack>, Halt> {
+        hadron_proto::fault::point("C20");
         self.purge(at, stack).await?;
         match at.ask(|| at.stacks().describe(stack)).await? {
             Ok(found) => Ok(Some(found)),
@@ -200,6 +204,7 @@ impl<'a> Watch<'a> {
             let left: Vec<_> = lines
                 .iter()
                 .filter(|line| is_ours(&line.name) && change_set::is_live(line))
+                .filter(|_| !bug(Bug::NoRevokeOnTakeover))
                 .collect();
             let Some(line) = left.first() else { return Ok(()) };
             if began.elapsed() > at.settings.settle.saturating_mul(10) {
@@ -211,7 +216,10 @@ impl<'a> Watch<'a> {
                     change_set: line.arn.clone(),
                 };
                 match at
-                    .act(&step, || at.stacks().delete_change_set(stack, &line.arn))
+                    .act(&step, || {
+                        hadron_proto::fault::point("C57");
+                        at.stacks().delete_change_set(stack, &line.arn)
+                    })
                     .await?
                 {
                     Ok(()) => {}
@@ -313,6 +321,7 @@ impl<'a> Watch<'a> {
         let mut wait = at.settings.poll.first;
         loop {
             at.wait(wait).await?;
+            hadron_proto::fault::point("C32");
             wait = at.settings.poll.after(wait);
             let found = match at.ask(|| at.stacks().describe(stack.as_str())).await? {
                 Ok(found) => Some(found),

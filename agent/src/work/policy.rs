@@ -13,6 +13,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use hadron_proto::fault::{Bug, bug};
 use hadron_proto::vocab::{AccountId, Digest, Partition, Region, RepositoryName};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -28,6 +29,8 @@ pub const ACTIONS: [&str; 3] = [
 ];
 /// The longest policy that ECR takes, in characters.
 pub const MOST: usize = 10_240;
+/// The keys of a statement that we write.
+const KNOWN: [&str; 5] = ["Sid", "Effect", "Principal", "Action", "Resource"];
 const VERSION: &str = "2012-10-17";
 
 /// Who is to be able to pull.
@@ -107,8 +110,7 @@ impl Grant {
         let Some(object) = statement.as_object() else {
             return false;
         };
-        let keys = ["Sid", "Effect", "Principal", "Action", "Resource"];
-        if object.keys().any(|key| !keys.contains(&key.as_str()))
+        if object.keys().any(|key| !KNOWN.contains(&key.as_str()))
             || object.get("Effect") != Some(&"Allow".into())
         {
             return false;
@@ -203,6 +205,11 @@ pub fn merge(found: Option<&str>, grant: &Grant) -> Result<Change, Refusal> {
     let mut others = Vec::new();
     for (raw, value) in &policy.statements {
         if value.get("Sid").and_then(Value::as_str) != Some(&grant.sid) {
+            let known = |key: &String| KNOWN.contains(&key.as_str());
+            let strange = value.as_object().is_some_and(|object| !object.keys().all(known));
+            if strange && bug(Bug::MergeDropsUnknown) {
+                continue;
+            }
             others.push((raw, value));
         } else if grant.is_own_form(value) {
             own.push(value);

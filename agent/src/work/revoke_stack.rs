@@ -32,6 +32,7 @@ pub(super) async fn run<A: Account, H: Hub, J: StepLog>(
         tracing::debug!(stack.status = ?seen.status(), standing = ?seen.standing, %action, "Decided");
         seen = match (action, seen.stack) {
             (Action::Revoked, stack) if sure || stack.is_none() => {
+                hadron_proto::fault::point("C56");
                 return Ok(Outcome::Revoked {
                     stack: stack.map(|stack| stack.arn),
                 });
@@ -39,6 +40,7 @@ pub(super) async fn run<A: Account, H: Hub, J: StepLog>(
             // An execution a moment before the change set was deleted may show only now.
             (Action::Revoked | Action::Delete, Some(_)) if !sure => {
                 sure = true;
+                hadron_proto::fault::point("C55");
                 at.wait(at.settings.missing_gap).await?;
                 watch.observe(at).await?
             }

@@ -47,6 +47,7 @@ pub(super) async fn run<A: Account, H: Hub, J: StepLog>(
             Err(stopped @ Halt::Stopped(_)) => return Err(stopped),
         }
     }
+    hadron_proto::fault::point("C42");
     Ok(Outcome::PullPolicySet { changed, warnings })
 }
 
@@ -90,6 +91,7 @@ async fn settle<A: Account, H: Hub, J: StepLog>(
             }
             Err(error) => return Err(failed("cannot read the policy", &error, FailureKind::Other)),
         };
+        hadron_proto::fault::point("C40");
         let (wanted, warnings) = match policy::merge(found.as_deref(), grant).map_err(refused)? {
             Change::Keep { warnings } => return Ok((changed, warnings)),
             Change::Write { text, warnings } => (Some(text), warnings),
@@ -102,7 +104,10 @@ async fn settle<A: Account, H: Hub, J: StepLog>(
             tracing::warn!(repository = %work.repository, %warning, "A statement of others is in the way");
         }
         match write(at, work, place, wanted.as_deref()).await? {
-            Ok(()) => changed = true,
+            Ok(()) => {
+                hadron_proto::fault::point("C41");
+                changed = true;
+            }
             Err(error) if error.kind == Kind::NotFound => {}
             Err(error) => {
                 return Err(failed(

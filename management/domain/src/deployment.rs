@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use hadron_proto::fault::{Bug, bug};
 use hadron_proto::vocab::{DeploymentId, JobId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -438,11 +439,16 @@ impl Machine for Deployment {
                 },
                 In::Cancel { by, revoke },
             ) => match (self.intent, authorised) {
+                (Intent::Destroy, Some(Authorised::Delete(_))) if !bug(Bug::CancelAfterCondemned) => {
+                    Err(DeploymentRefusal::Condemned)
+                }
                 // Without leave the agent may not delete, and leave is refused from now on.
-                (Intent::Destroy, None | Some(Authorised::Execute(_))) => {
+                (Intent::Destroy, None | Some(Authorised::Execute(_) | Authorised::Delete(_))) => {
                     Ok(self.end(Ending::Cancelled, by.at, vec![VoidJob(*job)]))
                 }
-                (Intent::Destroy, Some(Authorised::Delete(_))) => Err(DeploymentRefusal::Condemned),
+                (Intent::Apply, _) if bug(Bug::SinglePhaseCancel) => {
+                    Ok(self.end(Ending::Cancelled, by.at, vec![VoidJob(*job)]))
+                }
                 (Intent::Apply, _) => {
                     next.phase = Cancelling {
                         job: revoke,

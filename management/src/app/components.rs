@@ -240,7 +240,7 @@ impl App {
         let drafted = self
             .draft_component(&name, &empty, shape, &new.manifest, new.environment)
             .await?;
-        self.write("create component", move |unit| {
+        self.write_once(request.key(), "create component", move |unit| {
             Box::pin(async move {
                 let Drafted {
                     draft,
@@ -345,7 +345,7 @@ impl App {
                 before.target.environment.clone(),
             )
             .await?;
-        self.write("update component", move |unit| {
+        self.write_once(request.key(), "update component", move |unit| {
             Box::pin(async move {
                 let Drafted {
                     draft,
@@ -413,7 +413,7 @@ impl App {
         name: ComponentName,
         description: Option<String>,
     ) -> Result<ComponentView, AppError> {
-        self.write("describe component", move |unit| {
+        self.write_once(request.key(), "describe component", move |unit| {
             Box::pin(async move {
                 let ComponentView {
                     mut target,
@@ -453,7 +453,7 @@ impl App {
         if self.seen(&request).await?.is_some() {
             return Ok(before);
         }
-        self.write("delete component", move |unit| {
+        self.write_once(request.key(), "delete component", move |unit| {
             Box::pin(async move {
                 let ComponentView {
                     mut target,

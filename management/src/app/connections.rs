@@ -200,10 +200,12 @@ impl App {
                     unit.created(&request, CREATION, &key).await?;
                     unit.answered(&request, &id.to_string()).await?;
                     tracing::info!(account = %account, connection.id = %id, "connection requested");
+                    hadron_proto::fault::point("C01");
                     Ok((id, request.caller))
                 })
             })
             .await?;
+        hadron_proto::fault::point("C02");
         self.get_connection(&id.1, id.0).await
     }
 
@@ -336,7 +338,7 @@ impl App {
         self.may(&request.caller, Action::AcceptConnection).await?;
         if self.seen(&request).await?.is_none() {
             let request = request.clone();
-            self.write("accept connection", move |unit| {
+            self.write_once(request.key(), "accept connection", move |unit| {
                 Box::pin(async move {
                     let mut row = load(unit, id).await?;
                     if let Some(confirmed) = confirmed
@@ -381,6 +383,7 @@ impl App {
                 })
             })
             .await?;
+            hadron_proto::fault::point("C03");
         }
         self.get_connection(&request.caller, id).await
     }
@@ -397,7 +400,7 @@ impl App {
         self.may(&request.caller, Action::RejectConnection).await?;
         if self.seen(&request).await?.is_none() {
             let request = request.clone();
-            self.write("reject connection", move |unit| {
+            self.write_once(request.key(), "reject connection", move |unit| {
                 Box::pin(async move {
                     let mut row = load(unit, id).await?;
                     let in_use = targets::using_connection(unit.tx, id).await?.is_some();
@@ -464,7 +467,7 @@ impl App {
         )?;
         if self.seen(&request).await?.is_none() {
             let request = request.clone();
-            self.write("update connection", move |unit| {
+            self.write_once(request.key(), "update connection", move |unit| {
                 Box::pin(async move {
                     let mut row = load(unit, id).await?;
                     let mut roles = row.connection.roles.clone();
@@ -500,7 +503,7 @@ impl App {
         .await?;
         if self.seen(&request).await?.is_none() {
             let request = request.clone();
-            self.write("delete connection", move |unit| {
+            self.write_once(request.key(), "delete connection", move |unit| {
                 Box::pin(async move {
                     let mut row = load(unit, id).await?;
                     let input = ConnectionInput::Delete(unit.signed(&request.caller));

@@ -308,7 +308,7 @@ impl App {
 
     async fn cancel(&self, request: Request, before: DeploymentRow) -> Result<DeploymentRow, AppError> {
         let id = before.deployment.id;
-        self.write("cancel deployment", move |unit| {
+        self.write_once(request.key(), "cancel deployment", move |unit| {
             Box::pin(async move {
                 // The job first, as everywhere else: two transactions that lock both in different order wait for each other.
                 if let Phase::Running { job, .. } | Phase::Cancelling { job, .. } = &before.deployment.phase {
@@ -335,6 +335,7 @@ impl App {
                 unit.carry_out(&mut row, step.effects, None).await?;
                 deployments::put(unit.tx, &mut row).await?;
                 unit.answered(&request, &id.to_string()).await?;
+                hadron_proto::fault::point("C39");
                 Ok(row)
             })
         })
@@ -371,7 +372,7 @@ impl App {
         if self.seen(&request).await?.is_some() {
             return Ok(None);
         }
-        self.write("delete deployment", move |unit| {
+        self.write_once(request.key(), "delete deployment", move |unit| {
             Box::pin(async move {
                 let row = deployments::get(unit.tx, id)
                     .await?

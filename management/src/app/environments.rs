@@ -274,7 +274,7 @@ impl App {
         if self.seen(&request).await?.is_some() {
             return self.get_environment(&request.caller, &name).await;
         }
-        self.write("delete environment", move |unit| {
+        self.write_once(request.key(), "delete environment", move |unit| {
             Box::pin(async move {
                 let target = Target::Environment(name.clone());
                 let mut target = targets::get(unit.tx, &target)

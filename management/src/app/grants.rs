@@ -234,6 +234,7 @@ pub async fn revise(unit: &mut Unit<'_>, check: Check) -> Result<(), AppError> {
             unit.lane_step(&mut row, step.next, step.effects).await?;
         }
     }
+    hadron_proto::fault::point("C43");
     // Deployments are locked before lanes, so those that wait are let go each in a transaction of its own.
     for row in deployments::active(unit.tx).await? {
         if decision(unit, &row).await?.is_some() {
@@ -329,6 +330,7 @@ pub async fn release(unit: &mut Unit<'_>, id: DeploymentId) -> Result<(), AppErr
     let step = row.deployment.step(input).map_err(AppError::internal)?;
     row.deployment = step.next;
     unit.carry_out(&mut row, step.effects, None).await?;
+    hadron_proto::fault::point("C45");
     Ok(deployments::put(unit.tx, &mut row).await?)
 }
 

@@ -235,7 +235,7 @@ impl App {
             ..before.clone()
         };
         let draft = self.draft_instance(&owner, &drafted, &name, &spec).await?;
-        self.write("update instance", move |unit| {
+        self.write_once(request.key(), "update instance", move |unit| {
             Box::pin(async move {
                 let owner = services::get(unit.tx, &service)
                     .await?
@@ -282,7 +282,7 @@ impl App {
 
     /// An update that deploys nothing: an instance has nothing else that could change, but it was asked.
     async fn remember_token(&self, request: Request, before: TargetRow) -> Result<TargetRow, AppError> {
-        self.write("update instance", move |unit| {
+        self.write_once(request.key(), "update instance", move |unit| {
             Box::pin(async move {
                 let mut row = targets::by_id(unit.tx, before.id)
                     .await?

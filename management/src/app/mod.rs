@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod access_keys;
+pub mod acks;
 pub mod agents;
 pub mod bundles;
 pub mod components;
@@ -24,7 +25,9 @@ pub mod management;
 pub mod notifications;
 pub mod outputs;
 pub mod pipelines;
+pub mod pulse;
 pub mod quotas;
+pub mod recovery;
 pub mod repositories;
 mod retry;
 pub mod services;

@@ -103,7 +103,7 @@ impl App {
             None => before.spec.clone(),
         };
         let draft = self.draft_pipeline(&view, version, &spec).await?;
-        self.write("update pipeline", move |unit| {
+        self.write_once(request.key(), "update pipeline", move |unit| {
             Box::pin(async move {
                 idle(unit, &service).await?;
                 let mut row = targets::by_id(unit.tx, before.id)
@@ -175,7 +175,7 @@ impl App {
         if before.part == Part::Gone {
             return Err(not_found(&service));
         }
-        self.write("delete pipeline", move |unit| {
+        self.write_once(request.key(), "delete pipeline", move |unit| {
             Box::pin(async move {
                 idle(unit, &service).await?;
                 let target = Target::Pipeline(service.clone());

@@ -71,7 +71,7 @@ impl App {
         if self.seen(&request).await?.is_some() || self.repeated(&request, "repository", &key).await? {
             return self.get_repository(&request.caller, provider, &name).await;
         }
-        self.write("link repository", move |unit| {
+        self.write_once(request.key(), "link repository", move |unit| {
             Box::pin(async move {
                 let row = RepositoryRow {
                     provider,
@@ -154,7 +154,7 @@ impl App {
         if self.seen(&request).await?.is_some() {
             return Ok(None);
         }
-        self.write("unlink repository", move |unit| {
+        self.write_once(request.key(), "unlink repository", move |unit| {
             Box::pin(async move {
                 let row = repositories::get(unit.tx, provider, &name)
                     .await?

@@ -12,10 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use hadron_proto::fault::{Bug, bug};
 use hadron_proto::vocab::Digest;
 use hadron_proto::vocab::EventId;
 
-use super::{App, AppError, Notice, Unit};
+use super::{App, AppError, ErrorKind, Notice, Request, Unit};
 use crate::clock::Clock;
 use crate::store::{StoreError, requests};
 
@@ -33,6 +34,18 @@ pub(super) struct Asked {
     pub(super) id: String,
     pub(super) operation: &'static str,
     pub(super) hash: Digest,
+}
+
+impl Request {
+    /// What its answer is remembered under; `None` for one without a request id.
+    pub(super) fn key(&self) -> Option<Asked> {
+        Some(Asked {
+            principal: self.caller.principal.as_str().to_owned(),
+            id: self.id.clone()?,
+            operation: self.operation,
+            hash: self.hash,
+        })
+    }
 }
 
 /// What a unit made of it, before its COMMIT.
@@ -86,10 +99,47 @@ impl App {
             self.once(label, work).await.map_err(|(error, _)| error)?
         };
         for notice in made.notices {
+            if matches!(notice, Notice::Close { .. }) {
+                hadron_proto::fault::point("C04");
+            }
             // Nobody listening is fine: there is no live session then.
             let _ = self.0.notices.send(notice);
         }
         Ok(made.value)
+    }
+
+    /// The same for a request that may be sent again while its first try is still under way, at this hub or at another: what
+    /// the first has done is not held against the second. Whoever is refused although the request has been answered
+    /// meanwhile is told to ask again, and gets that answer then.
+    ///
+    /// # Errors
+    /// As [`App::write`], and [`ErrorKind::Unavailable`] in that case.
+    pub(super) async fn write_once<T, F>(
+        &self,
+        asked: Option<Asked>,
+        label: &'static str,
+        work: F,
+    ) -> Result<T, AppError>
+    where
+        T: Send + 'static,
+        F: for<'u, 'a> FnOnce(&'u mut Unit<'a>) -> BoxFuture<'u, Result<T, AppError>>
+            + Clone
+            + Send
+            + 'static,
+    {
+        let outcome = self.write(label, work).await;
+        match (outcome, asked) {
+            (Err(error), Some(asked)) if !error.is_passing() && self.remembered(&asked).await? => {
+                tracing::debug!(label, error = error.story(), "the same request was faster");
+                Err(AppError::new(
+                    ErrorKind::Unavailable,
+                    "REQUEST_ANSWERED",
+                    "the same request was answered while this try of it was under way",
+                )
+                .help("send it again with the same request id: the answer is what was made"))
+            }
+            (outcome, _) => outcome,
+        }
     }
 
     async fn until_done<T, F>(&self, label: &'static str, work: F) -> Result<Made<T>, AppError>
@@ -187,7 +237,11 @@ impl App {
             .db
             .write(label, move |tx| {
                 Box::pin(async move {
-                    let now = tx.now().await?;
+                    let now = if bug(Bug::LeaseByWallClock) {
+                        app.0.clock.now()
+                    } else {
+                        tx.now().await?
+                    };
                     let mut unit = Unit {
                         tx,
                         app,

@@ -316,7 +316,7 @@ impl App {
         let connection = self.pipeline_connection().await?;
         let asked = request.clone();
         let name = new.name.clone();
-        let made = self.write("create service", move |unit| {
+        let made = self.write_once(request.key(), "create service", move |unit| {
             Box::pin(async move {
                 let used = services::count(unit.tx).await?;
                 services::insert(unit.tx, &service)
@@ -519,7 +519,7 @@ impl App {
             }
             None => {
                 let name = name.clone();
-                self.write("describe service", move |unit| {
+                self.write_once(request.key(), "describe service", move |unit| {
                     Box::pin(async move {
                         let mut row = services::get(unit.tx, &name)
                             .await?
@@ -598,7 +598,7 @@ impl App {
             .try_instances(&service, &version.compatible, &spec, Some(&adding))
             .await?;
         let (name, text) = (before.service.name.clone(), spec.to_text());
-        self.write("update service", move |unit| {
+        self.write_once(request.key(), "update service", move |unit| {
             Box::pin(async move {
                 let mut row = services::get(unit.tx, &name)
                     .await?
@@ -727,7 +727,7 @@ impl App {
             return Ok(before);
         }
         let owned = name.clone();
-        self.write("delete service", move |unit| {
+        self.write_once(request.key(), "delete service", move |unit| {
             Box::pin(async move {
                 let mut row = services::get(unit.tx, &owned)
                     .await?

@@ -114,7 +114,7 @@ impl App {
             .help("give one of pipelineProvisioningRepository and deletePipelineProvisioningRepository"));
         }
         let configured = self.settings().clone();
-        self.write("update settings", move |unit| {
+        self.write_once(request.key(), "update settings", move |unit| {
             Box::pin(async move {
                 let by = request.caller.principal.to_string();
                 for (setting, decision) in [

@@ -182,7 +182,7 @@ impl App {
         if self.seen(&request).await?.is_some() || self.repeated(&request, kind, &key).await? {
             return self.following(&request.caller, new.follower).await;
         }
-        self.write("follow", move |unit| {
+        self.write_once(request.key(), "follow", move |unit| {
             Box::pin(async move {
                 exists(unit.tx, &new.follower).await?;
                 linked(unit.tx, new.provider, &new.repository).await?;
@@ -241,7 +241,7 @@ impl App {
         if self.seen(&request).await?.is_some() {
             return self.following(&request.caller, new.follower).await;
         }
-        self.write("follow other", move |unit| {
+        self.write_once(request.key(), "follow other", move |unit| {
             Box::pin(async move {
                 let before = sync::get(unit.tx, &new.follower)
                     .await?
@@ -275,7 +275,7 @@ impl App {
         if self.seen(&request).await?.is_some() {
             return Ok(None);
         }
-        self.write("unfollow", move |unit| {
+        self.write_once(request.key(), "unfollow", move |unit| {
             Box::pin(async move {
                 let row = sync::get(unit.tx, &follower)
                     .await?
@@ -421,7 +421,7 @@ impl App {
     ) -> Result<BlockerRow, AppError> {
         self.may(&request.caller, Action::WriteServiceSync).await?;
         let again = self.seen(&request).await?.is_some();
-        self.write("resolve blocker", move |unit| {
+        self.write_once(request.key(), "resolve blocker", move |unit| {
             Box::pin(async move {
                 let mut row = sync::get_blocker(unit.tx, id).await?.ok_or_else(|| {
                     AppError::new(

@@ -269,7 +269,7 @@ impl App {
         if self.seen(&request).await?.is_some() {
             return Ok(());
         }
-        self.write("change tags", move |unit| {
+        self.write_once(request.key(), "change tags", move |unit| {
             Box::pin(async move {
                 let settings = unit.settings().clone();
                 found(unit.tx, &settings, &arn).await?;

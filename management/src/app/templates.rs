@@ -148,7 +148,7 @@ impl App {
                 "only service templates have something to say about pipelines",
             ));
         }
-        self.write("create template", move |unit| {
+        self.write_once(request.key(), "create template", move |unit| {
             Box::pin(async move {
                 let row = TemplateRow {
                     kind,
@@ -206,7 +206,7 @@ impl App {
                 .get_template(&request.caller, update.kind, &update.name)
                 .await;
         }
-        self.write("update template", move |unit| {
+        self.write_once(request.key(), "update template", move |unit| {
             Box::pin(async move {
                 let mut row = unit.template(update.kind, &update.name).await?;
                 if let Some(text) = update.display_name {
@@ -299,7 +299,7 @@ impl App {
                 found => found,
             };
         }
-        self.write("delete template", move |unit| {
+        self.write_once(request.key(), "delete template", move |unit| {
             Box::pin(async move {
                 let row = unit.template(kind, &name).await?;
                 if let Some(version) = row.versions.existing.keys().next_back() {

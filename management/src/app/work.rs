@@ -4,6 +4,9 @@
 //! against the connection (still connected, same epoch) and the job (same account and Region, latest fence): when trust has
 //! ended, nothing that an agent says has any effect, whatever stream it still holds.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use hadron_domain::connection::Approval;
 use hadron_domain::deployment::{Authorised, DeploymentInput, Done, Intent};
 use hadron_domain::job::{Job, JobEffect, JobInput, JobRefusal, JobState};
@@ -17,11 +20,12 @@ use hadron_proto::vocab::{
 use super::effects::Outcome;
 use super::tags::facts_of;
 use super::{App, AppError, ErrorKind, Notice, Unit, components, environments, settings};
+use crate::store::agents::Standing;
 use crate::store::connections::ConnectionRow;
 use crate::store::deployments::{Change, DeploymentRow, Source, StackEvent};
 use crate::store::jobs::{Abilities, EventEntry, JobRow, JobWork};
 use crate::store::templates::S3Object;
-use crate::store::{Sequence, agents, connections, deployments, jobs, requests, targets, templates};
+use crate::store::{Sequence, Topic, agents, connections, deployments, jobs, requests, targets, templates};
 
 /// An agent, as its certificate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +128,13 @@ pub enum OfferedWork {
         /// Larger ones are not read.
         max_bytes: u64,
     },
+    /// Tell what a stack is and who changed it, once nobody can execute anything of a lost time any more.
+    Inspect {
+        /// Its name.
+        name: String,
+        /// Its ARN, when it is known.
+        arn: Option<StackArn>,
+    },
 }
 
 /// A stack, as a job names it.
@@ -171,6 +182,15 @@ pub enum Verdict {
     Refused(String),
 }
 
+/// Jobs that were just leased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The jobs.
+    pub offers: Vec<Offer>,
+    /// When the next one of the lane may be taken that could not be taken now, if there is one.
+    pub next: Option<Duration>,
+}
+
 /// What kind of content an agent fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -180,7 +200,7 @@ pub enum Content {
     Bundle,
 }
 
-fn distrusted() -> AppError {
+pub(super) fn distrusted() -> AppError {
     AppError::new(
         ErrorKind::Denied,
         "CONNECTION_CLOSED",
@@ -189,13 +209,37 @@ fn distrusted() -> AppError {
     .help("request a new connection from this account and have it accepted")
 }
 
-fn unknown_job() -> AppError {
+/// The agent has a newer session.
+#[must_use]
+pub fn displaced() -> AppError {
+    AppError::new(
+        ErrorKind::Fenced,
+        "DISPLACED",
+        "a newer session of this agent has taken over",
+    )
+}
+
+pub(super) fn unknown_job() -> AppError {
     AppError::new(ErrorKind::NotFound, "JOB_NOT_FOUND", "there is no such job")
 }
 
 impl From<JobRefusal> for AppError {
     fn from(refusal: JobRefusal) -> Self {
         Self::new(ErrorKind::Fenced, "FENCED", refusal.to_string())
+    }
+}
+
+/// Whether a session may go on.
+///
+/// # Errors
+/// Says why its stream has to be closed.
+pub fn may_go_on(session: &Session, standing: &Standing) -> Result<(), AppError> {
+    if !standing.trusted || standing.connection != session.peer.connection {
+        Err(distrusted())
+    } else if standing.session == Some(session.id) {
+        Ok(())
+    } else {
+        Err(displaced())
     }
 }
 
@@ -260,15 +304,22 @@ impl App {
                 let (agent, _) = trusted(unit, &peer).await?;
                 if let Some(session) = agent.session {
                     unit.notify(Notice::Displaced { session });
+                    // At another hub, perhaps: sessions of this lane look again.
+                    unit.tx.after_commit(Topic::Jobs {
+                        account: agent.account,
+                        region: agent.region.clone(),
+                    });
                 }
+                let id = unit.fresh_id();
+                agents::open_session(unit.tx, agent.id, id, &version, unit.now).await?;
                 let session = Session {
-                    id: unit.fresh_id(),
+                    id,
                     region: agent.region.clone(),
                     abilities,
                     peer,
                 };
-                agents::open_session(unit.tx, agent.id, session.id, &version, unit.now).await?;
                 let resumed = renew(unit, &session, &held).await?;
+                hadron_proto::fault::point("C74");
                 Ok((session, resumed))
             })
         })
@@ -287,8 +338,7 @@ impl App {
         .await
     }
 
-    /// Whether a session is still the agent's present one and its connection still connected. Asked every second or two
-    /// for every live stream, since another replica may have taken the decision.
+    /// Whether a session is still the agent's present one and its connection still connected.
     ///
     /// # Errors
     /// Says why the stream has to be closed.
@@ -296,26 +346,9 @@ impl App {
         let session = session.clone();
         self.read("check session", move |tx| {
             Box::pin(async move {
-                let agent = agents::get(tx, session.peer.agent)
-                    .await?
-                    .ok_or_else(distrusted)?;
-                let connection = connections::get(tx, session.peer.connection)
-                    .await?
-                    .ok_or_else(distrusted)?;
-                if !matches!(connection.connection.approval, Approval::Connected(_))
-                    || connection.connection.epoch != agent.epoch
-                {
-                    return Err(distrusted());
-                }
-                if agent.session == Some(session.id) {
-                    Ok(())
-                } else {
-                    Err(AppError::new(
-                        ErrorKind::Fenced,
-                        "DISPLACED",
-                        "a newer session of this agent has taken over",
-                    ))
-                }
+                let found = agents::standing_of(tx, &[session.peer.agent]).await?;
+                let standing = found.first().ok_or_else(distrusted)?;
+                may_go_on(&session, standing)
             })
         })
         .await
@@ -326,28 +359,69 @@ impl App {
     /// # Errors
     /// When the connection is not connected any more.
     pub async fn take(&self, session: &Session, limit: u32) -> Result<Vec<Offer>, AppError> {
+        Ok(self.take_or_wait(session, limit).await?.offers)
+    }
+
+    /// When the first job of a session's lane may be taken: zero when it may be now, `None` when there is none. Whether it
+    /// is one for this session, only taking it tells.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn first_job(&self, session: &Session) -> Result<Option<Duration>, AppError> {
+        let (account, region) = (session.peer.account, session.region.clone());
+        self.read("first job", move |tx| {
+            Box::pin(async move {
+                let now = tx.now().await?;
+                let first = jobs::next_ready_at(tx, account, &region, Timestamp::from_micros(0)).await?;
+                Ok(first.map(|at| at.since(now)))
+            })
+        })
+        .await
+    }
+
+    /// Leases up to `limit` jobs to a session, and says when there will be more.
+    ///
+    /// # Errors
+    /// When the connection is not connected any more.
+    pub async fn take_or_wait(&self, session: &Session, limit: u32) -> Result<Taken, AppError> {
         let session = session.clone();
         self.write("take jobs", move |unit| {
             Box::pin(async move {
                 let (agent, own) = trusted(unit, &session.peer).await?;
-                let mut ready = Vec::new();
-                for connection in connections::of_account(unit.tx, agent.account, &agent.region).await? {
-                    // An agent serves other connections of its account only if they were accepted for the same role.
-                    let same_role =
-                        connection.connection.roles.agent_role_name == own.connection.roles.agent_role_name;
-                    if !same_role || !matches!(connection.connection.approval, Approval::Connected(_)) {
-                        continue;
-                    }
-                    let id = connection.connection.id;
-                    let (region, can) = (&agent.region, &session.abilities);
-                    let jobs = jobs::ready(unit.tx, id, agent.account, region, can, unit.now, limit).await?;
-                    ready.extend(jobs.into_iter().map(|job| (job, connection.clone())));
+                if agent.session != Some(session.id) {
+                    return Err(displaced());
                 }
-                ready.sort_by_key(|(row, _)| (since(&row.job), row.job.id));
-                ready.truncate(limit as usize);
-                let mut offers = Vec::new();
-                for (mut row, connection) in ready {
-                    let fence = unit.tx.next(Sequence::FENCE).await?;
+                // After the connection was locked: a recovery that comes before this transaction is seen in it.
+                let leasing = unit
+                    .leasing(agent.account, &agent.region, &session.abilities)
+                    .await?;
+                let Some(leasing) = leasing else {
+                    let (offers, next) = (Vec::new(), None);
+                    return Ok(Taken { offers, next });
+                };
+                // An agent serves other connections of its account only if they were accepted for the same role.
+                let role = &own.connection.roles.agent_role_name;
+                let serves = |row: &ConnectionRow| {
+                    matches!(row.connection.approval, Approval::Connected(_))
+                        && row.connection.roles.agent_role_name == *role
+                };
+                let open = connections::open_of(unit.tx, agent.account, &agent.region).await?;
+                let served: BTreeMap<ConnectionId, ConnectionRow> = open
+                    .into_iter()
+                    .filter(serves)
+                    .map(|row| (row.connection.id, row))
+                    .collect();
+                let ids: Vec<ConnectionId> = served.keys().copied().collect();
+                let (region, can) = (&agent.region, &leasing.can);
+                let mut ready =
+                    jobs::ready(unit.tx, &ids, agent.account, region, can, unit.now, limit).await?;
+                ready.sort_by_key(|row| (since(&row.job), row.job.id));
+                let mut offers = Vec::with_capacity(ready.len());
+                for mut row in ready {
+                    let Some(connection) = served.get(&row.connection) else {
+                        continue;
+                    };
+                    let fence = leasing.fence(unit.tx.next(Sequence::FENCE).await?);
                     let ttl = unit.settings().lease;
                     let take = JobInput::Take {
                         holder: session.id,
@@ -356,44 +430,16 @@ impl App {
                         ttl,
                     };
                     row.job = row.job.step(take)?.next;
-                    let offer = self::offer(unit, &row, &connection).await?;
+                    let offer = self::offer(unit, &row, connection).await?;
                     jobs::put(unit.tx, &row).await?;
+                    hadron_proto::fault::point("C18");
                     offers.push(offer);
                 }
-                Ok(offers)
-            })
-        })
-        .await
-    }
-
-    /// The agent is alive: renews the leases named and says which were renewed.
-    ///
-    /// # Errors
-    /// When the connection is not connected any more.
-    pub async fn heartbeat(&self, session: &Session, held: Vec<Token>) -> Result<Vec<Token>, AppError> {
-        let session = session.clone();
-        self.write("heartbeat", move |unit| {
-            Box::pin(async move {
-                trusted(unit, &session.peer).await?;
-                agents::touch(unit.tx, session.id, unit.now).await?;
-                renew(unit, &session, &held).await
-            })
-        })
-        .await
-    }
-
-    /// The agent has the job in its journal.
-    ///
-    /// # Errors
-    /// When the token is not current.
-    pub async fn started(&self, peer: &Peer, token: Token) -> Result<(), AppError> {
-        let peer = peer.clone();
-        self.write("job started", move |unit| {
-            Box::pin(async move {
-                let mut row = job_of(unit, &peer, token.job).await?;
-                row.job = row.job.step(JobInput::Started { fence: token.fence })?.next;
-                jobs::put(unit.tx, &row).await?;
-                Ok(())
+                let next = jobs::next_ready_at(unit.tx, agent.account, region, unit.now).await?;
+                Ok(Taken {
+                    offers,
+                    next: next.map(|at| at.since(unit.now)),
+                })
             })
         })
         .await
@@ -425,6 +471,7 @@ impl App {
                     };
                     deployments::tell(unit.tx, &mut deployment, unit.now, Source::Agent, text).await?;
                     deployments::put(unit.tx, &mut deployment).await?;
+                    hadron_proto::fault::point("C17");
                 }
                 Ok(())
             })
@@ -482,6 +529,7 @@ impl App {
                     .await?
                     .ok_or_else(unknown_job)?;
                 let verdict = leave(unit, &row, &mut deployment, act).await?;
+                hadron_proto::fault::point("C35");
                 tracing::info!(
                     deployment.id = %id, job.id = %token.job, account = %row.account, region = %row.region,
                     granted = verdict == Verdict::Granted, "the agent of {} asked for leave to act", row.label
@@ -508,6 +556,7 @@ impl App {
                     .ok_or_else(unknown_job)?;
                 deployments::tell_stack(unit.tx, &mut deployment, &events).await?;
                 deployments::put(unit.tx, &mut deployment).await?;
+                hadron_proto::fault::point("C75");
                 Ok(())
             })
         })
@@ -532,6 +581,7 @@ impl App {
                     return Ok(());
                 }
                 jobs::put(unit.tx, &row).await?;
+                hadron_proto::fault::point("C37");
                 unit.job_ended(&row, outcome).await
             })
         })
@@ -653,6 +703,10 @@ async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) ->
             source: source.clone(),
             max_bytes: *max_bytes,
         },
+        (JobWork::InspectStack { name, arn, .. }, _) => OfferedWork::Inspect {
+            name: name.clone(),
+            arn: arn.clone(),
+        },
         (_, None) => return Err(AppError::internal("a stack job without a deployment")),
         (work, Some(deployment)) => {
             let mut deployment = deployments::get_of(unit.tx, deployment, row.account)
@@ -733,7 +787,10 @@ async fn stack_work(
             retain: deployment.retain.clone(),
         },
         JobWork::RevokeStack => OfferedWork::Revoke { stack },
-        JobWork::SetPullPolicy { .. } | JobWork::PutEvents { .. } | JobWork::FetchBundle { .. } => {
+        JobWork::SetPullPolicy { .. }
+        | JobWork::PutEvents { .. }
+        | JobWork::FetchBundle { .. }
+        | JobWork::InspectStack { .. } => {
             return Err(AppError::internal("a job without a stack that has a deployment"));
         }
     })
@@ -775,6 +832,7 @@ pub(super) const fn done(outcome: &Outcome) -> Option<Done> {
         Outcome::PullPolicySet { .. }
         | Outcome::EventsPut { .. }
         | Outcome::BundleFetched { .. }
+        | Outcome::Inspected(_)
         | Outcome::Failed { .. } => None,
     }
 }

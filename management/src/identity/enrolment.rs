@@ -569,7 +569,9 @@ impl<S: Challenges + Connections> Enrolment<S> {
             hub_id: hub_id.clone(),
             spki_sha256,
         };
+        hadron_proto::fault::point("C05");
         let caller = self.sts.who_signed(&proof, &binding).await?;
+        hadron_proto::fault::point("C06");
 
         let connection = self.find(&claim).await?;
         let connection = connection
@@ -613,7 +615,9 @@ impl<S: Challenges + Connections> Enrolment<S> {
             source,
             at: now,
         };
-        match self.store.record(&enrolled).await? {
+        let recorded = self.store.record(&enrolled).await?;
+        hadron_proto::fault::point("C07");
+        match recorded {
             Recorded::Committed => Ok(Issued {
                 chain: vec![leaf.der],
                 roots: self.ca.roots().to_vec(),

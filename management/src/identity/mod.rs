@@ -8,6 +8,7 @@
 //!
 //! The hub has no AWS credentials and needs none: STS is asked with signatures that are not its own.
 
+mod accept;
 pub mod ca;
 pub mod csr;
 pub mod enrolment;
@@ -18,6 +19,7 @@ pub mod sigv4;
 pub mod sts;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod tickets;
 pub mod tls;
 
 use std::net::SocketAddr;

@@ -260,18 +260,13 @@ async fn a_server_without_a_public_certificate_is_not_sts() {
     use tokio_stream::StreamExt as _;
 
     use super::super::ca::{Ca, Serial};
-    use super::super::tls::{HandshakeLimits, ServerIdentity, api_config, serve_tls};
+    use super::super::tls::{Limits, ServerIdentity, api_config, serve_tls};
     let now = crate::clock::Clock::system().now();
     let ca = Arc::new(Ca::generate(hub(), Serial::from_random([1; 16]), now).unwrap());
     let identity = ServerIdentity::new(ca, vec!["localhost".to_owned()], now).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
-    let mut incoming = serve_tls(
-        listener,
-        api_config(identity).unwrap(),
-        None,
-        HandshakeLimits::default(),
-    );
+    let mut incoming = serve_tls(listener, api_config(identity).unwrap(), None, Limits::default());
     tokio::select! {
         answer = async { ask(&Sts::strict_for_tests(&url)).await } => {
             assert!(matches!(answer, Err(StsError::Unavailable { cause: Some(_), .. })), "{answer:?}");

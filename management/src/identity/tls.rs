@@ -1,8 +1,8 @@
 //! What the listeners demand, and how a connection becomes a peer with a name.
 //!
 //! * enrolment: no client certificate, TLS 1.3;
-//! * job: a client certificate of the hub's own CA that names an agent of this hub, TLS 1.3, no resumption and no early
-//!   data, so that every connection is checked anew;
+//! * job: a client certificate of the hub's own CA that names an agent of this hub, TLS 1.3, no early data; sessions are
+//!   resumed by [`tickets`](super::tickets), and the certificate is judged anew on every connection;
 //! * API: TLS 1.2 and 1.3 without client certificates, HTTP/2 and 1.1, for unmodified AWS clients.
 //!
 //! All of them show the same leaf ([`ServerIdentity`]), which is renewed in memory.
@@ -21,20 +21,20 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, RootCertStore, ServerConfig,
-    SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, HandshakeKind, OtherError, RootCertStore,
+    ServerConfig, SignatureScheme,
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
+use super::accept::Seat;
+pub use super::accept::{Agents, Limits, serve_tls};
 use super::ca::{Ca, CaError, Serial};
 use super::random;
+use super::tickets::Tickets;
 use crate::clock::Clock;
 
 /// How long the leaf of the hub's servers lives; renewed when a third of it has passed.
@@ -146,11 +146,14 @@ pub fn enrolment_config(identity: Arc<ServerIdentity>) -> Result<Arc<ServerConfi
     Ok(Arc::new(config))
 }
 
-/// The job listener: agents of this hub only.
+/// The job listener: agents of this hub only, with tickets to come back with.
 ///
 /// # Errors
 /// When rustls refuses the settings.
-pub fn job_config(identity: Arc<ServerIdentity>) -> Result<Arc<ServerConfig>, TlsSetup> {
+pub fn job_config(
+    identity: Arc<ServerIdentity>,
+    tickets: Arc<Tickets>,
+) -> Result<Arc<ServerConfig>, TlsSetup> {
     let verifier = AgentVerifier::new(&identity.ca)?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -158,6 +161,9 @@ pub fn job_config(identity: Arc<ServerIdentity>) -> Result<Arc<ServerConfig>, Tl
         .with_cert_resolver(identity);
     config.alpn_protocols = vec![ALPN_H2.to_vec()];
     forget_sessions(&mut config);
+    config.ticketer = tickets;
+    // An agent has one connection, and one ticket is enough for the next.
+    config.send_tls13_tickets = 1;
     Ok(Arc::new(config))
 }
 
@@ -332,9 +338,24 @@ pub struct Peer {
 pub struct TlsConnection {
     stream: TlsStream<TcpStream>,
     peer: Peer,
+    _seat: Seat,
 }
 
 impl TlsConnection {
+    pub(super) const fn new(stream: TlsStream<TcpStream>, peer: Peer, seat: Seat) -> Self {
+        Self {
+            stream,
+            peer,
+            _seat: seat,
+        }
+    }
+
+    /// Whether an earlier TLS session was resumed.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
     /// Who is at the other end.
     #[must_use]
     pub const fn peer(&self) -> &Peer {
@@ -376,111 +397,6 @@ impl AsyncWrite for TlsConnection {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
-}
-
-/// How handshakes are bounded.
-#[derive(Debug, Clone, Copy)]
-pub struct HandshakeLimits {
-    /// How long one may take.
-    pub timeout: Duration,
-    /// How many may be under way; further connections wait in the kernel's queue.
-    pub at_once: usize,
-}
-
-impl Default for HandshakeLimits {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(5),
-            at_once: 256,
-        }
-    }
-}
-
-/// Accepts connections and shakes hands, several at a time. With `hub`, each peer must name itself as an agent of that
-/// hub (job listener). Handshakes that fail are logged and forgotten. Accepting stops when the stream is dropped.
-#[must_use]
-pub fn serve_tls(
-    listener: TcpListener,
-    config: Arc<ServerConfig>,
-    hub: Option<HubId>,
-    limits: HandshakeLimits,
-) -> ReceiverStream<io::Result<TlsConnection>> {
-    let (sender, receiver) = mpsc::channel(32);
-    tokio::spawn(accept(
-        listener,
-        TlsAcceptor::from(config),
-        hub.map(Arc::new),
-        limits,
-        sender,
-    ));
-    ReceiverStream::new(receiver)
-}
-
-async fn accept(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    hub: Option<Arc<HubId>>,
-    limits: HandshakeLimits,
-    sender: mpsc::Sender<io::Result<TlsConnection>>,
-) {
-    let slots = Arc::new(Semaphore::new(limits.at_once));
-    loop {
-        let next = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        let (slot, accepted) = tokio::select! {
-            () = sender.closed() => return,
-            next = next => next,
-        };
-        let (stream, address) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of file descriptors, mostly: waiting is all that helps, and ending would end the service.
-                tracing::warn!(error = %error, "Cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let (acceptor, hub, sender) = (acceptor.clone(), hub.clone(), sender.clone());
-        tokio::spawn(async move {
-            let shaken =
-                tokio::time::timeout(limits.timeout, shake(stream, address, &acceptor, hub.as_deref())).await;
-            drop(slot);
-            match shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-                Ok(connection) => {
-                    // Nobody listens any more: the connection closes.
-                    let _ = sender.send(Ok(connection)).await;
-                }
-                Err(error) => {
-                    tracing::debug!(peer.address = %address, error = %error, "A TLS handshake failed")
-                }
-            }
-        });
-    }
-}
-
-async fn shake(
-    stream: TcpStream,
-    address: SocketAddr,
-    acceptor: &TlsAcceptor,
-    hub: Option<&HubId>,
-) -> io::Result<TlsConnection> {
-    stream.set_nodelay(true)?;
-    let stream = acceptor.accept(stream).await?;
-    let identity = match hub {
-        None => None,
-        Some(hub) => {
-            let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-            let certificate =
-                certificate.ok_or_else(|| io::Error::other("the peer showed no certificate"))?;
-            Some(PeerIdentity::read(certificate, hub).map_err(io::Error::other)?)
-        }
-    };
-    Ok(TlsConnection {
-        stream,
-        peer: Peer { address, identity },
-    })
 }
 
 #[cfg(test)]

@@ -9,11 +9,14 @@ use rcgen::{CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, KeyPa
 use rustls::ClientConfig;
 use rustls_pki_types::{PrivateKeyDer, ServerName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::super::ca::LeafLife;
 use super::super::csr::AgentKey;
+use super::super::seal::Seal;
 use super::super::testing::account;
 use super::*;
 
@@ -87,20 +90,32 @@ struct Listener {
 async fn listen(config: Arc<ServerConfig>, hub: Option<HubId>) -> Listener {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let limits = HandshakeLimits {
+    let agents = hub.map(|hub| Agents {
+        hub,
+        clock: Clock::system(),
+    });
+    let limits = Limits {
         timeout: Duration::from_millis(500),
         at_once: 2,
+        ..Limits::default()
     };
     Listener {
         address,
-        incoming: serve_tls(listener, config, hub, limits),
+        incoming: serve_tls(listener, config, agents, limits),
     }
+}
+
+/// Tickets of a hub with this CA.
+fn tickets(ca: &Ca, clock: &Clock) -> Arc<Tickets> {
+    let dir = tempfile::TempDir::new().unwrap();
+    let seal = Seal::load_or_create(dir.path()).unwrap();
+    Arc::new(Tickets::new(&seal, ca, clock.clone()))
 }
 
 impl Listener {
     async fn job(ca: &Arc<Ca>) -> Self {
         listen(
-            job_config(server_identity(ca)).unwrap(),
+            job_config(server_identity(ca), tickets(ca, &Clock::system())).unwrap(),
             Some(ca.hub_id().clone()),
         )
         .await
@@ -155,6 +170,136 @@ async fn an_agent_is_known_by_its_certificate() {
     assert!(end.since(identity.not_after) < Duration::from_secs(1));
     assert_eq!(identity.serial.len(), 32);
     assert!(peer.address.ip().is_loopback());
+}
+
+/// Connects, and waits until the server has said something: by then its ticket has come, too. `None` when the server lets
+/// go.
+async fn visit(
+    config: &Arc<ClientConfig>,
+    address: SocketAddr,
+) -> Option<tokio_rustls::client::TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await.ok()?;
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut stream = tokio_rustls::TlsConnector::from(Arc::clone(config))
+        .connect(name, stream)
+        .await
+        .ok()?;
+    stream.read_u8().await.ok()?;
+    Some(stream)
+}
+
+/// Takes a visitor and says something.
+async fn receive(incoming: &mut ReceiverStream<io::Result<TlsConnection>>) -> TlsConnection {
+    let mut met = incoming.next().await.unwrap().unwrap();
+    met.write_all(b"x").await.unwrap();
+    met.flush().await.unwrap();
+    met
+}
+
+/// A job listener that judges certificates by this clock.
+async fn listen_by(ca: &Arc<Ca>, tickets: &Arc<Tickets>, clock: &Clock, limits: Limits) -> Listener {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let agents = Agents {
+        hub: ca.hub_id().clone(),
+        clock: clock.clone(),
+    };
+    let config = job_config(server_identity(ca), Arc::clone(tickets)).unwrap();
+    Listener {
+        address,
+        incoming: serve_tls(listener, config, Some(agents), limits),
+    }
+}
+
+#[tokio::test]
+async fn an_agent_comes_back_as_itself_and_not_after_its_certificate_has_ended() {
+    let ca = ca("hub-1");
+    let at = now();
+    let clock = Clock::manual(at);
+    let tickets = tickets(&ca, &clock);
+    let mut jobs = listen_by(&ca, &tickets, &clock, Limits::default()).await;
+    // Another replica, or the same hub after a restart: the tickets are good there as well.
+    let mut other = listen_by(&ca, &tickets, &clock, Limits::default()).await;
+    let (chain, key) = given(&ca, "hub-1", at);
+    let config = Arc::new(trusting(&ca, client(chain, &key)));
+    let (visitor, first) = tokio::join!(visit(&config, jobs.address), receive(&mut jobs.incoming));
+    assert!(visitor.is_some() && !first.is_resumed());
+    let (visitor, second) = tokio::join!(visit(&config, other.address), receive(&mut other.incoming));
+    assert!(visitor.is_some() && second.is_resumed());
+    assert_eq!(second.peer().identity, first.peer().identity);
+    assert!(first.peer().identity.is_some());
+
+    // One agent's session makes nobody else of it: another certificate begins another session.
+    let (chain, key) = given(&ca, "hub-1", at);
+    let stranger = Arc::new(trusting(&ca, client(chain, &key)));
+    let (_visitor, third) = tokio::join!(visit(&stranger, jobs.address), receive(&mut jobs.incoming));
+    assert!(!third.is_resumed());
+
+    // The certificate ends while its session could still be resumed. rustls looks at no certificate then; we do.
+    clock.advance(Duration::from_secs(3_700));
+    let refused = tokio::select! {
+        visitor = visit(&config, jobs.address) => visitor.is_none(),
+        _ = jobs.incoming.next() => false,
+    };
+    assert!(refused);
+}
+
+#[tokio::test]
+async fn one_address_gets_its_share_of_connections_and_room_again_when_one_ends() {
+    let ca = ca("hub-1");
+    let clock = Clock::system();
+    let limits = Limits {
+        connections: 8,
+        per_address: 2,
+        ..Limits::default()
+    };
+    let mut jobs = listen_by(&ca, &tickets(&ca, &clock), &clock, limits).await;
+    let (chain, key) = given(&ca, "hub-1", now());
+    let config = Arc::new(trusting(&ca, client(chain, &key)));
+    let mut met = Vec::new();
+    for _ in 0..2 {
+        let (visitor, one) = tokio::join!(visit(&config, jobs.address), receive(&mut jobs.incoming));
+        met.push((visitor.unwrap(), one));
+    }
+    assert!(
+        visit(&config, jobs.address).await.is_none(),
+        "a third one was let in"
+    );
+    drop(met.pop());
+    let (visitor, _one) = tokio::join!(visit(&config, jobs.address), receive(&mut jobs.incoming));
+    assert!(visitor.is_some());
+}
+
+#[tokio::test]
+async fn whoever_stalls_takes_no_place_from_others() {
+    let ca = ca("hub-1");
+    let clock = Clock::system();
+    let limits = Limits {
+        timeout: Duration::from_secs(60),
+        at_once: 4,
+        ..Limits::default()
+    };
+    let mut jobs = listen_by(&ca, &tickets(&ca, &clock), &clock, limits).await;
+    // All of 127.0.0.1's places, and many more that wait for one.
+    let mut stalled = Vec::new();
+    for _ in 0..20 {
+        stalled.push(TcpStream::connect(jobs.address).await.unwrap());
+    }
+    let (chain, key) = given(&ca, "hub-1", now());
+    let config = Arc::new(trusting(&ca, client(chain, &key)));
+    let elsewhere = async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::new(127, 0, 0, 2), 0).into()).unwrap();
+        let stream = socket.connect(jobs.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        tokio_rustls::TlsConnector::from(Arc::clone(&config))
+            .connect(name, stream)
+            .await
+            .unwrap()
+    };
+    let both = async { tokio::join!(elsewhere, receive(&mut jobs.incoming)) };
+    let (_visitor, met) = tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+    assert_eq!(met.peer().address.ip(), Ipv4Addr::new(127, 0, 0, 2));
 }
 
 /// AT-29, AT-33, AT-34

@@ -179,8 +179,11 @@ pub async fn drain(app: &App) -> Result<Duration, AppError> {
             // Another hub is just taking them.
             return Ok(Duration::from_millis(100));
         }
+        hadron_proto::fault::point("C16");
         for row in claimed {
+            hadron_proto::fault::point("C60");
             let done = carry_out(app, &row).await;
+            hadron_proto::fault::point("C64");
             let failed = done.map_err(|error| {
                 if error.kind != ErrorKind::Unavailable {
                     tracing::error!(
@@ -247,6 +250,7 @@ pub async fn expire(app: App) -> Result<(), AppError> {
         })
         .await?;
     for id in expired {
+        hadron_proto::fault::point("C14");
         // Each by itself: one that cannot be expired must not keep the others leased.
         let done = app
             .write("job expiry", move |unit| {

@@ -2,8 +2,8 @@
 
 use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, Region, SessionId, Timestamp};
 
-use super::db::{Row, Topic, Tx, params};
-use super::{StoreError, UNREAD};
+use super::db::{Row, Sequence, Topic, Tx, params};
+use super::{StoreError, UNREAD, many};
 
 macro_rules! agent_columns {
     () => {
@@ -137,14 +137,90 @@ pub async fn close_session(tx: &mut Tx, session: SessionId, now: Timestamp) -> R
     Ok(())
 }
 
-/// The agent was heard. No change for watchers.
-pub async fn touch(tx: &mut Tx, session: SessionId, now: Timestamp) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE agent SET last_seen = $2 WHERE session_id = $1",
-        &params![session, now],
+/// These agents were heard in these sessions. No change for watchers. In the order of agents, so that two hubs that do the
+/// same never wait for each other.
+pub async fn touch(
+    tx: &mut Tx,
+    mut heard: Vec<(AgentId, SessionId)>,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    heard.sort_unstable();
+    let rows: Vec<_> = heard
+        .into_iter()
+        .map(|(agent, session)| params![agent, session, now])
+        .collect();
+    tx.execute_each(
+        "UPDATE agent SET last_seen = $3 WHERE id = $1 AND session_id = $2",
+        &rows,
     )
-    .await?;
-    Ok(())
+    .await
+}
+
+/// Where an agent stands towards its connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The agent.
+    pub agent: AgentId,
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// Its account.
+    pub account: AccountId,
+    /// Its Region.
+    pub region: Region,
+    /// The session that it holds now.
+    pub session: Option<SessionId>,
+    /// Its connection is connected, of the same account, and in the epoch in which the agent enrolled.
+    pub trusted: bool,
+}
+
+macro_rules! standing {
+    () => {
+        "SELECT a.id AS id, a.connection_id AS connection_id, a.account AS account, a.region AS region,
+                a.session_id AS session_id,
+                CASE WHEN c.status = 'CONNECTED' AND c.epoch = a.epoch AND c.account = a.account THEN 1 ELSE 0 END AS trusted
+         FROM agent a JOIN connection c ON c.id = a.connection_id "
+    };
+}
+
+fn standing(row: &Row) -> Result<Standing, StoreError> {
+    Ok(Standing {
+        agent: row.text_as("id")?,
+        connection: row.text_as("connection_id")?,
+        account: row.text_as("account")?,
+        region: row.text_as("region")?,
+        session: row.text_as_opt("session_id")?,
+        trusted: row.get("trusted")?,
+    })
+}
+
+const STANDING_OF: [&str; 2] = [
+    concat!(standing!(), "WHERE a.id IN (SELECT value FROM json_each($1))"),
+    concat!(standing!(), "WHERE a.id = ANY (string_to_array($1, ','))"),
+];
+// Greater than nothing rather than not null: SQLite reads the whole table for the latter.
+const STANDING_LIVE: &str = concat!(standing!(), "WHERE a.session_id > ''");
+
+/// Where these agents stand, in no order; those that do not exist are left out.
+pub async fn standing_of(tx: &mut Tx, agents: &[AgentId]) -> Result<Vec<Standing>, StoreError> {
+    let found = if tx.is_sqlite() {
+        tx.query(STANDING_OF[0], &params![many::json(agents)]).await?
+    } else {
+        tx.query(STANDING_OF[1], &params![many::list(agents)]).await?
+    };
+    found.iter().map(standing).collect()
+}
+
+/// Where all agents stand that have a session, at whichever hub.
+pub async fn standing_live(tx: &mut Tx) -> Result<Vec<Standing>, StoreError> {
+    let found = tx.query(STANDING_LIVE, &[]).await?;
+    found.iter().map(standing).collect()
+}
+
+/// The number of the latest decision by which trust in agents may have ended.
+pub async fn latest_decision(tx: &mut Tx) -> Result<u64, StoreError> {
+    let sql = "SELECT value FROM sequence WHERE name = $1";
+    let row = tx.query_opt(sql, &params![Sequence::TRUST.0]).await?;
+    row.map_or(Ok(0), |row| row.get("value"))
 }
 
 /// Whether there are sessions that nobody has heard of since `before`.
@@ -215,4 +291,24 @@ pub async fn latest(
         )
         .await?;
     row.as_ref().map(from_row).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::db::testing::{self, TestDb};
+
+    /// What is asked every second must not read tables from end to end.
+    #[tokio::test]
+    async fn questions_about_live_sessions_follow_an_index() {
+        let TestDb { db, .. } = &testing::sqlite().await;
+        for sql in [STANDING_OF[0], STANDING_LIVE] {
+            let plan = testing::plan(db, sql).await;
+            let scans: Vec<&str> = plan
+                .lines()
+                .filter(|step| step.starts_with("SCAN") && !step.contains("json_each"))
+                .collect();
+            assert!(scans.is_empty(), "{sql}\n{plan}");
+        }
+    }
 }

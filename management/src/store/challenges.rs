@@ -1,5 +1,6 @@
 //! Rows of open challenges. Whoever is to prove an identity gets one; it can be answered once.
 
+use hadron_proto::fault::{Bug, bug};
 use hadron_proto::vocab::{ConnectionId, Timestamp};
 
 use super::StoreError;
@@ -78,13 +79,14 @@ pub async fn open(
 
 /// Removes a challenge and gives it; of two callers one gets it.
 pub async fn take(tx: &mut Tx, id: &str) -> Result<Option<ChallengeRow>, StoreError> {
-    let row = tx
-        .query_opt(
-            "DELETE FROM challenge WHERE id = $1
-             RETURNING id, purpose, connection_id, spki, nonce, source, created_at, expires_at",
-            &params![id],
-        )
-        .await?;
+    let sql = if bug(Bug::NonceReusable) {
+        "SELECT id, purpose, connection_id, spki, nonce, source, created_at, expires_at
+         FROM challenge WHERE id = $1"
+    } else {
+        "DELETE FROM challenge WHERE id = $1
+         RETURNING id, purpose, connection_id, spki, nonce, source, created_at, expires_at"
+    };
+    let row = tx.query_opt(sql, &params![id]).await?;
     row.as_ref().map(from_row).transpose()
 }
 

@@ -106,15 +106,27 @@ async fn told(tx: &mut Tx, row: &ConnectionRow, before: Option<&str>) -> Result<
 
 /// Writes a connection back where its epoch is still the one read or follows from it in this transaction.
 pub async fn put(tx: &mut Tx, row: &ConnectionRow) -> Result<(), StoreError> {
-    let before = tx
+    let stored = tx
         .query_opt(
-            "SELECT status FROM connection WHERE id = $1",
+            "SELECT status, epoch FROM connection WHERE id = $1",
             &params![row.connection.id],
         )
-        .await?
+        .await?;
+    let before = stored
+        .as_ref()
         .map(|before| before.get::<String>("status"))
         .transpose()?;
     let c = &row.connection;
+    if let Some(stored) = stored
+        && (stored.get::<u64>("epoch")? != c.epoch || before.as_deref() != Some(c.approval.word()))
+    {
+        tx.trust_ended();
+        // Sessions of this lane look again, at whichever hub they are.
+        tx.after_commit(Topic::Jobs {
+            account: c.account,
+            region: c.region.clone(),
+        });
+    }
     tx.execute(
         "UPDATE connection SET status = $2, epoch = $3, state = $4, pinned_role_id = $5, changed = $6 WHERE id = $1",
         &params![c.id, c.approval.word(), c.epoch, to_json(c)?, row.pinned_role_id.clone(), UNREAD],
@@ -218,6 +230,23 @@ pub async fn of_account(
     .collect()
 }
 
+const OPEN_OF: &str = concat!(
+    "SELECT ",
+    connection_columns!(),
+    " FROM connection WHERE account = $1 AND region = $2 AND status IN ('PENDING', 'CONNECTED') ORDER BY id /*for-share*/"
+);
+
+/// Connections of an account and Region that are neither rejected nor deleted, oldest first. They stay as they are until the
+/// transaction ends.
+pub async fn open_of(
+    tx: &mut Tx,
+    account: AccountId,
+    region: &Region,
+) -> Result<Vec<ConnectionRow>, StoreError> {
+    let found = tx.query(OPEN_OF, &params![account, region]).await?;
+    found.iter().map(from_row).collect()
+}
+
 /// The connection of an account for an environment that is neither rejected nor deleted.
 pub async fn live(
     tx: &mut Tx,
@@ -307,4 +336,17 @@ pub async fn list(
     .iter()
     .map(from_row)
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::db::testing::{self, TestDb};
+
+    #[tokio::test]
+    async fn open_connections_of_an_account_are_found_without_the_closed_ones() {
+        let TestDb { db, .. } = &testing::sqlite().await;
+        let plan = testing::plan(db, OPEN_OF).await;
+        assert!(plan.contains("connection_live (account=?)"), "{plan}");
+    }
 }

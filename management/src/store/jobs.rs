@@ -5,7 +5,7 @@ use hadron_proto::vocab::{AccountId, ConnectionId, DeploymentId, JobId, Region, 
 use serde::{Deserialize, Serialize};
 
 use super::db::{Row, Topic, Tx, params};
-use super::{StoreError, corrupt, json, to_json};
+use super::{StoreError, corrupt, json, many, to_json};
 
 macro_rules! job_columns {
     () => {
@@ -65,6 +65,15 @@ pub enum JobWork {
         /// Larger ones are not read.
         max_bytes: u64,
     },
+    /// Compare a target's stack with what the hub knows, after time was lost.
+    InspectStack {
+        /// Whose stack it is.
+        target: hadron_proto::vocab::TargetId,
+        /// Its name.
+        name: String,
+        /// Its ARN, when it is known.
+        arn: Option<hadron_proto::vocab::StackArn>,
+    },
 }
 
 /// An event as `PutEvents` takes it.
@@ -88,7 +97,7 @@ impl JobWork {
     /// What every agent can do.
     pub const ALWAYS: [&str; 4] = ["apply_stack", "destroy_stack", "revoke_stack", "set_pull_policy"];
     /// What only agents can do that say so.
-    pub const WHEN_ANNOUNCED: [&str; 2] = ["fetch_bundle", "put_events"];
+    pub const WHEN_ANNOUNCED: [&str; 3] = ["fetch_bundle", "put_events", "inspect_stack"];
 
     /// The word for this sort of work, as stored and as agents announce it.
     #[must_use]
@@ -100,6 +109,7 @@ impl JobWork {
             Self::SetPullPolicy { .. } => "set_pull_policy",
             Self::PutEvents { .. } => "put_events",
             Self::FetchBundle { .. } => "fetch_bundle",
+            Self::InspectStack { .. } => "inspect_stack",
         }
     }
 }
@@ -116,6 +126,13 @@ impl Abilities {
         let more = JobWork::WHEN_ANNOUNCED.into_iter().filter(said);
         let words: Vec<&str> = JobWork::ALWAYS.into_iter().chain(more).collect();
         Self(format!(",{},", words.join(",")))
+    }
+
+    /// Those of them that only look at stacks, for the time in which nothing else may be done.
+    #[must_use]
+    pub fn inspecting(&self) -> Self {
+        let word = ",inspect_stack,";
+        Self(if self.0.contains(word) { word } else { "," }.to_owned())
     }
 
     /// Whether this sort of work is among them.
@@ -287,27 +304,72 @@ pub async fn exists(tx: &mut Tx, id: JobId) -> Result<bool, StoreError> {
     Ok(row.is_some())
 }
 
-/// Jobs of a connection that an agent of this account, Region and abilities may take now, oldest first. Whether the connection is
-/// connected is for the caller to know.
+/// Jobs of one lane, locked until the transaction ends: in the order of their ids, so that two hubs that take many never
+/// wait for each other. Those that do not exist are left out.
+pub async fn get_many(tx: &mut Tx, ids: &[JobId]) -> Result<Vec<JobRow>, StoreError> {
+    let found = if tx.is_sqlite() {
+        tx.query(GET_MANY[0], &params![many::json(ids)]).await?
+    } else {
+        tx.query(GET_MANY[1], &params![many::list(ids)]).await?
+    };
+    found.iter().map(from_row).collect()
+}
+
+const GET_MANY: [&str; 2] = [
+    concat!(
+        "SELECT ",
+        job_columns!(),
+        " FROM job WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id /*for-update*/"
+    ),
+    concat!(
+        "SELECT ",
+        job_columns!(),
+        " FROM job WHERE id = ANY (string_to_array($1, ',')) ORDER BY id /*for-update*/"
+    ),
+];
+
+/// Writes many leases back, of jobs that were locked by [`get_many`].
+pub async fn put_leases(tx: &mut Tx, mut rows: Vec<JobRow>) -> Result<(), StoreError> {
+    rows.sort_unstable_by_key(|row| row.job.id);
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let (_, at, holder, started) = columns(&row.job);
+            params![row.job.id, at, holder, started]
+        })
+        .collect();
+    tx.execute_each(
+        "UPDATE job SET at = $2, holder = $3, started = $4 WHERE id = $1 AND status = 'LEASED'",
+        &rows,
+    )
+    .await?;
+    Ok(())
+}
+
+const READY: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    " FROM job
+     WHERE account = $1 AND region = $2 AND status = 'READY' AND at <= $3
+       AND CAST($4 AS TEXT) LIKE '%,' || connection_id || ',%' AND CAST($5 AS TEXT) LIKE '%,' || kind || ',%'
+     ORDER BY at LIMIT $6 /*skip-locked*/"
+);
+
+/// Jobs of these connections that an agent of this account, Region and abilities may take now, oldest first. Whether the
+/// connections are connected is for the caller to know.
 pub async fn ready(
     tx: &mut Tx,
-    connection: ConnectionId,
+    connections: &[ConnectionId],
     account: AccountId,
     region: &Region,
     abilities: &Abilities,
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<JobRow>, StoreError> {
+    let connections = format!(",{},", many::list(connections));
     tx.query(
-        concat!(
-            "SELECT ",
-            job_columns!(),
-            " FROM job
-         WHERE account = $1 AND region = $2 AND status = 'READY' AND at <= $3 AND connection_id = $4
-           AND CAST($6 AS TEXT) LIKE '%,' || kind || ',%'
-         ORDER BY at, id LIMIT $5 /*skip-locked*/"
-        ),
-        &params![account, region, now, connection, limit, &abilities.0],
+        READY,
+        &params![account, region, now, connections, &abilities.0, limit],
     )
     .await?
     .iter()
@@ -315,21 +377,31 @@ pub async fn ready(
     .collect()
 }
 
-/// When the next job of this account, Region and abilities may be taken, for sessions that found nothing.
+const NEXT_READY: &str =
+    "SELECT at FROM job WHERE account = $1 AND region = $2 AND status = 'READY' AND at > $3
+     ORDER BY at LIMIT 1";
+
+/// When the next job of this account and Region that may not be taken yet may be.
 pub async fn next_ready_at(
     tx: &mut Tx,
     account: AccountId,
     region: &Region,
-    abilities: &Abilities,
+    now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let row = tx
-        .query_opt(
-            "SELECT MIN(at) AS at FROM job WHERE account = $1 AND region = $2 AND status = 'READY'
-               AND CAST($3 AS TEXT) LIKE '%,' || kind || ',%' AND connection_id IN (SELECT id FROM connection WHERE status = 'CONNECTED')",
-            &params![account, region, &abilities.0],
-        )
-        .await?;
-    row.map_or(Ok(None), |row| row.get("at"))
+    let row = tx.query_opt(NEXT_READY, &params![account, region, now]).await?;
+    row.map(|row| row.get("at")).transpose()
+}
+
+const WAITING: &str =
+    "SELECT account, region, MIN(at) AS at FROM job WHERE status = 'READY' GROUP BY account, region";
+
+/// Lanes with jobs that wait for an agent, and since when or from when on the first of each does.
+pub async fn waiting(tx: &mut Tx) -> Result<Vec<(AccountId, Region, Timestamp)>, StoreError> {
+    let found = tx.query(WAITING, &[]).await?;
+    found
+        .iter()
+        .map(|row| Ok((row.text_as("account")?, row.text_as("region")?, row.get("at")?)))
+        .collect()
 }
 
 /// Leases that have run out, oldest first.
@@ -377,4 +449,32 @@ pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
         &params![before],
     )
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::db::testing::{self, TestDb};
+
+    /// Neither leasing nor the questions of every second may read or sort what they do not take.
+    #[tokio::test]
+    async fn leasing_follows_the_index_of_its_lane() {
+        let TestDb { db, .. } = &testing::sqlite().await;
+        for (sql, wanted) in [
+            (READY, "USING INDEX job_ready (account=? AND region=? AND at<?)"),
+            (
+                NEXT_READY,
+                "USING COVERING INDEX job_ready (account=? AND region=? AND at>?)",
+            ),
+            (WAITING, "SCAN job USING COVERING INDEX job_ready"),
+            (GET_MANY[0], "sqlite_autoindex_job_1 (id=?)"),
+        ] {
+            let plan = testing::plan(db, sql).await;
+            assert!(plan.contains(wanted), "{sql}\n{plan}");
+            assert!(
+                sql == GET_MANY[0] || !plan.contains("TEMP B-TREE"),
+                "{sql}\n{plan}"
+            );
+        }
+    }
 }

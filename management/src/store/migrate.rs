@@ -136,6 +136,7 @@ async fn step(tx: &mut Tx, steps: &'static [Migration]) -> Result<Option<&'stati
         name: step.name,
         source,
     })?;
+    hadron_proto::fault::point("C63");
     let now = tx.now().await?;
     tx.execute(
         "INSERT INTO schema_version (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use hadron_proto::spiffe::HubId;
 use hadron_proto::wire::auth_service_server::AuthServiceServer;
 use rustls::ServerConfig;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -17,14 +16,31 @@ use tonic_health::server::HealthReporter;
 
 use crate::api::operator::auth::AuthApi;
 use crate::config::Listen;
-use crate::identity::tls::{self, HandshakeLimits, ServerIdentity, serve_tls};
+use crate::identity::tickets::Tickets;
+use crate::identity::tls::{self, Agents, Limits, ServerIdentity, serve_tls};
 
 /// A proof and a CSR are some kilobytes; STS is given 5 s.
 const ENROL_TIMEOUT: Duration = Duration::from_secs(15);
-/// Dead connections are noticed; below the idle times of NAT gateways and load balancers.
-const PING_EVERY: Duration = Duration::from_secs(30);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Dead connections are noticed within half a minute; far below the idle times of NAT gateways and load balancers. Agents
+/// beat more often than that, so pings cost nothing while all is well.
+const PING_EVERY: Duration = Duration::from_secs(15);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEADERS: u32 = 16 * 1024;
+/// What a peer may send ahead of being read, for one stream and for all of its connection: memory that each of thousands
+/// can make the hub spend. Agents send 64 KiB at a time at most.
+const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+/// Streams that a peer opened and reset before they were looked at, and those reset for its faults.
+const RESETS: usize = 64;
+/// Connections that wait in the kernel while the hub is busy. More than Linux allows by default asks for what it allows.
+const BACKLOG: u32 = 4_096;
+/// Streams on one connection of an agent: its session, and calls of the jobs that it runs, which wait for one another if need
+/// be. With the most that a message may be long, this bounds what one agent can make the hub keep in memory.
+const AGENT_STREAMS: u32 = 16;
+/// Handshakes of agents at the same time.
+const HANDSHAKES: usize = 512;
+/// How long an agent may wait for its turn; it waits about as long itself.
+const AGENT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bound, but not served yet.
 pub(super) struct Sockets {
@@ -38,23 +54,40 @@ pub(super) struct GrpcSockets {
     pub(super) api: TcpListener,
 }
 
-async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address} (listen.{what})"))
+fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bound = || {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        // As TcpListener::bind does it: a restarted hub gets its port back at once.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bound().with_context(|| format!("cannot listen on {address} (listen.{what})"))
 }
 
 impl Sockets {
-    pub(super) async fn bind(listen: &Listen) -> anyhow::Result<Self> {
+    pub(super) fn bind(listen: &Listen) -> anyhow::Result<Self> {
         Ok(Self {
             grpc: GrpcSockets {
-                enrol: bind("enrol", listen.enrol).await?,
-                jobs: bind("jobs", listen.jobs).await?,
-                api: bind("api", listen.api).await?,
+                enrol: bind("enrol", listen.enrol)?,
+                jobs: bind("jobs", listen.jobs)?,
+                api: bind("api", listen.api)?,
             },
-            admin: bind("admin", listen.admin).await?,
+            admin: bind("admin", listen.admin)?,
         })
     }
+}
+
+/// What the job listener demands of agents, and how many it takes.
+pub(super) struct JobListener {
+    pub(super) agents: Agents,
+    pub(super) tickets: Arc<Tickets>,
+    pub(super) connections: usize,
+    pub(super) per_address: usize,
 }
 
 /// The services of the three TLS listeners.
@@ -66,13 +99,14 @@ pub(super) struct Grpc {
 }
 
 impl Grpc {
-    /// Serves each on its socket until `drain`.
+    /// Serves each on its socket until `closing`; from `drain` on, health says that it will not be long.
     pub(super) fn spawn(
         self,
         sockets: GrpcSockets,
         identity: &Arc<ServerIdentity>,
-        hub: &HubId,
+        agents: JobListener,
         drain: &CancellationToken,
+        closing: &CancellationToken,
         servers: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<()> {
         let server = || {
@@ -80,6 +114,10 @@ impl Grpc {
                 .http2_keepalive_interval(Some(PING_EVERY))
                 .http2_keepalive_timeout(Some(PING_TIMEOUT))
                 .http2_max_header_list_size(MAX_HEADERS)
+                .http2_max_pending_accept_reset_streams(Some(RESETS))
+                .http2_max_local_error_reset_streams(Some(RESETS))
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
         };
         // Whoever is not known yet gets little.
         let enrol = server().max_concurrent_streams(4).timeout(ENROL_TIMEOUT);
@@ -90,24 +128,41 @@ impl Grpc {
             sockets.enrol,
             config,
             None,
-            drain.clone(),
+            Limits::default(),
+            closing.clone(),
         ));
 
-        let jobs = server().max_concurrent_streams(128);
-        let config = tls::job_config(Arc::clone(identity))?;
+        let jobs = server().max_concurrent_streams(AGENT_STREAMS);
+        let config = tls::job_config(Arc::clone(identity), agents.tickets)?;
+        let limits = Limits {
+            patience: AGENT_PATIENCE,
+            at_once: HANDSHAKES,
+            connections: agents.connections,
+            per_address: agents.per_address,
+            ..Limits::default()
+        };
         servers.spawn(serve(
             jobs,
             self.jobs,
             sockets.jobs,
             config,
-            Some(hub.clone()),
-            drain.clone(),
+            Some(agents.agents),
+            limits,
+            closing.clone(),
         ));
 
         // AWS clients speak HTTP/1.1.
         let api = server().max_concurrent_streams(128).accept_http1(true);
         let config = tls::api_config(Arc::clone(identity))?;
-        servers.spawn(serve(api, self.api, sockets.api, config, None, drain.clone()));
+        servers.spawn(serve(
+            api,
+            self.api,
+            sockets.api,
+            config,
+            None,
+            Limits::default(),
+            closing.clone(),
+        ));
 
         let (health, drain) = (self.health, drain.clone());
         servers.spawn(async move {
@@ -127,13 +182,14 @@ async fn serve(
     routes: Routes,
     listener: TcpListener,
     config: Arc<ServerConfig>,
-    hub: Option<HubId>,
-    drain: CancellationToken,
+    agents: Option<Agents>,
+    limits: Limits,
+    closing: CancellationToken,
 ) -> anyhow::Result<()> {
-    let incoming = serve_tls(listener, config, hub, HandshakeLimits::default());
+    let incoming = serve_tls(listener, config, agents, limits);
     let router = server.add_routes(routes.prepare());
     router
-        .serve_with_incoming_shutdown(incoming, drain.cancelled_owned())
+        .serve_with_incoming_shutdown(incoming, closing.cancelled_owned())
         .await
         .context("a listener failed")
 }

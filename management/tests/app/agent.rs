@@ -39,6 +39,7 @@ pub(crate) fn stack(offer: &Offer) -> &OfferedStack {
         OfferedWork::SetPullPolicy { .. } => panic!("a policy has no stack"),
         OfferedWork::PutEvents { .. } => panic!("events have no stack"),
         OfferedWork::FetchBundle { .. } => panic!("a bundle has no stack"),
+        OfferedWork::Inspect { .. } => panic!("what is looked at is not deployed"),
     }
 }
 
@@ -117,7 +118,8 @@ pub(crate) fn failed(offer: &Offer, kind: FailureKind, why: &str) -> Outcome {
     let stack = match &offer.work {
         OfferedWork::SetPullPolicy { .. }
         | OfferedWork::PutEvents { .. }
-        | OfferedWork::FetchBundle { .. } => None,
+        | OfferedWork::FetchBundle { .. }
+        | OfferedWork::Inspect { .. } => None,
         _ => Some(arn(offer)),
     };
     let stuck = kind == FailureKind::DeleteFailed;
@@ -263,6 +265,7 @@ impl Agent {
             }
             OfferedWork::Revoke { .. } => Outcome::Revoked,
             OfferedWork::FetchBundle { .. } => panic!("what is fetched is for the test to say"),
+            OfferedWork::Inspect { .. } => panic!("what is found is for the test to say"),
             OfferedWork::SetPullPolicy { .. } => Outcome::PullPolicySet {
                 changed: true,
                 warnings: Vec::new(),

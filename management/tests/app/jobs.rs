@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use hadron_domain::authority::Role;
-use hadron_domain::job::{JobState, MAX_ATTEMPTS, MAX_HANDOVERS, MAX_LOSSES};
+use hadron_domain::job::{Job, JobState, MAX_ATTEMPTS, MAX_HANDOVERS, MAX_LOSSES};
+use hadron_management::app::acks::Said;
 use hadron_management::app::effects::{FailureKind, Outcome};
-use hadron_management::app::work::{Offer, Verdict};
+use hadron_management::app::work::{Offer, Token, Verdict};
 use hadron_management::app::{AppError, ErrorKind, Notice};
 use hadron_management::reconcile;
 use hadron_management::store::{StoreError, jobs, params};
@@ -66,7 +67,135 @@ async fn statements(world: &World, agent: &Agent, offer: &Offer) -> Vec<Result<(
     ]
 }
 
+/// A job without a deployment, held by the agent.
+async fn held(world: &World, agent: &Agent) -> Token {
+    let (account, connection) = (agent.peer.account, agent.peer.connection);
+    let region = agent.session.region.clone();
+    let add = world.app.write("seed", move |unit| {
+        Box::pin(async move {
+            let row = jobs::JobRow {
+                job: Job::new(unit.fresh_id(), unit.now),
+                account,
+                region,
+                connection,
+                deployment: None,
+                label: "pull policy of web".to_owned(),
+                work: jobs::JobWork::SetPullPolicy {
+                    repository: "web".parse().unwrap(),
+                    readers: [].into(),
+                },
+                created_at: unit.now,
+            };
+            jobs::insert(unit.tx, &row).await?;
+            Ok(())
+        })
+    });
+    add.await.unwrap();
+    agent.take_one(world).await.token
+}
+
+fn beat(agent: &Agent, held: &[Token]) -> Said {
+    Said::Beat {
+        session: agent.session.clone(),
+        held: held.to_vec(),
+    }
+}
+
+fn started(agent: &Agent, token: Token) -> Said {
+    Said::Started {
+        peer: agent.peer.clone(),
+        token,
+    }
+}
+
 scenarios! {
+    async fn many_statements_share_a_transaction_and_each_has_its_own_answer(world: World) {
+        let (first, second) = (
+            world.agent(world.connected(PRODUCTION, "prd").await).await,
+            world.agent(world.connected(STAGING, "stg").await).await,
+        );
+        let (mine, yours) = (held(&world, &first).await, held(&world, &second).await);
+        let stale = Token { fence: mine.fence + 1_000, ..mine };
+        let unknown = Token { job: JobId::from_parts(1, [7; 10]), fence: 1 };
+        let gone = world.agent(world.connected(PRODUCTION, "old").await).await;
+        let reject = asked(&administrator(), "RejectConnection");
+        world.app.reject_connection(reject, gone.peer.connection).await.unwrap();
+        let before = world.app.db().stats();
+        let answers = world.app.acknowledge(vec![
+            started(&first, mine),
+            beat(&first, &[mine, stale, yours, unknown]),
+            beat(&gone, &[]),
+            started(&second, mine),
+            started(&first, stale),
+            beat(&second, &[yours]),
+            started(&second, unknown),
+        ]).await.unwrap();
+        assert_eq!(world.app.db().stats().transactions, before.transactions + 1);
+        let told: Vec<Result<Vec<Token>, &str>> = answers
+            .into_iter()
+            .map(|answer| answer.map_err(|error| error.reason))
+            .collect();
+        assert_eq!(told, [
+            Ok(vec![mine]),
+            Ok(vec![mine]),
+            Err("CONNECTION_CLOSED"),
+            Err("JOB_NOT_FOUND"),
+            Err("FENCED"),
+            Ok(vec![yours]),
+            Err("JOB_NOT_FOUND"),
+        ]);
+        let JobState::Leased { holder, started, .. } = state(&world, mine.job).await else { panic!("not leased") };
+        assert_eq!((holder, started), (first.session.id, true));
+        // The renewal counts from now.
+        world.pass(LEASE / 2).await;
+        assert_eq!(world.app.heartbeat(&first.session, vec![mine]).await.unwrap(), [mine]);
+        world.pass(LEASE / 2 + Duration::from_secs(1)).await;
+        expire(&world).await;
+        assert!(matches!(state(&world, mine.job).await, JobState::Leased { .. }));
+        assert!(matches!(state(&world, yours.job).await, JobState::Ready { .. }));
+    }
+
+    /// An agent whose own connection is fine may hold jobs of another one of its account, for as long as that is accepted
+    /// for the same role.
+    async fn leases_of_other_connections_are_renewed_while_those_are_connected(world: World) {
+        let own = world.agent(world.connected(PRODUCTION, "prd").await).await;
+        let other = world.agent(world.connected(PRODUCTION, "other").await).await;
+        let token = held(&world, &other).await;
+        // Handed over and taken again, by the agent of the other connection.
+        world.app.handover(&other.peer, token, "drain").await.unwrap();
+        let token = own.take_one(&world).await.token;
+        assert_eq!(world.app.acknowledge(vec![started(&own, token), beat(&own, &[token])]).await.unwrap().len(), 2);
+        assert_eq!(world.app.heartbeat(&own.session, vec![token]).await.unwrap(), [token]);
+        let reject = asked(&administrator(), "RejectConnection");
+        world.app.reject_connection(reject, other.peer.connection).await.unwrap();
+        assert_eq!(world.app.heartbeat(&own.session, vec![token]).await.unwrap(), []);
+        assert_eq!(world.app.started(&own.peer, token).await.unwrap_err().reason, "JOB_NOT_FOUND");
+    }
+
+    /// Two hubs that take the same statements in opposite orders do not wait for each other in a circle.
+    async fn batches_of_two_hubs_never_lock_each_other_out(world: World) {
+        let mut said = Vec::new();
+        for number in 0..12 {
+            let agent = world.agent(world.connected(&format!("{number:012}"), &format!("env-{number}")).await).await;
+            let token = held(&world, &agent).await;
+            said.extend([beat(&agent, &[token]), started(&agent, token)]);
+        }
+        let reversed: Vec<Said> = said.iter().rev().cloned().collect();
+        let hub = |said: Vec<Said>| {
+            let app = world.app.clone();
+            tokio::spawn(async move {
+                for _ in 0..40 {
+                    for answer in app.acknowledge(said.clone()).await.unwrap() {
+                        assert_eq!(answer.unwrap().len(), 1);
+                    }
+                }
+            })
+        };
+        let (one, two) = (hub(said), hub(reversed));
+        one.await.unwrap();
+        two.await.unwrap();
+    }
+
     async fn a_lease_that_runs_out_goes_to_another_and_its_fence_counts_no_more(world: World) {
         let (first, offer) = taken(&world).await;
         let mut notices = world.app.notices();

@@ -86,6 +86,7 @@ async fn work_off(app: &App, peer: &Peer, session: &Session, offer: &Offer) -> R
         },
         OfferedWork::PutEvents { .. } => Outcome::EventsPut { refused: Vec::new() },
         OfferedWork::FetchBundle { .. } => panic!("nobody asked for a bundle"),
+        OfferedWork::Inspect { .. } => panic!("nobody has restored anything"),
     };
     app.report(peer, offer.token, outcome).await
 }
@@ -445,8 +446,16 @@ async fn the_store_itself_keeps_accounts_apart() {
                 forged.account = account(STAGING);
                 forged.job.fence += 100;
                 jobs::put(unit.tx, &forged).await?;
-                let ready =
-                    jobs::ready(unit.tx, prd, account(STAGING), &region, &abilities(), unit.now, 9).await?;
+                let ready = jobs::ready(
+                    unit.tx,
+                    &[prd],
+                    account(STAGING),
+                    &region,
+                    &abilities(),
+                    unit.now,
+                    9,
+                )
+                .await?;
                 Ok((
                     own,
                     foreign,

@@ -38,6 +38,25 @@ scenarios! {
         assert_eq!(ask().await.unwrap().connection.id, id, "remembered although another exists");
     }
 
+    async fn a_request_sent_again_while_it_is_under_way_is_not_refused_for_what_it_did(world: World) {
+        let admin = administrator();
+        for number in 0..10 {
+            let name = format!("twice-{number}");
+            let create = || world.app.create_template(
+                identified(&admin, "CreateTemplate", &name, ""),
+                NewTemplate::named(TemplateKind::Environment, name.parse().unwrap()),
+            );
+            let outcomes = futures::future::join_all((0..8).map(|_| create())).await;
+            assert!(outcomes.iter().any(Result::is_ok), "{name}");
+            for error in outcomes.into_iter().filter_map(Result::err) {
+                // Whoever asks again is answered.
+                let again = error.kind == ErrorKind::Unavailable || error.reason == "CONFLICT";
+                assert!(again, "{name}: {}", error.story());
+            }
+            assert_eq!(create().await.unwrap().name.as_str(), name);
+        }
+    }
+
     async fn templates_are_changed_once(world: World) {
         const KIND: TemplateKind = TemplateKind::Environment;
         let name = || "minimal-env".parse().unwrap();

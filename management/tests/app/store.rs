@@ -179,7 +179,7 @@ scenarios! {
             let older = AgentRow { id: unit.fresh_id(), session: None, last_seen: at(11), not_after: at(1), ..agent.clone() };
             agents::insert(unit.tx, &older).await?;
             assert_eq!(agents::latest(unit.tx, account(PRODUCTION), &region()).await?.unwrap().id, agent.id, "the connected one");
-            agents::touch(unit.tx, session, at(12)).await?;
+            assert_eq!(agents::touch(unit.tx, vec![(older.id, session), (agent.id, session)], at(12)).await?, 1);
             assert!(!agents::any_silent(unit.tx, at(12)).await? && agents::any_silent(unit.tx, at(13)).await?);
             assert_eq!(agents::close_silent(unit.tx, at(12)).await?, 0);
             assert_eq!(agents::close_silent(unit.tx, at(13)).await?, 1);
@@ -319,10 +319,12 @@ scenarios! {
             let ready = |limit| (of.connection.id, account(PRODUCTION), region(), limit);
             let (id, whose, place, limit) = ready(9);
             let can = Abilities::of::<&str>(&[]);
-            assert_eq!(jobs::ready(unit.tx, id, whose, &place, &can, at(1), limit).await?.len(), 1);
-            assert_eq!(jobs::ready(unit.tx, id, whose, &place, &can, at(0), limit).await?.len(), 0);
-            assert_eq!(jobs::ready(unit.tx, id, account(STAGING), &place, &can, at(1), limit).await?.len(), 0);
-            assert_eq!(jobs::next_ready_at(unit.tx, whose, &place, &can).await?, None, "its connection is not connected");
+            assert_eq!(jobs::ready(unit.tx, &[id], whose, &place, &can, at(1), limit).await?.len(), 1);
+            assert_eq!(jobs::ready(unit.tx, &[id], whose, &place, &can, at(0), limit).await?.len(), 0);
+            assert_eq!(jobs::ready(unit.tx, &[id], account(STAGING), &place, &can, at(1), limit).await?.len(), 0);
+            assert_eq!(jobs::next_ready_at(unit.tx, whose, &place, at(-1)).await?, Some(at(0)));
+            assert_eq!(jobs::next_ready_at(unit.tx, whose, &place, at(0)).await?, None);
+            assert_eq!(jobs::waiting(unit.tx).await?, [(whose, place.clone(), at(0))]);
             assert_eq!(jobs::expired(unit.tx, at(1), 9).await?, []);
             let expired = jobs::expired(unit.tx, at(2), 9).await?;
             let open = jobs::open_of_connection(unit.tx, id).await?;

@@ -11,18 +11,22 @@ use hadron_tests::faults::{self, Campaign, Options, Total};
 use hadron_tests::{emulator, paths};
 
 const ABOUT: &str = "\
-Each campaign starts a world of its own (an emulated AWS, hubs, agents, where need be PostgreSQL, balancers and proxies),
-breaks one kind of thing again and again, and compares hub, AWS and what clients were told afterwards. Each prints one line
-of JSON; the last line is the total. The exit code is 1 when a promise was broken.
+Each campaign starts a world of its own (an emulated AWS, hubs, agents, where need be
+PostgreSQL, balancers and proxies), breaks one kind of thing again and again, and compares
+hub, AWS and what clients were told afterwards. Each prints one line of JSON; the last line
+is the total. The exit code is 1 when a promise was broken.
 
-  cargo xtask faults --list                               what there is, with the number of cycles
-  cargo xtask faults --short                              all of it in a few minutes, as CI does
-  cargo xtask faults                                      the full counts: hours
-  cargo xtask faults --only agent-kills                   one campaign in full
+  cargo xtask faults --list                   what there is, with the number of cycles
+  cargo xtask faults --short                  all of it in a few minutes, as CI does
+  cargo xtask faults                          the full counts: hours
+  cargo xtask faults --only agent-kills       one campaign in full
   cargo xtask faults --only agent-kills --count 20 --seed 7
+  cargo xtask faults --release-check                      a release holds no point of failure: builds one and looks
 
-What chance decides follows from the seed. A run that found something writes its command and what was broken into
-tests/regressions, and leaves the logs of its world in the folder of --out. management/docs/faults.md tells what is promised.";
+What chance decides follows from the seed; what the scheduler decides does not, so the same
+seed may have to run a few times. A run that found something writes its command and what was
+broken into tests/regressions, and leaves the logs of its world in the folder of --out.
+management/docs/faults.md tells what is promised, and what was found last.";
 
 /// Flags of `faults`.
 #[derive(Debug, Args)]
@@ -43,6 +47,12 @@ pub(crate) struct Faults {
     /// Say what campaigns there are, and run none
     #[arg(long)]
     list: bool,
+    /// Take the programs as they were built last
+    #[arg(long)]
+    no_build: bool,
+    /// Build hub, agent and command line as a packager does, and look into them for points of failure
+    #[arg(long)]
+    release_check: bool,
     /// Where reports and the logs of failed worlds go [default: target/faults]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -58,6 +68,9 @@ impl Faults {
                 );
             }
             return Ok(());
+        }
+        if self.release_check {
+            return faults::release::check();
         }
         let chosen = self.chosen()?;
         let seed = self.seed.unwrap_or_else(|| {
@@ -75,7 +88,9 @@ impl Faults {
             only: self.only,
         };
         emulator::install()?;
-        build()?;
+        if !self.no_build {
+            build()?;
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

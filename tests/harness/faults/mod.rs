@@ -9,8 +9,19 @@
 //! Words: a *cycle* is one thing broken and the recovery from it; a *violation* is a promise found broken, said in a
 //! sentence. Trouble of the harness itself (a world that does not come up) is an error, not a violation.
 
+mod aws;
 mod chance;
+pub mod door;
+mod grants;
+pub mod ground;
+mod kills;
+pub mod load;
+mod network;
+mod points;
+mod postgres;
+pub mod release;
 mod report;
+mod stale;
 
 use std::path::{Path, PathBuf};
 
@@ -112,13 +123,123 @@ macro_rules! campaign {
 }
 
 /// All campaigns, in the order in which they run. `tests/faults/main.rs` has a test for each.
-pub const CAMPAIGNS: &[Campaign] = &[campaign!(
-    "chance",
-    1_000,
-    1_000_000,
-    chance::campaign,
-    "Throw the harness's own dice and see that they are fair and can be thrown again"
-)];
+pub const CAMPAIGNS: &[Campaign] = &[
+    campaign!(
+        "chance",
+        1_000,
+        1_000_000,
+        chance::campaign,
+        "Throw the harness's own dice: fair, and the same again"
+    ),
+    campaign!(
+        "agent-kills",
+        24,
+        1_000,
+        kills::agents,
+        "Kill agents at any time of a deployment"
+    ),
+    campaign!(
+        "hub-kills",
+        8,
+        500,
+        kills::hubs,
+        "Kill one of two hubs, and the only one, under writes"
+    ),
+    campaign!("both-kills", 6, 200, kills::both, "Kill hub and agent at once"),
+    campaign!(
+        "replicas",
+        15,
+        600,
+        kills::replicas,
+        "For so many seconds, kill one of three hubs every few seconds"
+    ),
+    campaign!(
+        "rolling-restart",
+        4,
+        50,
+        kills::rolling,
+        "Restart hubs in good order under writes"
+    ),
+    campaign!(
+        "stale-agents",
+        4,
+        200,
+        stale::campaign,
+        "Stop agents for longer than their lease, and wake them up later"
+    ),
+    campaign!(
+        "postgres",
+        8,
+        1_000,
+        postgres::campaign,
+        "Restart and kill PostgreSQL, end its sessions, swallow its answers to COMMIT"
+    ),
+    campaign!(
+        "network",
+        6,
+        360,
+        network::campaign,
+        "Break every link in every way during deployments; swallow and double calls of AWS"
+    ),
+    campaign!(
+        "aws",
+        1,
+        20,
+        aws::campaign,
+        "Have AWS throttle, fail and answer nonsense, each so many times"
+    ),
+    campaign!(
+        "grant-kills",
+        3,
+        100,
+        grants::campaign,
+        "Kill whoever writes pull policies, and the hub, while grants come and go"
+    ),
+    campaign!(
+        "points",
+        69,
+        690,
+        points::campaign,
+        "Kill hub or agent at every named point, the first time that it gets there and later times"
+    ),
+    campaign!(
+        "double-crash",
+        8,
+        200,
+        points::double_crash,
+        "Kill hub or agent at a named point, and once more in the recovery"
+    ),
+    campaign!(
+        "disk-loss",
+        6,
+        100,
+        points::disk_loss,
+        "Kill an agent at a named point and take its disk away"
+    ),
+    campaign!(
+        "models",
+        17,
+        21,
+        crate::models::campaign,
+        "Visit every state of the models of the two protocols, and see that simpler protocols break"
+    ),
+    #[cfg(feature = "simulation")]
+    campaign!(
+        "simulation",
+        40,
+        10_000,
+        crate::simulation::campaign::simulation,
+        "Simulate two hubs and three agents, one seed a cycle, with all that can go wrong between them"
+    ),
+    #[cfg(feature = "simulation")]
+    campaign!(
+        "seeded-bugs",
+        9,
+        9,
+        crate::simulation::campaign::seeded_bugs,
+        "Make nine mistakes on purpose, one after the other, and count the seeds until each is found"
+    ),
+];
 
 /// A campaign by its name.
 #[must_use]

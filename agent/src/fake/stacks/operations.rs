@@ -428,6 +428,8 @@ impl State {
         }
         let ids: Vec<String> = row.content.resources.keys().cloned().collect();
         let token = deletion.token.clone();
+        let begun = (row.arn.clone(), token.clone());
+        self.stacks.deleted.push(begun);
         let stack = |status, reason: String| Tick::Stack(status, reason, token.clone());
         let mut ticks = vec![stack(StackStatus::DeleteInProgress, "User Initiated".to_owned())];
         let mut failed = Vec::new();

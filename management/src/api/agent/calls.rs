@@ -66,6 +66,7 @@ pub(super) async fn put_content(
         .await
         .map_err(|_| Status::deadline_exceeded("the content did not arrive in time"))??;
     let digest = app.put_content(peer, token, content).await.map_err(refused)?;
+    hadron_proto::fault::point("C65");
     Ok(wire::PutContentResponse {
         digest: digest.to_string(),
     })
@@ -79,6 +80,7 @@ pub(super) async fn authorise(
     let token = convert::token(request.token.as_ref()).map_err(|fault| invalid(&fault))?;
     let act = convert::act(request.act).map_err(|fault| invalid(&fault))?;
     let verdict = app.authorise(peer, token, act).await.map_err(refused)?;
+    hadron_proto::fault::point("C36");
     Ok(convert::verdict(verdict))
 }
 
@@ -101,5 +103,6 @@ pub(super) async fn report(
     let token = convert::token(request.token.as_ref()).map_err(|fault| invalid(&fault))?;
     let outcome = convert::outcome(request.outcome).map_err(|fault| invalid(&fault))?;
     app.report(peer, token, outcome).await.map_err(refused)?;
+    hadron_proto::fault::point("C15");
     Ok(wire::ReportResponse {})
 }

@@ -2,16 +2,21 @@
 //!
 //! * [`enrol`]: the only thing that somebody without a certificate may ask for.
 //! * [`session`]: the stream over which jobs are given; [`calls`]: what must not be lost.
+//! * [`roll`]: all live sessions, and what is asked for all of them at once; [`acks`]: what they say, many at a time.
 //! * [`convert`]: wire to words; [`status`]: errors to codes.
 //!
 //! Who an agent is comes from its certificate, never from a message. Each use case checks anew, in its own transaction,
 //! that the agent may still act; closing streams is courtesy on top of that.
 
+mod acks;
 mod calls;
 mod convert;
 mod enrol;
+mod roll;
 mod session;
 mod status;
+
+use std::sync::Arc;
 
 use hadron_proto::spiffe::HubId;
 use hadron_proto::wire;
@@ -20,9 +25,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
+use acks::Acks;
 pub(crate) use convert::span;
 pub use enrol::EnrolApi;
 pub(crate) use enrol::source;
+use roll::Roll;
 pub(crate) use status::story;
 
 use crate::app::App;
@@ -40,19 +47,29 @@ pub struct AgentApi {
     drain: CancellationToken,
     sessions: TaskTracker,
     live: watch::Sender<usize>,
+    roll: Arc<Roll>,
+    acks: Acks,
 }
 
 impl AgentApi {
-    /// Serves agents of this hub until `drain` is cancelled.
+    /// Serves agents of this hub until `drain` is cancelled. [`pulse`](Self::pulse) has to run meanwhile. To be made within
+    /// a tokio runtime.
     #[must_use]
     pub fn new(app: App, hub: HubId, drain: CancellationToken) -> Self {
         Self {
+            roll: Roll::new(&app),
+            acks: Acks::start(app.clone()),
             app,
             hub,
             drain,
             sessions: TaskTracker::new(),
             live: watch::Sender::new(0),
         }
+    }
+
+    /// Ends sessions that may not go on, and wakes those that have work, until it is dropped.
+    pub async fn pulse(self) {
+        self.roll.pulse(&self.app).await;
     }
 
     /// How many sessions are open in this process.

@@ -2,31 +2,31 @@
 //!
 //! A session is a task that owns the stream's two sides. Whatever may end it (the agent, a newer session, the end of
 //! trust, of the certificate, of the hub) is an event of one loop, so that it is closed in the database exactly once.
-//! Wake-ups and notices make things fast; polling makes them certain, since another replica may have decided.
+//! It asks the database nothing while there is nothing to do: what it has to know reaches it over the [`roll`](super::roll).
 
 use std::time::Duration;
 
-use futures::FutureExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use hadron_proto::vocab::Timestamp;
 use hadron_proto::wire;
 use hadron_proto::wire::agent_message::Message as Said;
 use hadron_proto::wire::hub_message::Message as Saying;
 use rand::Rng as _;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 use tracing::{Instrument as _, debug, info, info_span, warn};
 
 use super::convert::{self, span, wire_token};
+use super::roll::{Mail, Place};
 use super::status::{invalid, refused};
 use super::{AgentApi, PROTOCOL};
 use crate::api::status::with_info;
-use crate::app::work::{Peer, Session, Token};
-use crate::app::{App, AppError, ErrorKind, Notice};
+use crate::app::work::{Peer, Session, Taken, Token};
+use crate::app::{App, AppError, ErrorKind, acks};
+use crate::store::Topic;
 use crate::store::jobs::{Abilities, JobWork};
-use crate::store::{Topic, jobs};
 
 /// How long an agent may take to say Hello.
 const HELLO: Duration = Duration::from_secs(10);
@@ -38,13 +38,18 @@ const SPARE: usize = 64;
 const BATCH: u32 = 32;
 /// Most jobs that an agent may ask for ahead.
 const MAX_CREDIT: u32 = 1_024;
-/// How often it is checked whether the session may go on.
-const CHECK: Duration = Duration::from_secs(1);
+/// How soon agents are to come again that are sent away: this many of a hub's sessions a second, within these bounds.
+const RETURN_RATE: usize = 100;
+const RETURN_WITHIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 /// After so many intervals without a word the agent is taken to be gone.
 const SILENT_AFTER: u32 = 3;
-/// What the agent gets to read.
-pub(crate) type Outgoing = ReceiverStream<Result<wire::HubMessage, Status>>;
-type Out = mpsc::Sender<Result<wire::HubMessage, Status>>;
+/// How long a notice of this process may take that says why a session ends.
+const NOTICE: Duration = Duration::from_millis(100);
+/// What the agent gets to read: one message, or why there are no more. In a box, since the queue keeps room for dozens.
+type Word = Box<Result<wire::HubMessage, Status>>;
+type Open = fn(Word) -> Result<wire::HubMessage, Status>;
+pub(crate) type Outgoing = futures::stream::Map<ReceiverStream<Word>, Open>;
+type Out = mpsc::Sender<Word>;
 
 /// Why a session ends.
 enum End {
@@ -73,7 +78,7 @@ pub(super) fn open(
     let span = info_span!("session", agent.id = %peer.agent, account = %peer.account, connection.id = %peer.connection);
     api.sessions
         .spawn(run(api.clone(), peer, not_after, incoming, out).instrument(span));
-    ReceiverStream::new(outgoing)
+    ReceiverStream::new(outgoing).map((|word| *word) as Open)
 }
 
 async fn run(
@@ -83,26 +88,34 @@ async fn run(
     mut incoming: Streaming<wire::AgentMessage>,
     out: Out,
 ) {
-    // Before the session is opened: whatever is decided about it from then on is heard.
-    let notices = api.app.notices();
-    let greeted = tokio::select! {
-        greeted = greet(&api, &peer, &mut incoming) => greeted,
-        () = out.closed() => Err(End::Gone),
-        () = api.drain.cancelled() => Err(End::Refused(Status::unavailable("this hub is stopping; connect again"))),
-    };
-    let (session, resumed) = match greeted {
+    // In boxes: what opening and closing need is not kept for the life of the session.
+    let greeted = Box::pin(async {
+        tokio::select! {
+            greeted = greet(&api, &peer, not_after, &mut incoming) => greeted,
+            () = out.closed() => Err(End::Gone),
+            () = api.drain.cancelled() => Err(End::Refused(Status::unavailable("this hub is stopping; connect again"))),
+        }
+    });
+    let (session, resumed) = match greeted.await {
         Ok(greeted) => greeted,
         Err(end) => return farewell(out, end),
     };
+    // What was decided about it before it stands on the roll, the next pulse tells.
+    let place = api.roll.enter(&session);
     info!(session.id = %session.id, region = %session.region, resumed = resumed.len(), "An agent opened a session");
+    hadron_proto::fault::point("C09");
     let counted = Counted::new(&api.live);
-    let app = api.app.clone();
-    let mut live = Live::new(&api, session, not_after, out.clone());
+    let mut live = Live::new(&api, session, place, not_after, out.clone());
     let end = match live.welcome(&resumed) {
-        Ok(()) => live.serve(incoming, notices, &api).await,
+        Ok(()) => live.serve(incoming).await,
         Err(end) => end,
     };
-    let session = live.session;
+    let Live {
+        session,
+        place,
+        out: own,
+        ..
+    } = live;
     match &end {
         End::Gone => info!(session.id = %session.id, "The agent closed its session"),
         End::GoAway(reason, _) => info!(session.id = %session.id, reason, "A session was closed"),
@@ -111,16 +124,26 @@ async fn run(
         }
     }
     // The agent first: what it may not do, it shall know as soon as possible.
-    drop(live.out);
+    drop(own);
     farewell(out, end);
-    drop(counted);
-    close(&app, &session).await;
+    drop((counted, place));
+    Box::pin(close(&api.app, &session)).await;
+}
+
+/// When agents are to come again that this hub sends away: the more they are, the more time they are given, and not all the
+/// same.
+fn return_within(sessions: usize) -> Duration {
+    let (least, most) = RETURN_WITHIN;
+    let all =
+        Duration::from_secs(u64::try_from(sessions / RETURN_RATE).unwrap_or(u64::MAX)).clamp(least, most);
+    least + (all - least).mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
 /// Waits for Hello and opens the session.
 async fn greet(
     api: &AgentApi,
     peer: &Peer,
+    not_after: Timestamp,
     incoming: &mut Streaming<wire::AgentMessage>,
 ) -> Result<(Session, Vec<Token>), End> {
     let first = match timeout(HELLO, incoming.message()).await {
@@ -155,6 +178,10 @@ async fn greet(
         .into());
     }
     let held = convert::held(&hello.held).map_err(|fault| invalid(&fault))?;
+    api.app
+        .prove_time(peer, not_after, &held)
+        .await
+        .map_err(refused)?;
     let version: String = hello
         .agent_version
         .chars()
@@ -182,7 +209,7 @@ fn farewell(out: Out, end: End) {
         End::Refused(status) => Err(status),
     };
     // Only fails when nobody reads.
-    let _ = out.try_send(last);
+    let _ = out.try_send(Box::new(last));
 }
 
 /// Closes the session in the database. When that does not work it is closed for its silence, later.
@@ -229,48 +256,53 @@ impl Drop for Counted {
 /// What can happen in a session.
 enum Event {
     Message(Result<Option<wire::AgentMessage>, Status>),
-    Notice(Result<Notice, RecvError>),
-    Check,
+    Mail,
     Look,
-    Silent,
-    CertificateEnded,
+    Due,
     Drain,
     Gone,
 }
 
 struct Live {
-    app: App,
-    hub: String,
+    api: AgentApi,
     session: Session,
+    place: Place,
     out: Out,
     /// How many jobs the agent still has room for.
     credit: u32,
     /// When it was last heard.
     heard: Instant,
-    /// When to look for jobs although nothing has woken us.
-    look_at: Instant,
+    /// How long it may be silent.
+    silence: Duration,
+    /// When to look for jobs although nothing has woken us; there is nothing to look for otherwise.
+    look_at: Option<Instant>,
+    /// The last look took as many jobs as there was room for: there may be more.
+    more: bool,
     /// When the certificate ends.
     ends: Instant,
 }
 
 impl Live {
-    fn new(api: &AgentApi, session: Session, not_after: Timestamp, out: Out) -> Self {
+    fn new(api: &AgentApi, session: Session, place: Place, not_after: Timestamp, out: Out) -> Self {
         let now = Instant::now();
         let ends = now + not_after.since(api.app.clock().now());
         Self {
-            app: api.app.clone(),
-            hub: api.hub.to_string(),
+            silence: api.app.settings().heartbeat * SILENT_AFTER,
+            api: api.clone(),
             session,
+            place,
             out,
             credit: 0,
             heard: now,
-            look_at: now,
+            look_at: None,
+            more: false,
             ends,
         }
     }
 
     fn say(&self, message: Saying) -> Result<(), End> {
-        self.out.try_send(Ok(say(message))).map_err(|error| match error {
+        let word = Box::new(Ok(say(message)));
+        self.out.try_send(word).map_err(|error| match error {
             mpsc::error::TrySendError::Closed(_) => End::Gone,
             mpsc::error::TrySendError::Full(_) => {
                 End::Refused(Status::resource_exhausted("the agent does not read its messages"))
@@ -279,10 +311,10 @@ impl Live {
     }
 
     fn welcome(&self, resumed: &[Token]) -> Result<(), End> {
-        let settings = self.app.settings();
+        let settings = self.api.app.settings();
         self.say(Saying::Welcome(wire::Welcome {
             session_id: self.session.id.to_string(),
-            hub_id: self.hub.clone(),
+            hub_id: self.api.hub.to_string(),
             hub_version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: PROTOCOL,
             heartbeat_every: Some(span(settings.heartbeat)),
@@ -292,42 +324,41 @@ impl Live {
     }
 
     /// Goes on until there is a reason to end.
-    async fn serve(
-        &mut self,
-        mut incoming: Streaming<wire::AgentMessage>,
-        mut notices: broadcast::Receiver<Notice>,
-        api: &AgentApi,
-    ) -> End {
+    async fn serve(&mut self, mut incoming: Streaming<wire::AgentMessage>) -> End {
         let lane = Topic::Jobs {
             account: self.session.peer.account,
             region: self.session.region.clone(),
         };
-        let mut jobs = self.app.db().subscribe(lane);
-        let silence = self.app.settings().heartbeat * SILENT_AFTER;
-        let mut check = interval(CHECK);
-        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut jobs = self.api.app.db().subscribe(lane);
         loop {
             // All of these may be dropped and asked again without loss.
             let mut event = tokio::select! {
                 message = incoming.message() => Event::Message(message),
-                notice = notices.recv() => Event::Notice(notice),
-                _ = check.tick() => Event::Check,
-                () = jobs.woken(), if self.credit > 0 => Event::Look,
-                () = sleep_until(self.look_at), if self.credit > 0 => Event::Look,
-                () = sleep_until(self.heard + silence) => Event::Silent,
-                () = sleep_until(self.ends) => Event::CertificateEnded,
-                () = api.drain.cancelled() => Event::Drain,
+                () = self.place.rung() => Event::Mail,
+                () = jobs.woken() => Event::Look,
+                () = sleep_until(self.due()) => Event::Due,
+                () = self.api.drain.cancelled() => Event::Drain,
                 () = self.out.closed() => Event::Gone,
             };
-            if matches!(event, Event::Silent) {
+            if matches!(event, Event::Due) && self.heard + self.silence <= Instant::now() {
                 // Perhaps it was the hub that did not listen, for instance since its database was slow.
                 if let Some(message) = incoming.message().now_or_never() {
                     event = Event::Message(message);
                 }
             }
-            if let Err(end) = self.handle(event).await {
+            // In a box: while nothing happens, nothing is kept for it.
+            if let Err(end) = Box::pin(self.handle(event)).await {
                 return end;
             }
+        }
+    }
+
+    /// When something has to be done although nothing happens.
+    fn due(&self) -> Instant {
+        let ends = self.ends.min(self.heard + self.silence);
+        match self.look_at {
+            Some(at) if self.credit > 0 => ends.min(at),
+            _ => ends,
         }
     }
 
@@ -338,20 +369,47 @@ impl Live {
                 self.message(message.message).await
             }
             Event::Message(Ok(None) | Err(_)) | Event::Gone => Err(End::Gone),
-            Event::Notice(Ok(notice)) => self.notice(notice),
-            // Some were missed: the check finds out what matters, the heartbeat tells what was lost.
-            Event::Notice(Err(RecvError::Lagged(_))) | Event::Check => self.check().await,
-            Event::Notice(Err(RecvError::Closed)) | Event::Drain => {
-                Err(End::GoAway("the hub is stopping", Duration::from_secs(5)))
+            Event::Mail => self.mail().await,
+            Event::Look if self.credit > 0 => self.look().await,
+            Event::Look => self.check().await,
+            Event::Due => self.is_due().await,
+            Event::Drain => {
+                let within = return_within(self.api.roll.len());
+                Err(End::GoAway("the hub is stopping", within))
             }
-            Event::Look => self.look().await,
-            Event::Silent => Err(End::Refused(Status::deadline_exceeded(
-                "nothing was heard from the agent for too long",
-            ))),
-            Event::CertificateEnded => Err(End::GoAway(
+        }
+    }
+
+    async fn is_due(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if self.ends <= now {
+            Err(End::GoAway(
                 "the agent's certificate has ended",
                 Duration::from_secs(1),
-            )),
+            ))
+        } else if self.heard + self.silence <= now {
+            Err(End::Refused(Status::deadline_exceeded(
+                "nothing was heard from the agent for too long",
+            )))
+        } else if self.look_at.is_some_and(|at| at <= now) && self.credit > 0 {
+            self.look().await
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn mail(&mut self) -> Result<(), End> {
+        let Mail { lost, end, look } = self.place.mail();
+        if !lost.is_empty() {
+            self.lost(
+                lost,
+                "the job was cancelled, taken over, or its connection has ended",
+            )?;
+        }
+        match end {
+            Some(status) => Err(status.into()),
+            None if look && self.credit > 0 => self.look().await,
+            None => Ok(()),
         }
     }
 
@@ -359,13 +417,18 @@ impl Live {
         match message {
             Some(Said::Demand(demand)) => {
                 self.credit = self.credit.saturating_add(demand.jobs).min(MAX_CREDIT);
-                self.look().await
+                if self.more {
+                    self.look().await
+                } else {
+                    self.ask().await
+                }
             }
             Some(Said::Heartbeat(heartbeat)) => self.heartbeat(heartbeat).await,
             Some(Said::Started(started)) => {
                 let token = convert::token(started.token.as_ref()).map_err(|fault| invalid(&fault))?;
-                let done = self.app.started(&self.session.peer, token).await;
-                self.settle(token, done)
+                let peer = self.session.peer.clone();
+                let done = self.api.acks.say(acks::Said::Started { peer, token }).await;
+                self.settle(token, done.map(drop))
             }
             Some(Said::Handover(handover)) => {
                 let token = convert::token(handover.token.as_ref()).map_err(|fault| invalid(&fault))?;
@@ -375,7 +438,7 @@ impl Live {
                     .filter(|c| !c.is_control())
                     .take(200)
                     .collect();
-                let done = self.app.handover(&self.session.peer, token, &step).await;
+                let done = self.api.app.handover(&self.session.peer, token, &step).await;
                 self.settle(token, done)
             }
             Some(Said::Hello(_)) => Err(Status::invalid_argument("Hello is said once").into()),
@@ -386,10 +449,22 @@ impl Live {
 
     async fn heartbeat(&mut self, heartbeat: wire::Heartbeat) -> Result<(), End> {
         let held = convert::held(&heartbeat.held).map_err(|fault| invalid(&fault))?;
-        let renewed = match self.app.heartbeat(&self.session, held.clone()).await {
-            Ok(renewed) => renewed,
-            Err(error) => return later(error),
+        // An agent that holds nothing is promised nothing: what would end its session is known from the last pulse.
+        let renewed = if held.is_empty() && self.api.roll.heard(&self.place) {
+            Vec::new()
+        } else {
+            let beat = acks::Said::Beat {
+                session: self.session.clone(),
+                held: held.clone(),
+            };
+            match self.api.acks.say(beat).await {
+                Ok(renewed) => renewed,
+                Err(error) => return later(error),
+            }
         };
+        if !renewed.is_empty() {
+            hadron_proto::fault::point("C13");
+        }
         let lost: Vec<Token> = held
             .into_iter()
             .filter(|token| !renewed.contains(token))
@@ -424,87 +499,91 @@ impl Live {
         }
     }
 
-    fn notice(&self, notice: Notice) -> Result<(), End> {
-        match notice {
-            Notice::Lost { session, job, fence } if session == self.session.id => self.lost(
-                vec![Token { job, fence }],
-                "the job was cancelled, taken over, or its connection has ended",
-            ),
-            Notice::Close { connection, why } if connection == self.session.peer.connection => {
-                Err(with_info(Code::PermissionDenied, "CONNECTION_CLOSED", &why, None).into())
-            }
-            Notice::Displaced { session } if session == self.session.id => Err(with_info(
-                Code::Aborted,
-                "DISPLACED",
-                "a newer session of this agent has taken over",
-                None,
-            )
-            .into()),
-            Notice::Lost { .. } | Notice::Close { .. } | Notice::Displaced { .. } => Ok(()),
+    /// The lane was woken, and there is no room for jobs: perhaps it was for something else.
+    async fn check(&self) -> Result<(), End> {
+        match self.api.app.check_session(&self.session).await {
+            Ok(()) => Ok(()),
+            Err(error) => self.refused(error).await,
         }
     }
 
-    async fn check(&self) -> Result<(), End> {
-        match self.app.check_session(&self.session).await {
-            Ok(()) => Ok(()),
-            Err(error) => later(error),
+    /// The database says that the session may not go on, or not now. What this process has decided itself is told by a
+    /// notice, which is about to come and knows why.
+    async fn refused(&self, error: AppError) -> Result<(), End> {
+        if matches!(error.kind, ErrorKind::Denied | ErrorKind::Fenced)
+            && timeout(NOTICE, self.place.rung()).await.is_ok()
+            && let Some(status) = self.place.mail().end
+        {
+            return Err(status.into());
+        }
+        later(error)
+    }
+
+    /// Whether there is anything to look for. A question is cheaper than a lease, and most find nothing.
+    async fn ask(&mut self) -> Result<(), End> {
+        match self.api.app.first_job(&self.session).await {
+            Ok(Some(wait)) if wait.is_zero() => self.look().await,
+            Ok(wait) => {
+                self.wait(wait);
+                Ok(())
+            }
+            Err(error) => {
+                self.again();
+                later(error)
+            }
         }
     }
 
     /// Looks for jobs, and says when to look again.
     async fn look(&mut self) -> Result<(), End> {
-        let poll = Duration::from_millis(rand::rng().random_range(1_000..2_000));
-        self.look_at = Instant::now() + poll;
-        let room = u32::try_from(self.out.capacity().saturating_sub(SPARE)).unwrap_or(0);
-        let limit = self.credit.min(BATCH).min(room);
-        if limit == 0 {
-            return Ok(());
-        }
-        // A question is cheaper than a lease: most looks find nothing.
-        let Session {
-            peer,
-            region,
-            abilities,
-            ..
-        } = self.session.clone();
-        let next = self
-            .app
-            .read("next job", move |tx| {
-                Box::pin(async move {
-                    let now = tx.now().await?;
-                    let next = jobs::next_ready_at(tx, peer.account, &region, &abilities).await?;
-                    Ok(next.map(|at| at.since(now)))
-                })
-            })
-            .await;
-        match next {
-            Err(error) => return later(error),
-            Ok(None) => return Ok(()),
-            Ok(Some(wait)) if !wait.is_zero() => {
-                self.look_at = Instant::now() + wait.min(poll) + Duration::from_millis(1);
+        loop {
+            let room = u32::try_from(self.out.capacity().saturating_sub(SPARE)).unwrap_or(0);
+            let limit = self.credit.min(BATCH).min(room);
+            if limit == 0 {
+                if self.credit > 0 {
+                    // It does not read what it was told; perhaps it will.
+                    self.again();
+                }
                 return Ok(());
             }
-            Ok(Some(_)) => {}
+            let Taken { offers, next } = match self.api.app.take_or_wait(&self.session, limit).await {
+                Ok(taken) => taken,
+                Err(error) => {
+                    self.again();
+                    return self.refused(error).await;
+                }
+            };
+            let taken = u32::try_from(offers.len()).unwrap_or(u32::MAX);
+            let lease = self.api.app.settings().lease;
+            for offer in offers {
+                hadron_proto::fault::point("C10");
+                info!(
+                    job.id = %offer.token.job, fence = offer.token.fence, attempt = offer.attempt,
+                    deployment.id = offer.deployment.map(tracing::field::display), "Offered {}", offer.label
+                );
+                self.say(Saying::Offer(convert::offer(offer, lease)))?;
+            }
+            self.credit = self.credit.saturating_sub(taken);
+            if taken > 0 {
+                self.place.took();
+            }
+            self.wait(next);
+            self.more = taken == limit;
+            if !self.more {
+                return Ok(());
+            }
         }
-        let offers = match self.app.take(&self.session, limit).await {
-            Ok(offers) => offers,
-            Err(error) => return later(error),
-        };
-        let taken = u32::try_from(offers.len()).unwrap_or(u32::MAX);
-        let lease = self.app.settings().lease;
-        for offer in offers {
-            info!(
-                job.id = %offer.token.job, fence = offer.token.fence, attempt = offer.attempt,
-                deployment.id = offer.deployment.map(tracing::field::display), "Offered {}", offer.label
-            );
-            self.say(Saying::Offer(convert::offer(offer, lease)))?;
-        }
-        self.credit = self.credit.saturating_sub(taken);
-        if taken == limit {
-            // There may be more.
-            self.look_at = Instant::now();
-        }
-        Ok(())
+    }
+
+    /// Looks when the next job may be taken.
+    fn wait(&mut self, next: Option<Duration>) {
+        self.look_at = next.map(|wait| Instant::now() + wait + Duration::from_millis(1));
+    }
+
+    /// Looks again soon: it could not be done now.
+    fn again(&mut self) {
+        let wait = Duration::from_millis(rand::rng().random_range(1_000..2_000));
+        self.look_at = Some(Instant::now() + wait);
     }
 }
 
@@ -519,5 +598,29 @@ fn later(error: AppError) -> Result<(), End> {
             Ok(())
         }
         _ => Err(refused(error).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_agents_are_sent_away_the_more_time_they_get() {
+        let seconds = |sessions| {
+            let all: Vec<f64> = (0..200).map(|_| return_within(sessions).as_secs_f64()).collect();
+            (
+                all.iter().copied().fold(f64::MAX, f64::min),
+                all.iter().copied().fold(0.0, f64::max),
+            )
+        };
+        assert_eq!(seconds(1), (5.0, 5.0));
+        assert_eq!(seconds(500), (5.0, 5.0));
+        let (least, most) = seconds(10_000);
+        assert!(
+            least >= 17.5 && most <= 30.0 && most - least > 5.0,
+            "{least} to {most}"
+        );
+        assert!(seconds(1_000_000).1 <= 30.0);
     }
 }

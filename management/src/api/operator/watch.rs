@@ -6,16 +6,26 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
 use super::Operator;
 use crate::api::status::{status, with_info};
 use crate::app::AppError;
 use crate::store::Topic;
+use crate::store::db::Subscription;
 
 /// How often a stream looks although nobody woke it.
 pub(super) const EVERY: Duration = Duration::from_secs(2);
+
+/// How long it leaves commits alone after a look, so that a busy hub is not asked at each of them.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Answers that may wait for their reader.
+const WAITING: usize = 64;
+/// How long a reader may take none of them.
+const UNREAD: Duration = Duration::from_secs(60);
 
 /// A stream of answers.
 pub(super) type Stream<T> = ReceiverStream<Result<T, Status>>;
@@ -41,14 +51,56 @@ pub(super) fn stream<T, C, L, F>(
     removed: fn(String) -> C,
 ) -> Stream<C>
 where
-    T: Clone + PartialEq + Send + 'static,
+    T: Clone + PartialEq + Send + Sync + 'static,
     C: Send + 'static,
     L: Fn() -> F + Send + 'static,
     F: Future<Output = Result<Found<T>, AppError>> + Send,
 {
-    let (sender, receiver) = mpsc::channel(64);
-    let mut woken = operator.app.db().subscribe(Topic::Changes);
-    let drain = operator.drain.clone();
+    let woken = operator.app.db().subscribe(Topic::Changes);
+    follow(woken, operator.drain.clone(), look, changed, removed)
+}
+
+/// Where a stream's answers wait for their reader.
+struct Reader<C> {
+    queue: mpsc::Sender<Result<C, Status>>,
+    drain: CancellationToken,
+}
+
+impl<C> Reader<C> {
+    /// Waits until there is room. Whether the stream goes on: not without a reader, nor with one that does not read.
+    async fn send(&self, item: Result<C, Status>) -> bool {
+        tokio::select! {
+            biased;
+            () = self.drain.cancelled() => {
+                self.drained();
+                false
+            }
+            sent = timeout(UNREAD, self.queue.send(item)) => matches!(sent, Ok(Ok(()))),
+        }
+    }
+
+    /// The last word, where there is room for it. Without it the stream just ends, and the client asks again all the same.
+    fn drained(&self) {
+        let _ = self.queue.try_send(Err(draining()));
+    }
+}
+
+/// While a reader is slow, nothing is asked and nothing piles up: when it goes on, it gets what is so then.
+fn follow<T, C, L, F>(
+    mut woken: Subscription,
+    drain: CancellationToken,
+    look: L,
+    changed: fn(T) -> C,
+    removed: fn(String) -> C,
+) -> Stream<C>
+where
+    T: Clone + PartialEq + Send + Sync + 'static,
+    C: Send + 'static,
+    L: Fn() -> F + Send + 'static,
+    F: Future<Output = Result<Found<T>, AppError>> + Send,
+{
+    let (queue, receiver) = mpsc::channel(WAITING);
+    let reader = Reader { queue, drain };
     tokio::spawn(async move {
         let mut known: Found<T> = Found::new();
         loop {
@@ -56,36 +108,112 @@ where
             let found = match looking.await {
                 Ok(found) => found,
                 Err(error) => {
-                    let _ = sender.send(Err(status(&error))).await;
+                    reader.send(Err(status(&error))).await;
                     return;
                 }
             };
-            let gone = known
+            let gone: Vec<String> = known
                 .keys()
                 .filter(|key| !found.contains_key(*key))
                 .cloned()
-                .map(removed);
-            let new = found
-                .iter()
-                .filter(|(key, item)| known.get(*key) != Some(*item))
-                .map(|(_, item)| changed(item.clone()));
-            let changes: Vec<C> = gone.chain(new).collect();
-            for change in changes {
-                if sender.send(Ok(change)).await.is_err() {
+                .collect();
+            for key in gone {
+                if !reader.send(Ok(removed(key))).await {
+                    return;
+                }
+            }
+            for (key, item) in &found {
+                if known.get(key) != Some(item) && !reader.send(Ok(changed(item.clone()))).await {
                     return;
                 }
             }
             known = found;
+            // Many commits one after another are one change to look at.
+            tokio::time::sleep(PAUSE).await;
             tokio::select! {
-                () = sender.closed() => return,
-                () = drain.cancelled() => {
-                    let _ = sender.send(Err(draining())).await;
-                    return;
-                }
+                () = reader.queue.closed() => return,
+                () = reader.drain.cancelled() => return reader.drained(),
                 () = woken.woken() => {}
                 () = tokio::time::sleep(EVERY) => {}
             }
         }
     });
     ReceiverStream::new(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio_stream::StreamExt as _;
+
+    use super::*;
+    use crate::store::db::testing::{self, TestDb};
+
+    async fn change(test: &TestDb) {
+        let change = test.db.write("change", |tx| {
+            Box::pin(async move {
+                tx.after_commit(Topic::Changes);
+                tx.next(crate::store::Sequence::CHANGE).await
+            })
+        });
+        change.await.unwrap();
+    }
+
+    /// A world of a thousand things that are all different at each look.
+    fn watched(test: &TestDb, drain: &CancellationToken) -> (Arc<AtomicU32>, Stream<(String, u32)>) {
+        let looks = Arc::<AtomicU32>::default();
+        let counted = Arc::clone(&looks);
+        let look = move || {
+            let look = counted.fetch_add(1, Ordering::Relaxed);
+            let found = (0..1_000).map(|n| (format!("{n:04}"), (format!("{n:04}"), look)));
+            std::future::ready(Ok(found.collect()))
+        };
+        let woken = test.db.subscribe(Topic::Changes);
+        let stream = follow(woken, drain.clone(), look, |item| item, |key| (key, u32::MAX));
+        (looks, stream)
+    }
+
+    #[tokio::test]
+    async fn for_a_reader_that_does_not_read_nothing_piles_up() {
+        let test = testing::sqlite().await;
+        let drain = CancellationToken::new();
+        let (looks, mut stream) = watched(&test, &drain);
+        let first = stream.next().await.unwrap().unwrap();
+        assert_eq!(first, ("0000".to_owned(), 0));
+        for _ in 0..50 {
+            change(&test).await;
+        }
+        // The first look does not fit into the queue; there was no second one.
+        assert_eq!(looks.load(Ordering::Relaxed), 1);
+        // It goes on reading: the rest of the first look, then what is so now, once for all fifty changes.
+        let mut last = first;
+        for _ in 0..1_999 {
+            last = stream.next().await.unwrap().unwrap();
+        }
+        assert_eq!(last, ("0999".to_owned(), 1));
+    }
+
+    #[tokio::test]
+    async fn a_stopping_hub_does_not_wait_for_it() {
+        let test = testing::sqlite().await;
+        let drain = CancellationToken::new();
+        let (_, mut stream) = watched(&test, &drain);
+        stream.next().await.unwrap().unwrap();
+        drain.cancel();
+        // Ends after what was in the queue.
+        let rest: Vec<_> = stream.collect().await;
+        assert!(rest.len() <= WAITING + 1, "{}", rest.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_given_up_after_a_while() {
+        let test = testing::sqlite().await;
+        let drain = CancellationToken::new();
+        let (_, stream) = watched(&test, &drain);
+        tokio::time::sleep(UNREAD * 2).await;
+        let rest: Vec<_> = stream.collect().await;
+        assert_eq!(rest.len(), WAITING);
+    }
 }

@@ -205,6 +205,7 @@ impl Unit<'_> {
         }
         self.carry_out(&mut row, begun.effects, None).await?;
         deployments::put(self.tx, &mut row).await?;
+        hadron_proto::fault::point("C38");
         tracing::info!(
             deployment.id = %row.deployment.id, account = %row.account, region = %row.region, "deployment of {} begins",
             row.target

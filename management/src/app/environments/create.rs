@@ -108,7 +108,7 @@ impl App {
         provisioning::available(&bundle)?;
         let (name, path) = (new.name.clone(), new.path.clone());
         let seen = self
-            .write("connection of an environment", move |unit| {
+            .write_once(request.key(), "connection of an environment", move |unit| {
                 Box::pin(async move { connection(unit, &path, &name).await })
             })
             .await?

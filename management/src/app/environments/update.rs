@@ -182,7 +182,7 @@ impl App {
             spec,
         )
         .await?;
-        self.write("update environment", move |unit| {
+        self.write_once(request.key(), "update environment", move |unit| {
             Box::pin(async move {
                 let mut target = unit.change_environment(&before, &update).await?;
                 target.warnings = made.warnings().to_vec();
@@ -201,7 +201,7 @@ impl App {
         before: TargetRow,
         update: EnvironmentUpdate,
     ) -> Result<TargetRow, AppError> {
-        self.write("describe environment", move |unit| {
+        self.write_once(request.key(), "describe environment", move |unit| {
             Box::pin(async move {
                 let mut target = unit.change_environment(&before, &update).await?;
                 targets::put(unit.tx, &mut target).await?;

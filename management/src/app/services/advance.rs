@@ -81,6 +81,7 @@ impl App {
                     // Something moved while templates were rendered: look again.
                     return Ok(outbox::ask(unit.tx, topic::SERVICE, name.as_str(), unit.now).await?);
                 }
+                hadron_proto::fault::point("C67");
                 unit.follow(&mut service, rows, planned, drafts).await
             })
         })

@@ -218,6 +218,7 @@ impl App {
                     }
                     Err(why) => refuse(&mut template, &row, why)?,
                 }
+                hadron_proto::fault::point("C66");
                 unit.registration_ended(&mut template, &mut row, job).await
             })
         })
@@ -235,6 +236,7 @@ async fn fetching(unit: &mut Unit<'_>, peer: &Peer, token: Token) -> Result<u64,
         | JobWork::DestroyStack
         | JobWork::RevokeStack
         | JobWork::SetPullPolicy { .. }
+        | JobWork::InspectStack { .. }
         | JobWork::PutEvents { .. } => {
             Err(AppError::invalid("NO_CONTENT", "the job does not fetch anything"))
         }
@@ -302,6 +304,7 @@ impl Unit<'_> {
             Outcome::Applied { .. }
             | Outcome::Gone
             | Outcome::Revoked
+            | Outcome::Inspected(_)
             | Outcome::PullPolicySet { .. }
             | Outcome::EventsPut { .. } => "the agent reported the outcome of another sort of job".to_owned(),
         };

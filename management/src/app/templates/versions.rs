@@ -203,7 +203,7 @@ impl App {
         }
         let (description, compatible, components) = (new.description, new.compatible, new.components);
         let major = new.major;
-        self.write("register template version", move |unit| {
+        self.write_once(request.key(), "register template version", move |unit| {
             Box::pin(async move {
                 let mut template = unit.template(kind, &name).await?;
                 let used = template.versions.existing.len() as u64;
@@ -413,7 +413,7 @@ impl App {
         if let Some(compatible) = &update.compatible {
             self.check_compatible(compatible).await?;
         }
-        self.write("update template version", move |unit| {
+        self.write_once(request.key(), "update template version", move |unit| {
             Box::pin(async move {
                 let name = &update.name;
                 let mut template = unit.template(kind, name).await?;
@@ -477,7 +477,7 @@ impl App {
         if seen {
             return Ok(before);
         }
-        self.write("delete template version", move |unit| {
+        self.write_once(request.key(), "delete template version", move |unit| {
             Box::pin(async move {
                 // The job that fetches its bundle first: an agent that reports it holds that and then asks for the template.
                 let fetched = templates::get_version(unit.tx, kind, &name, version).await?;

@@ -121,6 +121,8 @@ use hadron_proto::vocab::Timestamp;
 pub use postgres::PostgresOptions;
 pub use row::Row;
 pub use sqlite::SqliteOptions;
+#[cfg(any(test, feature = "testing"))]
+pub use sqlite::inline::{Fate, Gate, SimulatedStore, Turn};
 pub(in crate::store) use tx::Late;
 pub use tx::{Made, Sequence, Tx};
 pub use value::{FromValue, Mismatch, Value, params};
@@ -178,6 +180,8 @@ impl Alone {
 
 enum Engine {
     Sqlite(sqlite::Sqlite),
+    #[cfg(any(test, feature = "testing"))]
+    Inline(sqlite::inline::Inline),
     Postgres(postgres::Postgres),
 }
 
@@ -185,6 +189,8 @@ impl std::fmt::Debug for Db {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.0.engine {
             Engine::Sqlite(_) => "Db(SQLite)",
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(_) => "Db(SQLite, in memory)",
             Engine::Postgres(_) => "Db(PostgreSQL)",
         })
     }
@@ -211,6 +217,20 @@ impl Db {
             counts,
             clock,
         })))
+    }
+
+    /// Opens a simulated database for one more hub. `gate` is asked before every transaction.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn open_simulated(store: &SimulatedStore, clock: Clock, gate: Gate) -> Self {
+        let (wakes, counts) = (Arc::new(wake::Wakes::default()), Arc::<Counts>::default());
+        let inline = sqlite::inline::Inline::open(store, gate, Arc::clone(&wakes), Arc::clone(&counts));
+        Self(Arc::new(Inner {
+            engine: Engine::Inline(inline),
+            wakes,
+            counts,
+            clock,
+        }))
     }
 
     /// Connects to a PostgreSQL database, `postgres://user@host/name` or `host=... dbname=...`. A server that is not on
@@ -252,6 +272,8 @@ impl Db {
     {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.write(label, work).await,
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(inline) => inline.write(label, work).await,
             Engine::Postgres(postgres) => postgres.write(label, work).await,
         }
     }
@@ -268,6 +290,8 @@ impl Db {
     {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.read(label, work).await,
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(inline) => inline.read(label, work).await,
             Engine::Postgres(postgres) => postgres.read(label, work).await,
         }
     }
@@ -279,6 +303,8 @@ impl Db {
     pub async fn now(&self) -> Result<Timestamp, StoreError> {
         match &self.0.engine {
             Engine::Sqlite(_) => Ok(self.0.clock.now()),
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(inline) => Ok(inline.now()),
             Engine::Postgres(_) => self.read("now", |tx| Box::pin(tx.now())).await,
         }
     }
@@ -286,7 +312,12 @@ impl Db {
     /// Whether other hubs may work on the same database.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        matches!(self.0.engine, Engine::Postgres(_))
+        match self.0.engine {
+            Engine::Sqlite(_) => false,
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(_) => true,
+            Engine::Postgres(_) => true,
+        }
     }
 
     /// Asks to be the only one, among all hubs on this database, who does the work of this name: `None` while somebody else
@@ -299,6 +330,9 @@ impl Db {
     pub async fn alone(&self, name: &str) -> Result<Option<Alone>, StoreError> {
         match &self.0.engine {
             Engine::Sqlite(_) => Ok(Some(Alone(None))),
+            // Whoever asks may: it must be harmless when two do.
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(_) => Ok(Some(Alone(None))),
             Engine::Postgres(postgres) => Ok(postgres.alone(name).await?.map(|held| Alone(Some(held)))),
         }
     }
@@ -326,6 +360,8 @@ impl Db {
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.backup(to.to_owned()).await,
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(_) => Err(StoreError::misuse("backup", "a simulated database has no file")),
             Engine::Postgres(_) => Err(StoreError::misuse(
                 "backup",
                 "use pg_dump or a base backup for PostgreSQL",
@@ -337,6 +373,8 @@ impl Db {
     pub async fn close(&self) {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.close().await,
+            #[cfg(any(test, feature = "testing"))]
+            Engine::Inline(_) => {}
             Engine::Postgres(postgres) => postgres.close().await,
         }
     }

@@ -26,6 +26,9 @@ impl Sequence {
     pub const CHANGE: Self = Self("change");
     /// The lines of the audit log. Drawn by [`Tx::late`] only.
     pub const AUDIT: Self = Self("audit");
+    /// Decisions by which trust in agents may have ended: hubs compare their sessions when it has grown. Drawn by
+    /// [`Tx::late`] only.
+    pub const TRUST: Self = Self("trust");
 }
 
 /// What is written last of all, just before COMMIT, and in this order.
@@ -41,6 +44,8 @@ pub(in crate::store) enum Late {
     Event,
     /// Lines of the audit log, numbered by [`Sequence::AUDIT`].
     Audit,
+    /// That trust in agents may have ended: nothing but the number of [`Sequence::TRUST`].
+    Trust,
 }
 
 impl Late {
@@ -49,6 +54,7 @@ impl Late {
             Self::Outbox => None,
             Self::Event => Some(Sequence::CHANGE),
             Self::Audit => Some(Sequence::AUDIT),
+            Self::Trust => Some(Sequence::TRUST),
         }
     }
 }
@@ -313,6 +319,18 @@ impl Tx {
         debug_assert_eq!(waiting.sql, sql, "one statement for each sort of late rows");
         let key = key.unwrap_or_else(|| format!("{:010}", waiting.rows.len()));
         waiting.rows.insert(key, params);
+    }
+
+    /// What agents were told may not hold any more: every hub compares its sessions within a second or two.
+    pub(in crate::store) fn trust_ended(&mut self) {
+        // The number that is drawn for it is all that there is to write.
+        let sql = "UPDATE sequence SET value = $1 WHERE name = $2";
+        self.late(
+            Late::Trust,
+            Some(String::new()),
+            sql,
+            params![Sequence::TRUST.0].to_vec(),
+        );
     }
 
     /// Writes what was left for the end.

@@ -1,6 +1,8 @@
 //! SQLite: one writer's thread with group commit, a few readers. See [`db`](super).
 
 mod error;
+#[cfg(any(test, feature = "testing"))]
+pub(super) mod inline;
 mod session;
 mod writer;
 

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use futures::future::BoxFuture;
+use hadron_proto::fault::{Bug, bug};
 use tokio::sync::{mpsc, oneshot};
 
 use super::SqliteOptions;
@@ -199,7 +200,14 @@ impl Writer {
         let mut jobs = Vec::new();
         let filled = self.fill(first, &mut jobs, &mut wakes);
         let kept = *filled.as_ref().unwrap_or(&0);
+        hadron_proto::fault::point("C72");
+        if bug(Bug::AckBeforeCommit) {
+            for job in jobs.drain(..) {
+                job.answer(&Ok(()));
+            }
+        }
         let outcome = filled.map_err(Failure::Before).and_then(|_| self.commit());
+        hadron_proto::fault::point("C73");
         if outcome.is_ok() {
             if kept > 0 {
                 self.counts.committed(kept);
