@@ -7,8 +7,9 @@ use hadron_proto::vocab::{StackArn, Timestamp};
 use hadron_proto::wire;
 
 use crate::job::{
-    Act, ApplyStack, DestroyStack, EventEntry, Failure, FailureKind, FetchBundle, Job, Outcome, PutEvents,
-    ResourceChange, RevokeStack, RoleKind, SetPullPolicy, StackEvent, StackResource, Token, Work,
+    Act, ApplyStack, DestroyStack, EventEntry, Failure, FailureKind, FetchBundle, InspectStack, Inspection,
+    Job, Operation, Outcome, PutEvents, ResourceChange, RevokeStack, RoleKind, SetPullPolicy, StackEvent,
+    StackResource, Token, Work,
 };
 
 /// A message of the hub that this agent cannot make sense of.
@@ -67,13 +68,14 @@ pub(crate) fn wire_token(token: Token) -> wire::JobToken {
 }
 
 /// The kinds of work that this agent can do, as announced to the hub.
-pub(crate) const CAPABILITIES: [&str; 6] = [
+pub(crate) const CAPABILITIES: [&str; 7] = [
     "apply_stack",
     "destroy_stack",
     "revoke_stack",
     "set_pull_policy",
     "put_events",
     "fetch_bundle",
+    "inspect_stack",
 ];
 
 /// The capability that a piece of work asks for.
@@ -86,6 +88,7 @@ pub(crate) const fn capability(work: &Work) -> &'static str {
         Work::SetPullPolicy(_) => CAPABILITIES[3],
         Work::PutEvents(_) => CAPABILITIES[4],
         Work::FetchBundle(_) => CAPABILITIES[5],
+        Work::InspectStack(_) => CAPABILITIES[6],
     }
 }
 
@@ -138,6 +141,10 @@ pub(crate) fn job(offer: &wire::Offer) -> Result<Job, Unreadable> {
                 entries: put.entries.iter().map(event_entry).collect::<Result<_, _>>()?,
             }),
             wire::offer::Work::FetchBundle(fetch) => Work::FetchBundle(fetch_bundle(fetch)?),
+            wire::offer::Work::InspectStack(inspect) => Work::InspectStack(InspectStack {
+                stack_name: inspect.stack_name.clone(),
+                stack_arn: optional("stack ARN", &inspect.stack_arn)?,
+            }),
         },
     })
 }
@@ -238,6 +245,7 @@ pub(crate) fn report(token: Token, outcome: Outcome) -> wire::ReportRequest {
             digest: digest.to_string(),
             bytes,
         }),
+        Outcome::Inspected(inspection) => Wire::Inspected(inspected(inspection)),
         Outcome::Failed(Failure {
             kind,
             message,
@@ -255,6 +263,23 @@ pub(crate) fn report(token: Token, outcome: Outcome) -> wire::ReportRequest {
     wire::ReportRequest {
         token: Some(wire_token(token)),
         outcome: Some(outcome),
+    }
+}
+
+fn inspected(inspection: Inspection) -> wire::StackInspected {
+    let (stack_arn, stack_status) = inspection
+        .stack
+        .map_or_else(Default::default, |(stack, status)| (String::from(stack), status));
+    let operation = |operation: Operation| wire::StackOperation {
+        token: operation.token,
+        deployment_id: operation.deployment.map(|id| id.to_string()).unwrap_or_default(),
+        at: Some(timestamp(operation.at.as_micros())),
+    };
+    wire::StackInspected {
+        stack_arn,
+        stack_status,
+        operations: inspection.operations.into_iter().map(operation).collect(),
+        removed_change_sets: inspection.removed,
     }
 }
 

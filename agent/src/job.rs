@@ -50,6 +50,8 @@ pub enum Work {
     PutEvents(PutEvents),
     /// Read a template bundle from S3 and hand it over.
     FetchBundle(FetchBundle),
+    /// Take away what nobody may execute any more, then tell what a stack is and who changed it.
+    InspectStack(InspectStack),
 }
 
 /// The provisioning role that a stack is deployed with, by what it deploys.
@@ -162,6 +164,15 @@ pub struct FetchBundle {
     pub max_bytes: u64,
 }
 
+/// See [`Work::InspectStack`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InspectStack {
+    /// The stack's name.
+    pub stack_name: String,
+    /// The stack, when its ARN is known.
+    pub stack_arn: Option<StackArn>,
+}
+
 impl std::fmt::Display for FetchBundle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "s3://{}/{}", self.bucket, self.key)
@@ -211,8 +222,32 @@ pub enum Outcome {
         /// How many they are.
         bytes: u64,
     },
+    /// What a stack is, and who changed it.
+    Inspected(Inspection),
     /// It did not work, and trying the same again would not help.
     Failed(Failure),
+}
+
+/// What a stack is, and who changed it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// The stack and its status; one that is gone has `DELETE_COMPLETE`. `None` when there never was one.
+    pub stack: Option<(StackArn, String)>,
+    /// The operations that its events tell of, newest first, each once.
+    pub operations: Vec<Operation>,
+    /// Names of change sets that were taken away.
+    pub removed: Vec<String>,
+}
+
+/// One operation on a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// The token on its events; empty when whoever began it gave none.
+    pub token: String,
+    /// The deployment that it belongs to, when it is one of Hadron's.
+    pub deployment: Option<DeploymentId>,
+    /// When its newest event happened.
+    pub at: Timestamp,
 }
 
 /// Why a job failed.

@@ -301,6 +301,10 @@ fn accepted(job: &Job) -> Accepted {
         // Events are the hub's to keep; what was done about them the step tells.
         Work::PutEvents(_) => {}
         Work::FetchBundle(fetch) => accepted.bundle = Some(fetch.to_string()),
+        Work::InspectStack(inspect) => {
+            accepted.stack_name = Some(inspect.stack_name.clone());
+            accepted.stack = inspect.stack_arn.clone();
+        }
     }
     accepted
 }
@@ -314,6 +318,7 @@ const fn outcome_name(outcome: &wire::report_request::Outcome) -> &'static str {
         Outcome::PullPolicy(_) => "pull_policy_set",
         Outcome::EventsPut(_) => "events_put",
         Outcome::BundleFetched(_) => "bundle_fetched",
+        Outcome::Inspected(_) => "inspected",
         Outcome::Failed(_) => "failed",
     }
 }

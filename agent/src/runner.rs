@@ -325,7 +325,8 @@ impl<W: Worker> Shared<W> {
             | Work::RevokeStack(_)
             | Work::SetPullPolicy(_)
             | Work::PutEvents(_)
-            | Work::FetchBundle(_) => None,
+            | Work::FetchBundle(_)
+            | Work::InspectStack(_) => None,
         };
         let (hub, post) = JobHub::new(
             self.link.clone(),
@@ -466,6 +467,7 @@ const fn name(outcome: &Outcome) -> &'static str {
         Outcome::PullPolicySet { .. } => "pull_policy_set",
         Outcome::EventsPut { .. } => "events_put",
         Outcome::BundleFetched { .. } => "bundle_fetched",
+        Outcome::Inspected(_) => "inspected",
         Outcome::Failed(_) => "failed",
     }
 }

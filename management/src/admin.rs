@@ -10,8 +10,10 @@ use hadron_proto::vocab::Timestamp;
 use crate::app::App;
 use crate::app::access_keys::AccessKeys;
 use crate::app::enrolment::Records;
+use crate::app::recovery::Recovery;
 use crate::args::{
-    AccessKeyTask, Admin, Backup, CaPin, KeyForm, NewAccessKey, NewToken, OldAccessKey, OldToken, TokenTask,
+    AccessKeyTask, Admin, Backup, CaPin, KeyForm, NewAccessKey, NewToken, OldAccessKey, OldToken, Recover,
+    TokenTask,
 };
 use crate::clock::Clock;
 use crate::config::Config;
@@ -19,7 +21,7 @@ use crate::identity::ca::{CA_CERTIFICATE_FILE, CA_FILE, Ca};
 use crate::identity::login::TokenIssuer;
 use crate::identity::seal::{SEAL_FILE, Seal};
 use crate::store::migrate;
-use crate::wiring;
+use crate::{high_water, wiring};
 
 /// Carries out one task.
 ///
@@ -38,7 +40,7 @@ pub async fn run(task: Admin) -> anyhow::Result<()> {
         Admin::AccessKey(AccessKeyTask::List(source)) => list_keys(&source.load()?).await,
         Admin::AccessKey(AccessKeyTask::Disable(old)) => disable_key(old).await,
         Admin::CaPin(pin) => ca_pin(pin),
-        Admin::Backup(backup) => self::backup(backup).await,
+        Admin::Backup(task) => backup(task).await,
         Admin::TrustAgentRole(source) => {
             let (app, _) = open(&source.load()?).await?;
             let role = app.trust_management_role().await.map_err(told)?;
@@ -50,7 +52,11 @@ pub async fn run(task: Admin) -> anyhow::Result<()> {
     }
 }
 
-async fn backup(backup: Backup) -> anyhow::Result<()> {
+/// Copies the SQLite database.
+///
+/// # Errors
+/// When the file exists already, or cannot be written, or the database is none of SQLite's.
+pub async fn backup(backup: Backup) -> anyhow::Result<()> {
     let config = backup.source.load()?;
     let db = wiring::open_db(&config, Clock::system()).await?;
     if backup.file.exists() {
@@ -69,6 +75,82 @@ async fn backup(backup: Backup) -> anyhow::Result<()> {
         config.data_dir.join(SEAL_FILE).display()
     );
     Ok(())
+}
+
+/// Announces that the database was restored, or gives up comparing an account's stacks.
+///
+/// # Errors
+/// When the database does not take it, or belongs to another hub.
+pub async fn recover(recover: Recover) -> anyhow::Result<()> {
+    let config = recover.source.load()?;
+    let ca = stored_ca(&config.data_dir)?;
+    let clock = Clock::system();
+    let db = wiring::open_db(&config, clock.clone()).await?;
+    // The backup may be of an earlier version.
+    migrate::run(&db).await?;
+    wiring::check_hub_id(&db, &ca).await?;
+    let app = App::new(db, clock, config.settings(ca.hub_id()));
+    if let Some(account) = recover.skip {
+        let skipped = app.skip_inspections(account).await.map_err(told)?;
+        eprintln!("{skipped} stacks of account {account} are not compared; its agents get work again");
+    } else {
+        let mark = high_water::Mark::read(&config.data_dir, ca.hub_id())?;
+        let seen = mark.as_ref().map(|mark| mark.seen);
+        print_recovery(app.recover(seen, recover.again).await.map_err(told)?);
+        // What the lost time had reached is not to be compared with any more.
+        let now = app.high_water().await.map_err(told)?;
+        high_water::Mark::write(&config.data_dir, ca.hub_id(), now)?;
+    }
+    app.db().close().await;
+    Ok(())
+}
+
+fn print_recovery(recovery: Recovery) {
+    match recovery {
+        Recovery::Begun(done) => {
+            eprintln!(
+                "the database was restored {} times; from here on:",
+                done.generation
+            );
+            eprintln!(
+                "  {} connections: their agents enrol again by themselves",
+                done.connections
+            );
+            eprintln!(
+                "  {} sessions and {} leases of before are void",
+                done.sessions, done.leases
+            );
+            eprintln!(
+                "  {} logins and {} open challenges have ended",
+                done.logins, done.challenges
+            );
+            eprintln!(
+                "  {} stacks are compared with CloudFormation before anything else is done in their accounts",
+                done.stacks
+            );
+            if done.unreachable > 0 {
+                eprintln!(
+                    "  {} stacks are not: their connections are not connected",
+                    done.unreachable
+                );
+            }
+            eprintln!(
+                "What was decided since the backup is undone: look at `hadron connection list`, and at tokens and access keys \
+                 that were switched off since (hadron-hub admin token list, hadron-hub admin access-key list).\n\
+                 next: hadron-hub serve; then `hadron summary` tells how far the comparison has got"
+            );
+        }
+        Recovery::UnderWay(view) => {
+            eprintln!(
+                "nothing to do: the database was restored {} times, and that is known; {} of {} stacks are compared",
+                view.generation, view.compared, view.stacks
+            );
+            for line in view.waiting {
+                eprintln!("  waiting for {line}");
+            }
+            eprintln!("if it was restored once more since then: hadron-hub recover --again");
+        }
+    }
 }
 
 /// The public text of an error with the way to go on; the cause goes with it, since this is the machine's own person.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
 use hadron_domain::authority::Role;
+use hadron_proto::vocab::AccountId;
 
 use crate::config::{self, Config, Invalid, KEYS, Kind, Origin, Override};
 use crate::telemetry::LogFormat;
@@ -51,6 +52,10 @@ Examples:
           Works until SIGTERM; then sends agents away, ends calls under way and exits.
   hadron-hub serve --dev --sts-endpoint http://127.0.0.1:4566 --data-dir /tmp/hub
           A hub on loopback with an emulator as AWS; /tmp/hub/ready.json tells where it listens.
+  hadron-hub backup /var/backups/hadron/hub.db --config /etc/hadron/hub.toml
+          A copy of the SQLite database, taken while the hub works.
+  hadron-hub recover --config /etc/hadron/hub.toml
+          After a restore, before the hub is started again.
   hadron-hub admin token create --config /etc/hadron/hub.toml --name ci --role developer --expires 90d
           A token for a script, printed once.
   hadron-hub admin access-key create ci --config /etc/hadron/hub.toml --role developer --expires 90d
@@ -77,6 +82,19 @@ pub enum Task {
     ///
     /// Reads everything that `serve` would read and opens no connection. Exit code 64 when anything is wrong.
     CheckConfig(Source),
+    /// Copy the SQLite database to a file, also while a hub is running and writing
+    ///
+    /// The copy holds everything that was acknowledged before the command began. Keep the hub's ca.pem and seal.key with it:
+    /// without the first the agents do not know the hub again, without the second no access key can be used any more.
+    /// PostgreSQL has tools of its own (base backups with an archive of its log, `pg_dump`).
+    Backup(Backup),
+    /// Announce that the database was restored to an earlier state; before `serve`
+    ///
+    /// Begins a new generation: leases, sessions, certificates and logins of before are void, agents enrol again by
+    /// themselves, and each stack is compared with CloudFormation before anything else is done in its account. The same is
+    /// due after a fail-over to a PostgreSQL standby that may have missed the last commits. May be repeated: a recovery that
+    /// is under way is not begun again. Brings the database to this version's schema first.
+    Recover(Recover),
     /// Work on the database directly, also beside a running hub
     #[command(subcommand)]
     Admin(Admin),
@@ -98,14 +116,26 @@ pub enum Admin {
     CaPin(CaPin),
     /// Trust the management account's agent role again after it was deleted and made anew
     TrustAgentRole(Source),
-    /// Copy the SQLite database to a file, also while a hub is running
-    ///
-    /// Keep the hub's ca.pem and seal.key with it: without the first the agents do not know the hub again, without the
-    /// second no access key can be used any more. PostgreSQL has tools of its own (`pg_dump`, base backups).
+    /// What `hadron-hub backup` does, under the name that it had first
+    #[command(hide = true)]
     Backup(Backup),
 }
 
-/// See [`Admin::Backup`].
+/// See [`Task::Recover`].
+#[derive(Debug, Args)]
+pub struct Recover {
+    /// Begin a new generation although the last one has only begun: the database was restored once more
+    #[arg(long)]
+    pub again: bool,
+    /// Do not wait for this account's stacks to be compared, since no agent will; begins no new generation
+    #[arg(long, value_name = "ACCOUNT", conflicts_with = "again")]
+    pub skip: Option<AccountId>,
+    /// Where the database is.
+    #[command(flatten)]
+    pub source: Source,
+}
+
+/// See [`Task::Backup`].
 #[derive(Debug, Args)]
 pub struct Backup {
     /// Where the copy goes; must not exist yet

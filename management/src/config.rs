@@ -54,6 +54,8 @@ pub struct Config {
     pub agent_connections_per_address: usize,
     /// How often repository policies are looked at.
     pub grant_check: Duration,
+    /// How much is done at once, and how it ends.
+    pub limits: Limits,
     /// How many of each thing there may be.
     pub quotas: Quotas,
     /// Who is told about changes of status.
@@ -77,6 +79,19 @@ pub struct Management {
     pub provisioning_role: Option<RoleArn>,
     /// What pipelines are provisioned with.
     pub pipeline_role: Option<RoleArn>,
+}
+
+/// How much is done at once, and how it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls of people and scripts that are worked on at once.
+    pub api_calls: usize,
+    /// Calls that wait for their turn.
+    pub api_queue: usize,
+    /// Streams that watch something.
+    pub api_streams: usize,
+    /// How long calls are still accepted after the hub was asked to stop.
+    pub linger: Duration,
 }
 
 /// Where to listen.
@@ -249,6 +264,14 @@ impl fmt::Display for Config {
         )?;
         writeln!(
             f,
+            "calls at once       {}, {} more wait, {} streams; accepted for {} s after SIGTERM",
+            self.limits.api_calls,
+            self.limits.api_queue,
+            self.limits.api_streams,
+            self.limits.linger.as_secs()
+        )?;
+        writeln!(
+            f,
             "agent connections   {}, {} from one address",
             self.agent_connections, self.agent_connections_per_address
         )?;
@@ -342,6 +365,7 @@ fn build(source: &mut Source) -> Option<Config> {
     let agent_connections = connections(source, "agents.connections", 20_000);
     let agent_connections_per_address = connections(source, "agents.connections_per_address", 12_000);
     let grant_check = Duration::from_secs(counted(source, "grants.check_seconds", 900, 1, 86_400));
+    let limits = limits(source, wants_dev);
     let quotas = quotas(source);
     let events = events(source, wants_dev);
     let stack_prefix = source.parsed("stacks.prefix").unwrap_or_else(StackPrefix::proton);
@@ -358,6 +382,7 @@ fn build(source: &mut Source) -> Option<Config> {
         agent_connections,
         agent_connections_per_address,
         grant_check,
+        limits,
         quotas,
         events,
         stack_prefix,
@@ -716,6 +741,25 @@ fn certificate_life(source: &mut Source, dev: Option<DevMode>, wants_dev: bool) 
             }
             found
         }
+    }
+}
+
+fn limits(source: &mut Source, dev: bool) -> Limits {
+    let mut number = |key: &str, default: u64, least: u64| {
+        usize::try_from(counted(source, key, default, least, 100_000)).unwrap_or(usize::MAX)
+    };
+    let (api_calls, api_queue) = (
+        number("limits.api_calls", 128, 1),
+        number("limits.api_queue", 256, 0),
+    );
+    let api_streams = number("limits.api_streams", 1_024, 1);
+    // Nobody balances the load of a hub for development, and whoever stops it waits for it.
+    let linger = counted(source, "limits.linger_seconds", if dev { 0 } else { 5 }, 0, 300);
+    Limits {
+        api_calls,
+        api_queue,
+        api_streams,
+        linger: Duration::from_secs(linger),
     }
 }
 

@@ -6,7 +6,7 @@
 //! * [`store`]: the only module with SQL. The rules themselves are in the crate `hadron-domain`.
 //! * [`identity`]: the certificate authority, proofs by STS, TLS.
 //! * [`wiring`] builds everything once; [`config`], [`args`], [`telemetry`], [`limits`], [`shutdown`], [`admin`] are the process
-//!   around it. [`clock`] is the only one that knows the time.
+//!   around it. [`clock`] is the only one that knows the time. [`high_water`] notices that the database was restored.
 //!
 //! Start reading at [`app`].
 
@@ -18,6 +18,7 @@ pub mod clock;
 pub mod config;
 #[cfg(any(test, feature = "testing"))]
 pub mod fleet;
+pub mod high_water;
 pub mod identity;
 pub mod limits;
 pub mod reconcile;

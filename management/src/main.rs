@@ -34,6 +34,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Task::Migrate(source) => wiring::migrate(&source.load()?).await?,
         Task::CheckConfig(source) => print!("{}", source.load()?),
+        Task::Backup(backup) => admin::backup(backup).await?,
+        Task::Recover(recover) => admin::recover(recover).await?,
         Task::Admin(task) => admin::run(task).await?,
         Task::Version => println!("hadron-hub {}", env!("CARGO_PKG_VERSION")),
     }

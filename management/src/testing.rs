@@ -98,6 +98,21 @@ impl World {
         self.hub = Some(start(&self.sts, &self.dir, keys).await);
     }
 
+    /// Starts again what was stopped.
+    pub(crate) async fn start_again(&mut self, keys: &[(&str, &str)]) {
+        self.hub = Some(start(&self.sts, &self.dir, keys).await);
+    }
+
+    /// The same, where it may not be able to start.
+    pub(crate) async fn try_start(&self) -> anyhow::Result<Running> {
+        wiring::start(self.config(&[]), Clock::system()).await
+    }
+
+    /// What it is started with.
+    pub(crate) fn config(&self, keys: &[(&str, &str)]) -> config::Config {
+        configuration(&self.sts, &self.dir, keys)
+    }
+
     /// Another process with the same CA and sealing key, over the same database where `keys` name one.
     pub(crate) async fn replica(&self, keys: &[(&str, &str)]) -> Self {
         let dir = TempDir::new().unwrap();
@@ -292,6 +307,11 @@ impl World {
 }
 
 async fn start(sts: &FakeSts, dir: &TempDir, keys: &[(&str, &str)]) -> Running {
+    let config = configuration(sts, dir, keys);
+    wiring::start(config, Clock::system()).await.unwrap()
+}
+
+fn configuration(sts: &FakeSts, dir: &TempDir, keys: &[(&str, &str)]) -> config::Config {
     let data_dir = dir.path().join("data").display().to_string();
     let mut given = vec![
         ("dev", "true"),
@@ -305,8 +325,7 @@ async fn start(sts: &FakeSts, dir: &TempDir, keys: &[(&str, &str)]) -> Running {
         _ => ("listen.admin", "127.0.0.1:0"),
     }));
     given.extend(keys);
-    let config = config::load(None, overrides(&given)).unwrap();
-    wiring::start(config, Clock::system()).await.unwrap()
+    config::load(None, overrides(&given)).unwrap()
 }
 
 pub(crate) fn overrides(keys: &[(&str, &str)]) -> Vec<Override> {

@@ -1,8 +1,8 @@
 //! Builds everything once and passes it down: the only place that knows all parts.
 //!
 //! [`start`] opens the database, the CA and the listeners and gives a [`Running`] hub; [`serve`] is that until a signal.
-//! Order at the end: not ready any more, no new connections, sessions sent away, calls under way finished, reconcilers,
-//! the database.
+//! Order at the end: not ready any more, sessions sent away; after a while no new connections, calls under way finished,
+//! reconcilers, the database.
 
 mod admin;
 mod listeners;
@@ -10,6 +10,7 @@ mod ready;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use hadron_proto::wire;
@@ -20,6 +21,7 @@ use tonic::service::Routes;
 
 pub use ready::Ready;
 
+use crate::api::admission::{self, Admission};
 use crate::api::agent::{AgentApi, EnrolApi};
 use crate::api::operator;
 use crate::api::operator::auth::AuthApi;
@@ -40,7 +42,7 @@ use crate::identity::tls::{Agents, ServerIdentity};
 use crate::store::db::{PostgresOptions, SqliteOptions};
 use crate::store::{Db, meta, migrate};
 use crate::webhook::Webhook;
-use crate::{reconcile, shutdown};
+use crate::{high_water, reconcile, shutdown};
 
 use listeners::{Grpc, JobListener, Sockets};
 
@@ -116,6 +118,10 @@ pub struct Running {
     agents: AgentApi,
     /// No new work from here on.
     drain: CancellationToken,
+    /// No new connections and calls from here on.
+    closing: CancellationToken,
+    /// How long comes the second after the first.
+    linger: Duration,
     /// Ends what has to outlive the drain.
     end: CancellationToken,
     reconcilers: JoinSet<()>,
@@ -139,6 +145,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     check_hub_id(&db, &ca).await?;
     check_seal(&db, &seal).await?;
     let app = App::new(db, clock.clone(), config.settings(ca.hub_id()));
+    high_water::check(&app, &config.data_dir, ca.hub_id()).await?;
     app.seed_management().await.map_err(|error| {
         let help = error
             .help
@@ -149,9 +156,10 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     })?;
 
     let webhook = webhook(&config)?;
-    let drain = CancellationToken::new();
+    let (drain, closing) = (CancellationToken::new(), CancellationToken::new());
+    let admission = admission(&config, &clock);
     let agents = AgentApi::new(app.clone(), ca.hub_id().clone(), drain.clone());
-    let services = services(&config, &app, &ca, &seal, &agents, &drain)?;
+    let services = services(&config, &app, &ca, &seal, &agents, &admission, &drain)?;
     let identity = ServerIdentity::new(Arc::clone(&ca), config.listen.names.clone(), clock.now())?;
     let sockets = Sockets::bind(&config.listen)?;
     let ready = Ready::new(&config, &ca, &sockets)?;
@@ -165,7 +173,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         connections: config.agent_connections,
         per_address: config.agent_connections_per_address,
     };
-    services.spawn(sockets.grpc, &identity, listener, &drain, &mut servers)?;
+    services.spawn(sockets.grpc, &identity, listener, &drain, &closing, &mut servers)?;
     servers.spawn({
         let (agents, drain) = (agents.clone(), drain.clone());
         async move {
@@ -174,20 +182,25 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         }
     });
     servers.spawn({
-        let (drain, clock) = (drain.clone(), clock.clone());
+        let (closing, clock) = (closing.clone(), clock.clone());
         async move {
-            drain.run_until_cancelled_owned(identity.keep_fresh(clock)).await;
+            closing
+                .run_until_cancelled_owned(identity.keep_fresh(clock))
+                .await;
             Ok(())
         }
     });
     let (stop_reconcilers, stopping) = watch::channel(false);
-    let reconcilers = reconcile::start(&app, ready.replica(), webhook, &stopping);
+    let mut reconcilers = reconcile::start(&app, ready.replica(), webhook, &stopping);
+    let (dir, hub) = (config.data_dir.clone(), ca.hub_id().clone());
+    reconcilers.spawn(high_water::keep(app.clone(), dir, hub, stopping.clone()));
     let end = CancellationToken::new();
     let mut admin = JoinSet::new();
     admin.spawn(admin::serve(
         sockets.admin,
         app.clone(),
         agents.live(),
+        admission,
         drain.clone(),
         end.clone(),
     ));
@@ -198,6 +211,8 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         app,
         agents,
         drain,
+        closing,
+        linger: config.limits.linger,
         end,
         reconcilers,
         stop_reconcilers,
@@ -205,6 +220,16 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         admin,
         ready_file,
     })
+}
+
+/// The gate in front of the API.
+fn admission(config: &Config, clock: &Clock) -> Admission {
+    let limits = admission::Limits {
+        calls: config.limits.api_calls,
+        queue: config.limits.api_queue,
+        streams: config.limits.api_streams,
+    };
+    Admission::new(limits, clock.clone())
 }
 
 /// Whoever is told about events by the hub itself.
@@ -220,7 +245,7 @@ fn webhook(config: &Config) -> anyhow::Result<Option<Webhook>> {
 }
 
 /// Replicas share one database and must share one CA: agents enrolled at one must be known at the others.
-async fn check_hub_id(db: &Db, ca: &Ca) -> anyhow::Result<()> {
+pub(crate) async fn check_hub_id(db: &Db, ca: &Ca) -> anyhow::Result<()> {
     let own = ca.hub_id().to_string();
     let text = own.clone();
     let stored = db
@@ -264,6 +289,7 @@ fn services(
     ca: &Arc<Ca>,
     seal: &Arc<Seal>,
     agents: &AgentApi,
+    admission: &Admission,
     drain: &CancellationToken,
 ) -> anyhow::Result<Grpc> {
     let access = Arc::new(config.access.clone());
@@ -308,7 +334,9 @@ fn services(
     // Replicas share the sealing key, and so each takes the page tokens of the others.
     let pages = PageKey::derive(&seal.derive(b"page-token"));
     let proton = Proton::new(app.clone(), Verifier::new(keys), pages);
-    let api = Routes::from(api.into_axum_router().merge(proton::routes(proton)));
+    let api = api.into_axum_router().merge(proton::routes(proton));
+    let gate = axum::middleware::from_fn_with_state(admission.clone(), admission::admit);
+    let api = Routes::from(api.layer(gate));
     let enrol = EnrolApi::new(enrolment, app.clock().clone());
     Ok(Grpc {
         enrol: Routes::new(wire::enrolment_service_server::EnrolmentServiceServer::new(enrol)),
@@ -350,10 +378,15 @@ impl Running {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Ends in good order, within [`shutdown::DEADLINE`].
+    /// Ends in good order, within the time to linger and twice [`shutdown::DEADLINE`].
+    ///
+    /// Whoever balances load has to notice first: until then calls are accepted, though `/readyz` says no, agents are sent
+    /// away and nothing is leased any more.
     pub async fn stop(mut self) {
         self.ready_file.remove();
         self.drain.cancel();
+        tokio::time::sleep(self.linger).await;
+        self.closing.cancel();
         let drained = async {
             self.agents.drained().await;
             while self.servers.join_next().await.is_some() {}

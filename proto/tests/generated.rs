@@ -20,6 +20,7 @@ fn generated_code_is_current() {
         .out_dir(&fresh)
         .bytes(".hadron.v1.ContentChunk")
         .bytes(".hadron.v1.PutContentRequest")
+        .codec_path("crate::codec::SmallBuffers")
         .compile_fds(descriptors)
         .expect("code is generated");
 

@@ -44,6 +44,16 @@ fn packages_use_only_what_the_arrows_allow() {
         ),
         ("hadron-cli", &["hadron-proto", "hadron-templates"]),
         ("hadron-agent", &["hadron-proto"]),
+        // It puts jobs into the hub's store and is the agents.
+        (
+            "hadron-bench",
+            &[
+                "hadron-proto",
+                "hadron-domain",
+                "hadron-management",
+                "hadron-templates",
+            ],
+        ),
     ]);
     let packages = dependencies();
     for (package, allowed) in &arrows {

@@ -1,6 +1,7 @@
 //! The commands of Hadron's developers, behind `cargo xtask`: what the two commands of README and CI run, under one name.
 
 mod xtask {
+    pub(super) mod bench;
     pub(super) mod demo;
     pub(super) mod develop;
     pub(super) mod faults;
@@ -24,6 +25,8 @@ struct Cli {
 enum Task {
     /// Perform the main job on an emulated AWS with three accounts and show it happening
     Demo(xtask::demo::Demo),
+    /// Measure Hadron, its physical limits and its peers side by side, and write a report with plots
+    Bench(xtask::bench::Bench),
     /// Run all tests
     Test(xtask::develop::Test),
     /// Break everything on purpose, many times over, and see that nothing is lost or done twice
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.task {
         Task::Demo(demo) => demo.run(),
+        Task::Bench(bench) => bench.run(),
         Task::Test(test) => test.run(),
         Task::Faults(faults) => faults.run(),
         Task::Coverage(coverage) => coverage.run(),

@@ -53,7 +53,7 @@ pub fn install() -> Result<()> {
 ///
 /// # Errors
 /// When Python or a package is missing; the error says what to install.
-pub(crate) fn environment(venv: &Path, requirements: &str, what: &str) -> Result<()> {
+pub fn environment(venv: &Path, requirements: &str, what: &str) -> Result<()> {
     let file = paths::root().join(requirements);
     let wanted = std::fs::read_to_string(&file).context(requirements.to_owned())?;
     let stamp = venv.join("requirements.installed");

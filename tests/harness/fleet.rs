@@ -186,11 +186,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When the badges or the hub's CA cannot be used.
-    pub async fn connect(
-        badges: Vec<Badge>,
-        options: &Options,
-        patience: Duration,
-    ) -> Result<(Self, Storm)> {
+    pub async fn connect(badges: Vec<Badge>, options: &Options, patience: Duration) -> Result<(Self, Storm)> {
         let (wave, _) = watch::channel(0);
         let counts = Arc::<Counts>::default();
         let mut fleet = Self {
@@ -476,9 +472,7 @@ impl One {
 
     async fn work(&self, open: &mut Open, offer: wire::Offer) -> Result<()> {
         let token = offer.token;
-        let started = wire::Started {
-            token: token.clone(),
-        };
+        let started = wire::Started { token: token.clone() };
         tell(&open.say, Say::Started(started)).await?;
         let outcome = wire::report_request::Outcome::PullPolicy(wire::PullPolicySet {
             changed: false,

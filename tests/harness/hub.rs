@@ -213,6 +213,23 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
         self.wait_ready().await
     }
 
+    /// Runs another command of the hub's program with its configuration: whether it did it, and what it said.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn command(&self, arguments: &[&str]) -> Result<(bool, String)> {
+        let output = Command::new(&self.binary)
+            .args(arguments)
+            .arg("--config")
+            .arg(self.folder.join("hub.toml"))
+            .output()
+            .with_context(|| format!("hadron-hub {}", arguments.join(" ")))?;
+        Ok((
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        ))
+    }
+
     /// Starts it again with these variables in its environment, without waiting for it: see [`Hub::ready_or_ended`].
     ///
     /// # Errors

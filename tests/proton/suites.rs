@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use hadron_tests::clients::Clients;
 use hadron_tests::emulator::Options;
 use hadron_tests::{DEV, PROD, World, coverage, invariants};
@@ -121,6 +121,22 @@ async fn races() -> Result<()> {
         clients.unrecorded().python("races", &["races"], PATIENCE).await?
     );
     invariants::hold(&world, &[]).await
+}
+
+/// AWS's SDKs come again by themselves when they are told that the hub is busy.
+#[tokio::test]
+async fn busy() -> Result<()> {
+    let (world, clients) = world("\n[limits]\napi_calls = 1\napi_queue = 1\n").await?;
+    println!(
+        "{}",
+        clients.unrecorded().python("busy", &["busy"], PATIENCE).await?
+    );
+    let throttled = world.hub.gauge("hadron_api_throttled_total").await?;
+    ensure!(
+        throttled > 0,
+        "nobody was told to come again, so nothing was seen"
+    );
+    Ok(())
 }
 
 /// The steps of the reference pipeline.

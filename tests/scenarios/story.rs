@@ -61,6 +61,11 @@ fn complete(name: &str) -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_is_where_it_belongs_and_its_images_can_be_pulled_from_there() {
+    Box::pin(tell()).await;
+}
+
+/// The main job, from the request of a connection to the pull of an image.
+pub(crate) async fn tell() {
     // The pipeline's second resource takes a second: time to plant a statement before Hadron gets to the first.
     let mut world = World::with(
         Options {

@@ -186,7 +186,11 @@ mod tests {
         let wanted: Vec<String> = (2_002 - (MOST - 1)..2_002).map(|n| n.to_string()).collect();
         assert_eq!(ids(&taken[2..]), wanted);
         // Told once; the next gap is another event.
-        teller.tell((3_000..3_000 + MOST + 5).map(|n| event(n, "UPDATE_COMPLETE")).collect());
+        teller.tell(
+            (3_000..3_000 + MOST + 5)
+                .map(|n| event(n, "UPDATE_COMPLETE"))
+                .collect(),
+        );
         let again = backlog.take(1).await.unwrap();
         assert_eq!(again[0].logical_id, "5 events");
         assert_ne!(again[0].event_id, taken[0].event_id);

@@ -697,3 +697,34 @@ async fn content_is_handed_over_in_chunks_until_the_hub_has_it() {
     };
     assert!(put.contains("Fenced"), "{put}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_of_a_later_release_is_understood_as_far_as_it_goes() {
+    let world = World::new(Script::Succeed).await;
+    world.hub.sees(Seen::Demand(2)).await;
+    // A message, and a kind of work, that this agent does not know: what is unknown is not there.
+    let unknown = wire::HubMessage { message: None };
+    world
+        .hub
+        .with(|state| state.line.as_ref().unwrap().send(Ok(unknown)).unwrap());
+    let later = wire::Offer {
+        work: None,
+        ..world.hub.offer_of(20)
+    };
+    world.hub.say(Heard::Offer(later));
+    // It says that it cannot, and goes on with what it can.
+    world.hub.sees(Seen::Report(20)).await;
+    world.hub.offer(10);
+    world.hub.sees(Seen::Report(10)).await;
+    world.no_journals().await;
+}
+
+#[test]
+fn a_hub_of_the_release_before_finds_all_that_it_asks_for() {
+    let before = ["apply_stack", "destroy_stack", "revoke_stack", "set_pull_policy"];
+    assert!(
+        before.iter().all(|word| CAPABILITIES.contains(word)),
+        "{CAPABILITIES:?}"
+    );
+    assert!(PROTOCOL.contains(&1));
+}

@@ -30,6 +30,8 @@
 //! Policies of ECR have neither change sets nor versions to compare. They are merged, written and read back until what is
 //! read is what is wanted; doing that twice is doing it once.
 //!
+//! A stack that is inspected loses the change sets of Hadron's that nobody has executed, and nothing else happens to it.
+//!
 //! A bundle that is fetched changes nothing in AWS; the hub keeps what was handed over last, and believes only the report
 //! under the latest fence.
 //!
@@ -48,6 +50,7 @@ pub mod decide;
 mod destroy_stack;
 mod events;
 mod fetch_bundle;
+mod inspect_stack;
 pub mod names;
 mod observe;
 pub mod policy;
@@ -99,6 +102,7 @@ pub async fn perform<A: Account, H: Hub, J: StepLog>(
             Work::SetPullPolicy(work) => set_pull_policy::run(&attempt, work).await,
             Work::PutEvents(work) => put_events::run(&attempt, work).await,
             Work::FetchBundle(work) => fetch_bundle::run(&attempt, work).await,
+            Work::InspectStack(work) => inspect_stack::run(&attempt, work).await,
         };
         match end {
             Ok(outcome) => {

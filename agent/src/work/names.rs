@@ -4,7 +4,7 @@
 //! and not the attempt, so attempt 2 finds what attempt 1 began; the verb tells whether the deployment's content was put
 //! in motion ([`Verb::is_execution`]) or something older was only brought in order before.
 
-use hadron_proto::vocab::{AccountId, Digest, Region};
+use hadron_proto::vocab::{AccountId, DeploymentId, Digest, Region};
 use uuid::Uuid;
 
 use crate::job::Job;
@@ -120,6 +120,19 @@ pub fn is_ours(change_set: &str) -> bool {
     change_set.starts_with(PREFIX)
 }
 
+/// The deployment that a token was made for, by whatever agent; `None` when it is not one of Hadron's.
+#[must_use]
+pub fn deployment_of(token: &str) -> Option<DeploymentId> {
+    let rest = token.strip_prefix(PREFIX)?;
+    let (uuid, verb) = rest.split_at_checked(uuid::fmt::Hyphenated::LENGTH)?;
+    let word = verb.strip_prefix('-')?.split('-').next()?;
+    Verb::ALL
+        .into_iter()
+        .find(|verb| verb.as_str() == word)
+        .and_then(|_| uuid.parse().ok())
+        .map(DeploymentId::from_uuid)
+}
+
 /// The bucket for templates. Contains the account, and S3 is always told whose bucket it must be.
 #[must_use]
 pub fn bucket(account: AccountId, region: &Region) -> String {
@@ -162,11 +175,20 @@ mod tests {
             for n in [0, 2] {
                 let token = names.token(verb, n);
                 assert_eq!(names.verb(&token), Some(verb), "{token}");
+                assert_eq!(deployment_of(&token).map(|id| id.as_uuid()), Some(names.uuid));
                 assert_eq!(other.verb(&token), None);
                 assert!(token.len() <= 128 && token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
             }
         }
         assert_eq!(names.verb("Console-ExecuteChangeSet-1234"), None);
+        for foreign in [
+            "Console-ExecuteChangeSet-1234",
+            "hadron-",
+            "hadron-x-exec",
+            &names.change_set(1),
+        ] {
+            assert_eq!(deployment_of(foreign), None, "{foreign}");
+        }
         assert_ne!(names.change_set(1), Names { attempt: 4, ..names }.change_set(1));
     }
 }

@@ -160,7 +160,8 @@ impl<'a> Watch<'a> {
         self.seen(at, stack).await
     }
 
-    async fn look<A: Account, H: Hub, J: StepLog>(
+    /// Deletes what could still change a stack, then describes it.
+    pub(super) async fn look<A: Account, H: Hub, J: StepLog>(
         &mut self,
         at: &Attempt<'_, A, H, J>,
         stack: &str,

@@ -217,6 +217,16 @@ impl Hub {
                     Some(pause) => tokio::time::sleep(*pause).await,
                     None => return Ok(Err(status)),
                 },
+                // Only a hub that is busy says when to come again; a quota that is reached stays so.
+                Code::ResourceExhausted => match come_again(&status).zip(pauses.next()) {
+                    Some((delay, pause)) => {
+                        if self.verbose {
+                            say(format!("{what}: {}; trying again", status.message()));
+                        }
+                        tokio::time::sleep(delay.max(*pause)).await;
+                    }
+                    None => return Ok(Err(status)),
+                },
                 Code::Unauthenticated if !signed_in_again && self.sign_in_again().await? => {
                     signed_in_again = true
                 }
@@ -252,6 +262,30 @@ impl Hub {
                 return Err(Failure::new(Exit::Failure, what).why("the hub gave the same page token twice"));
             }
             token = next;
+        }
+    }
+}
+
+/// The longest pause that a hub can ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// When a busy hub wants to be asked again.
+fn come_again(status: &Status) -> Option<Duration> {
+    let delay = status.get_details_retry_info()?.retry_delay?;
+    Some(delay.min(LONGEST_PAUSE))
+}
+
+/// An answer in reasonable time; a hub that is busy is asked again when it wants to be. What it turned away it has not looked at.
+pub(crate) async fn unhurried<A>(send: impl AsyncFn() -> Result<A, Status>) -> Result<A, Status> {
+    let mut pauses = PAUSES.iter();
+    loop {
+        let status = match within(Box::pin(send())).await {
+            Ok(answer) => return Ok(answer),
+            Err(status) => status,
+        };
+        match come_again(&status).zip(pauses.next()) {
+            Some((delay, pause)) => tokio::time::sleep(delay.max(*pause)).await,
+            None => return Err(status),
         }
     }
 }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tonic::{Code, Status};
 
-use crate::client::{Wire, within};
+use crate::client::{Wire, unhurried};
 use crate::error::{Exit, Failure, Result};
 use crate::output::say;
 use crate::settings::{Settings, TokenFrom};
@@ -204,10 +204,10 @@ impl Aws {
                 .why(why)
                 .next("aws sts get-caller-identity")
         };
-        let mut auth = auth.clone();
         let mut tries = 0;
         let challenge = loop {
-            match within(auth.begin_login(wire::BeginLoginRequest {})).await {
+            let begin = async || auth.clone().begin_login(wire::BeginLoginRequest {}).await;
+            match unhurried(begin).await {
                 Ok(answer) => break answer.into_inner(),
                 Err(status) if status.code() == Code::Unavailable && tries < 2 => {
                     tries += 1;
@@ -252,7 +252,7 @@ impl Aws {
         let request = wire::FinishLoginRequest {
             proof: Some(self.prove(WHAT, auth, line).await?),
         };
-        let answer = within(auth.clone().finish_login(request))
+        let answer = unhurried(async || auth.clone().finish_login(request.clone()).await)
             .await
             .map_err(|status| refused(WHAT, &status))?
             .into_inner();
@@ -392,7 +392,7 @@ pub(crate) async fn temporary_key(
     let request = wire::IssueAccessKeyRequest {
         proof: Some(aws.prove(WHAT, auth, line).await?),
     };
-    let answer = within(auth.clone().issue_access_key(request))
+    let answer = unhurried(async || auth.clone().issue_access_key(request.clone()).await)
         .await
         .map_err(|status| refused(WHAT, &status))?
         .into_inner();

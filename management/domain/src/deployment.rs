@@ -443,10 +443,7 @@ impl Machine for Deployment {
                     Err(DeploymentRefusal::Condemned)
                 }
                 // Without leave the agent may not delete, and leave is refused from now on.
-                (
-                    Intent::Destroy,
-                    None | Some(Authorised::Execute(_) | Authorised::Delete(_)),
-                ) => {
+                (Intent::Destroy, None | Some(Authorised::Execute(_) | Authorised::Delete(_))) => {
                     Ok(self.end(Ending::Cancelled, by.at, vec![VoidJob(*job)]))
                 }
                 (Intent::Apply, _) if bug(Bug::SinglePhaseCancel) => {

@@ -9,6 +9,7 @@
 //! * [`service`]: the order of instances and pipeline in a create, update or delete.
 //! * [`component`]: what may become of a component's attachment.
 //! * [`grant`]: who may pull from which repository, because of what; and one lane per repository policy.
+//! * [`recovery`]: what to make of a stack after the hub has lost a stretch of time.
 //! * [`authority`]: who may do what, as a table.
 //! * [`arn`], [`tag`], [`repository`], [`event`]: names, tags and events of things, in Proton's words.
 //!
@@ -23,6 +24,7 @@ pub mod event;
 pub mod grant;
 pub mod job;
 pub mod principal;
+pub mod recovery;
 pub mod repository;
 pub mod service;
 pub mod step;

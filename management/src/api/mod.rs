@@ -1,11 +1,13 @@
 //! What the outside says to the hub. Nothing in here decides: each call is converted, handed to [`app`](crate::app), and
 //! the answer is converted back.
 //!
+//! * [`admission`]: how many calls of people are worked on at once.
 //! * [`agent`]: enrolment and sessions of agents.
 //! * [`operator`]: people, scripts and the command line.
 //! * [`proton`]: clients of AWS Proton, unchanged.
 //! * [`status`]: how an error of a use case looks in gRPC.
 
+pub mod admission;
 pub mod agent;
 pub mod operator;
 pub mod proton;

@@ -95,7 +95,9 @@ impl App {
     /// When the token is not current.
     pub async fn started(&self, peer: &Peer, token: Token) -> Result<(), AppError> {
         let peer = peer.clone();
-        self.acknowledge_one(Said::Started { peer, token }).await.map(drop)
+        self.acknowledge_one(Said::Started { peer, token })
+            .await
+            .map(drop)
     }
 
     /// These agents were heard in these sessions, in which they hold no job: nothing is renewed, and nobody waits for this.

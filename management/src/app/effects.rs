@@ -16,7 +16,7 @@ use hadron_proto::vocab::{JobId, TargetId};
 pub(super) use begin::busy;
 pub use begin::{Planned, Rendered};
 use outcome::only_its_own;
-pub use outcome::{FailureKind, Outcome, ways_out};
+pub use outcome::{FailureKind, Inspection, Outcome, ways_out};
 
 use super::{AppError, Notice, Unit, environments, work};
 use crate::store::deployments::{DeploymentRow, Source};
@@ -199,7 +199,8 @@ impl Unit<'_> {
                 | Outcome::Revoked
                 | Outcome::PullPolicySet { .. }
                 | Outcome::EventsPut { .. }
-                | Outcome::BundleFetched { .. },
+                | Outcome::BundleFetched { .. }
+                | Outcome::Inspected(_),
             )
             | None => {}
         }
@@ -356,6 +357,7 @@ impl Unit<'_> {
             None if matches!(job.work, JobWork::FetchBundle { .. }) => {
                 self.fetch_ended(job.job.id, outcome).await
             }
+            None if matches!(job.work, JobWork::InspectStack { .. }) => self.inspected(job, outcome).await,
             None => self.policy_ended(job.job.id, outcome).await,
         }
     }
@@ -387,7 +389,8 @@ impl Unit<'_> {
             | Outcome::Gone
             | Outcome::Revoked
             | Outcome::EventsPut { .. }
-            | Outcome::BundleFetched { .. } => {
+            | Outcome::BundleFetched { .. }
+            | Outcome::Inspected(_) => {
                 let why = "the agent reported the outcome of another sort of job".to_owned();
                 LaneInput::Failed {
                     job,

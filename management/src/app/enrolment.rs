@@ -124,10 +124,10 @@ fn from_row(row: ChallengeRow) -> Result<Challenge, AppError> {
 }
 
 /// An agent stays the same agent only within one epoch of its connection. With a new id, certificates of the old epoch
-/// stay void: they name an agent whose row says so.
+/// stay void: they name an agent whose row says so, or one that a restored database does not have.
 async fn same_epoch(tx: &mut Tx, agent: AgentId) -> Result<bool, AppError> {
     let Some(row) = agents::get(tx, agent).await? else {
-        return Ok(true);
+        return Ok(false);
     };
     let connection = connections::get(tx, row.connection).await?;
     Ok(connection.is_some_and(|connection| connection.connection.epoch == row.epoch))

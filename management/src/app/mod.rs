@@ -27,6 +27,7 @@ pub mod outputs;
 pub mod pipelines;
 pub mod pulse;
 pub mod quotas;
+pub mod recovery;
 pub mod repositories;
 mod retry;
 pub mod services;

@@ -128,6 +128,13 @@ pub enum OfferedWork {
         /// Larger ones are not read.
         max_bytes: u64,
     },
+    /// Tell what a stack is and who changed it, once nobody can execute anything of a lost time any more.
+    Inspect {
+        /// Its name.
+        name: String,
+        /// Its ARN, when it is known.
+        arn: Option<StackArn>,
+    },
 }
 
 /// A stack, as a job names it.
@@ -384,6 +391,14 @@ impl App {
                 if agent.session != Some(session.id) {
                     return Err(displaced());
                 }
+                // After the connection was locked: a recovery that comes before this transaction is seen in it.
+                let leasing = unit
+                    .leasing(agent.account, &agent.region, &session.abilities)
+                    .await?;
+                let Some(leasing) = leasing else {
+                    let (offers, next) = (Vec::new(), None);
+                    return Ok(Taken { offers, next });
+                };
                 // An agent serves other connections of its account only if they were accepted for the same role.
                 let role = &own.connection.roles.agent_role_name;
                 let serves = |row: &ConnectionRow| {
@@ -397,7 +412,7 @@ impl App {
                     .map(|row| (row.connection.id, row))
                     .collect();
                 let ids: Vec<ConnectionId> = served.keys().copied().collect();
-                let (region, can) = (&agent.region, &session.abilities);
+                let (region, can) = (&agent.region, &leasing.can);
                 let mut ready =
                     jobs::ready(unit.tx, &ids, agent.account, region, can, unit.now, limit).await?;
                 ready.sort_by_key(|row| (since(&row.job), row.job.id));
@@ -406,7 +421,7 @@ impl App {
                     let Some(connection) = served.get(&row.connection) else {
                         continue;
                     };
-                    let fence = unit.tx.next(Sequence::FENCE).await?;
+                    let fence = leasing.fence(unit.tx.next(Sequence::FENCE).await?);
                     let ttl = unit.settings().lease;
                     let take = JobInput::Take {
                         holder: session.id,
@@ -688,6 +703,10 @@ async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) ->
             source: source.clone(),
             max_bytes: *max_bytes,
         },
+        (JobWork::InspectStack { name, arn, .. }, _) => OfferedWork::Inspect {
+            name: name.clone(),
+            arn: arn.clone(),
+        },
         (_, None) => return Err(AppError::internal("a stack job without a deployment")),
         (work, Some(deployment)) => {
             let mut deployment = deployments::get_of(unit.tx, deployment, row.account)
@@ -768,7 +787,10 @@ async fn stack_work(
             retain: deployment.retain.clone(),
         },
         JobWork::RevokeStack => OfferedWork::Revoke { stack },
-        JobWork::SetPullPolicy { .. } | JobWork::PutEvents { .. } | JobWork::FetchBundle { .. } => {
+        JobWork::SetPullPolicy { .. }
+        | JobWork::PutEvents { .. }
+        | JobWork::FetchBundle { .. }
+        | JobWork::InspectStack { .. } => {
             return Err(AppError::internal("a job without a stack that has a deployment"));
         }
     })
@@ -810,6 +832,7 @@ pub(super) const fn done(outcome: &Outcome) -> Option<Done> {
         Outcome::PullPolicySet { .. }
         | Outcome::EventsPut { .. }
         | Outcome::BundleFetched { .. }
+        | Outcome::Inspected(_)
         | Outcome::Failed { .. } => None,
     }
 }

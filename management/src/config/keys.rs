@@ -240,6 +240,30 @@ pub const KEYS: &[Key] = &[
         "How often repository policies are compared with what is wanted [default: 900]",
     ),
     key(
+        "limits.api_calls",
+        Kind::Count,
+        "N",
+        "How many calls of people and scripts are worked on at once; agents are not counted [default: 128]",
+    ),
+    key(
+        "limits.api_queue",
+        Kind::Count,
+        "N",
+        "How many calls wait for their turn; the rest are told to come again [default: 256]",
+    ),
+    key(
+        "limits.api_streams",
+        Kind::Count,
+        "N",
+        "How many streams may be open that watch something [default: 1024]",
+    ),
+    key(
+        "limits.linger_seconds",
+        Kind::Count,
+        "N",
+        "How long calls are still accepted after SIGTERM, while /readyz says no [default: 5, with --dev: 0]",
+    ),
+    key(
         "quotas.templates",
         Kind::Count,
         "N",

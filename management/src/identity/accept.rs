@@ -164,7 +164,9 @@ async fn shake(
                 certificate.ok_or_else(|| io::Error::other("the peer showed no certificate"))?;
             let identity = PeerIdentity::read(certificate, hub).map_err(io::Error::other)?;
             if identity.not_after <= clock.now() {
-                return Err(io::Error::other("the certificate of the resumed session has ended"));
+                return Err(io::Error::other(
+                    "the certificate of the resumed session has ended",
+                ));
             }
             Some(identity)
         }
@@ -227,7 +229,11 @@ impl Seats {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut addresses = self.seats.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut addresses = self
+            .seats
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         self.seats.taken.fetch_sub(1, Ordering::Relaxed);
         if let Some(entry) = addresses.get_mut(&self.address) {
             entry.taken -= 1;

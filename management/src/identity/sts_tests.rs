@@ -266,12 +266,7 @@ async fn a_server_without_a_public_certificate_is_not_sts() {
     let identity = ServerIdentity::new(ca, vec!["localhost".to_owned()], now).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
-    let mut incoming = serve_tls(
-        listener,
-        api_config(identity).unwrap(),
-        None,
-        Limits::default(),
-    );
+    let mut incoming = serve_tls(listener, api_config(identity).unwrap(), None, Limits::default());
     tokio::select! {
         answer = async { ask(&Sts::strict_for_tests(&url)).await } => {
             assert!(matches!(answer, Err(StsError::Unavailable { cause: Some(_), .. })), "{answer:?}");

@@ -103,14 +103,21 @@ impl ProducesTickets for Tickets {
         let (stamp, rest) = cipher.split_first_chunk::<STAMP>()?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>()?;
         // The present key, the one before it, and the next one: the clock of another replica may be ahead.
-        let age = self.period().saturating_add(1).checked_sub(u64::from_be_bytes(*stamp))?;
+        let age = self
+            .period()
+            .saturating_add(1)
+            .checked_sub(u64::from_be_bytes(*stamp))?;
         if age > 2 {
             return None;
         }
         let mut plain = sealed.to_vec();
         let key = self.key(*stamp)?;
         let opened = key
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(*stamp), &mut plain)
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                Aad::from(*stamp),
+                &mut plain,
+            )
             .ok()?
             .len();
         plain.truncate(opened);

@@ -174,7 +174,10 @@ async fn an_agent_is_known_by_its_certificate() {
 
 /// Connects, and waits until the server has said something: by then its ticket has come, too. `None` when the server lets
 /// go.
-async fn visit(config: &Arc<ClientConfig>, address: SocketAddr) -> Option<tokio_rustls::client::TlsStream<TcpStream>> {
+async fn visit(
+    config: &Arc<ClientConfig>,
+    address: SocketAddr,
+) -> Option<tokio_rustls::client::TlsStream<TcpStream>> {
     let stream = TcpStream::connect(address).await.ok()?;
     let name = ServerName::try_from("localhost").unwrap();
     let mut stream = tokio_rustls::TlsConnector::from(Arc::clone(config))
@@ -258,7 +261,10 @@ async fn one_address_gets_its_share_of_connections_and_room_again_when_one_ends(
         let (visitor, one) = tokio::join!(visit(&config, jobs.address), receive(&mut jobs.incoming));
         met.push((visitor.unwrap(), one));
     }
-    assert!(visit(&config, jobs.address).await.is_none(), "a third one was let in");
+    assert!(
+        visit(&config, jobs.address).await.is_none(),
+        "a third one was let in"
+    );
     drop(met.pop());
     let (visitor, _one) = tokio::join!(visit(&config, jobs.address), receive(&mut jobs.incoming));
     assert!(visitor.is_some());

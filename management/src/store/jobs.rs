@@ -65,6 +65,15 @@ pub enum JobWork {
         /// Larger ones are not read.
         max_bytes: u64,
     },
+    /// Compare a target's stack with what the hub knows, after time was lost.
+    InspectStack {
+        /// Whose stack it is.
+        target: hadron_proto::vocab::TargetId,
+        /// Its name.
+        name: String,
+        /// Its ARN, when it is known.
+        arn: Option<hadron_proto::vocab::StackArn>,
+    },
 }
 
 /// An event as `PutEvents` takes it.
@@ -88,7 +97,7 @@ impl JobWork {
     /// What every agent can do.
     pub const ALWAYS: [&str; 4] = ["apply_stack", "destroy_stack", "revoke_stack", "set_pull_policy"];
     /// What only agents can do that say so.
-    pub const WHEN_ANNOUNCED: [&str; 2] = ["fetch_bundle", "put_events"];
+    pub const WHEN_ANNOUNCED: [&str; 3] = ["fetch_bundle", "put_events", "inspect_stack"];
 
     /// The word for this sort of work, as stored and as agents announce it.
     #[must_use]
@@ -100,6 +109,7 @@ impl JobWork {
             Self::SetPullPolicy { .. } => "set_pull_policy",
             Self::PutEvents { .. } => "put_events",
             Self::FetchBundle { .. } => "fetch_bundle",
+            Self::InspectStack { .. } => "inspect_stack",
         }
     }
 }
@@ -116,6 +126,13 @@ impl Abilities {
         let more = JobWork::WHEN_ANNOUNCED.into_iter().filter(said);
         let words: Vec<&str> = JobWork::ALWAYS.into_iter().chain(more).collect();
         Self(format!(",{},", words.join(",")))
+    }
+
+    /// Those of them that only look at stacks, for the time in which nothing else may be done.
+    #[must_use]
+    pub fn inspecting(&self) -> Self {
+        let word = ",inspect_stack,";
+        Self(if self.0.contains(word) { word } else { "," }.to_owned())
     }
 
     /// Whether this sort of work is among them.
@@ -360,7 +377,8 @@ pub async fn ready(
     .collect()
 }
 
-const NEXT_READY: &str = "SELECT at FROM job WHERE account = $1 AND region = $2 AND status = 'READY' AND at > $3
+const NEXT_READY: &str =
+    "SELECT at FROM job WHERE account = $1 AND region = $2 AND status = 'READY' AND at > $3
      ORDER BY at LIMIT 1";
 
 /// When the next job of this account and Region that may not be taken yet may be.
@@ -374,7 +392,8 @@ pub async fn next_ready_at(
     row.map(|row| row.get("at")).transpose()
 }
 
-const WAITING: &str = "SELECT account, region, MIN(at) AS at FROM job WHERE status = 'READY' GROUP BY account, region";
+const WAITING: &str =
+    "SELECT account, region, MIN(at) AS at FROM job WHERE status = 'READY' GROUP BY account, region";
 
 /// Lanes with jobs that wait for an agent, and since when or from when on the first of each does.
 pub async fn waiting(tx: &mut Tx) -> Result<Vec<(AccountId, Region, Timestamp)>, StoreError> {
@@ -443,13 +462,19 @@ mod tests {
         let TestDb { db, .. } = &testing::sqlite().await;
         for (sql, wanted) in [
             (READY, "USING INDEX job_ready (account=? AND region=? AND at<?)"),
-            (NEXT_READY, "USING COVERING INDEX job_ready (account=? AND region=? AND at>?)"),
+            (
+                NEXT_READY,
+                "USING COVERING INDEX job_ready (account=? AND region=? AND at>?)",
+            ),
             (WAITING, "SCAN job USING COVERING INDEX job_ready"),
             (GET_MANY[0], "sqlite_autoindex_job_1 (id=?)"),
         ] {
             let plan = testing::plan(db, sql).await;
             assert!(plan.contains(wanted), "{sql}\n{plan}");
-            assert!(sql == GET_MANY[0] || !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+            assert!(
+                sql == GET_MANY[0] || !plan.contains("TEMP B-TREE"),
+                "{sql}\n{plan}"
+            );
         }
     }
 }

@@ -22,3 +22,32 @@ pub async fn settle(tx: &mut Tx, key: &str, value: &str) -> Result<String, Store
         .await?
         .get("value")
 }
+
+/// A fact, locked until the transaction ends.
+pub async fn get(tx: &mut Tx, key: &str) -> Result<Option<String>, StoreError> {
+    let row = tx
+        .query_opt(
+            "SELECT value FROM meta WHERE key = $1 /*for-update*/",
+            &params![key],
+        )
+        .await?;
+    row.map(|row| row.get("value")).transpose()
+}
+
+/// A fact, as it was a moment ago. Not locked.
+pub async fn seen(tx: &mut Tx, key: &str) -> Result<Option<String>, StoreError> {
+    let row = tx
+        .query_opt("SELECT value FROM meta WHERE key = $1", &params![key])
+        .await?;
+    row.map(|row| row.get("value")).transpose()
+}
+
+/// Writes a fact down, whatever was there before.
+pub async fn put(tx: &mut Tx, key: &str, value: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        &params![key, value],
+    )
+    .await?;
+    Ok(())
+}

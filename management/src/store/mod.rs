@@ -22,6 +22,7 @@ mod many;
 pub mod meta;
 pub mod migrate;
 pub mod outbox;
+pub mod recovery;
 pub mod replicas;
 pub mod repositories;
 pub mod requests;

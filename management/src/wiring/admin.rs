@@ -12,6 +12,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::admission::Admission;
+use crate::app::recovery::{RecoveryView, Stage};
 use crate::app::{App, AppError};
 use crate::store::counts::{self, Counts};
 
@@ -19,6 +21,7 @@ use crate::store::counts::{self, Counts};
 struct Parts {
     app: App,
     agents: watch::Receiver<usize>,
+    admission: Admission,
     drain: CancellationToken,
 }
 
@@ -27,6 +30,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     app: App,
     agents: watch::Receiver<usize>,
+    admission: Admission,
     drain: CancellationToken,
     end: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -34,7 +38,12 @@ pub(super) async fn serve(
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .with_state(Parts { app, agents, drain });
+        .with_state(Parts {
+            app,
+            agents,
+            admission,
+            drain,
+        });
     let served = axum::serve(listener, router).with_graceful_shutdown(end.cancelled_owned());
     served.await.context("the admin listener failed")
 }
@@ -62,9 +71,38 @@ async fn readyz(State(parts): State<Parts>) -> (StatusCode, &'static str) {
 
 async fn metrics(State(parts): State<Parts>) -> impl IntoResponse {
     let mut text = String::new();
-    let mut gauge = |name: &str, help: &str, value: u64| {
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+    let mut number = |kind: &str, name: &str, help: &str, value: u64| {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
     };
+    let calls = parts.admission.counts();
+    number(
+        "counter",
+        "hadron_api_admitted_total",
+        "Calls and streams of people and scripts that were let through.",
+        calls.admitted,
+    );
+    number(
+        "counter",
+        "hadron_api_throttled_total",
+        "Calls and streams of people and scripts that were told to come again.",
+        calls.throttled,
+    );
+    let mut gauge = |name: &str, help: &str, value: u64| number("gauge", name, help, value);
+    gauge(
+        "hadron_api_calls_running",
+        "Calls of people and scripts that are worked on.",
+        calls.running,
+    );
+    gauge(
+        "hadron_api_calls_waiting",
+        "Calls of people and scripts that wait for their turn.",
+        calls.waiting,
+    );
+    gauge(
+        "hadron_api_streams",
+        "Streams that watch something.",
+        calls.streams,
+    );
     let agents = u64::try_from(*parts.agents.borrow()).unwrap_or(u64::MAX);
     gauge(
         "hadron_agents_connected",
@@ -100,6 +138,24 @@ async fn metrics(State(parts): State<Parts>) -> impl IntoResponse {
                 counts.replicas,
             );
             gauge("hadron_database_up", "Whether the database answers.", 1);
+            if let Ok(recovery) = parts.app.recovery().await {
+                let view = recovery.as_ref();
+                gauge(
+                    "hadron_restore_generation",
+                    "How often the database was restored to an earlier state.",
+                    view.map_or(0, |view| view.generation),
+                );
+                gauge(
+                    "hadron_lost_time",
+                    "Whether the database looks restored and nobody has said so: agents get no work.",
+                    u64::from(view.is_some_and(|view| view.stage == Stage::Unannounced)),
+                );
+                gauge(
+                    "hadron_recovery_stacks_open",
+                    "Stacks that are still to be compared with CloudFormation after a restore.",
+                    view.map_or(0, RecoveryView::open),
+                );
+            }
         }
         Err(_) => gauge("hadron_database_up", "Whether the database answers.", 0),
     }

@@ -99,13 +99,14 @@ pub(super) struct Grpc {
 }
 
 impl Grpc {
-    /// Serves each on its socket until `drain`.
+    /// Serves each on its socket until `closing`; from `drain` on, health says that it will not be long.
     pub(super) fn spawn(
         self,
         sockets: GrpcSockets,
         identity: &Arc<ServerIdentity>,
         agents: JobListener,
         drain: &CancellationToken,
+        closing: &CancellationToken,
         servers: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<()> {
         let server = || {
@@ -128,7 +129,7 @@ impl Grpc {
             config,
             None,
             Limits::default(),
-            drain.clone(),
+            closing.clone(),
         ));
 
         let jobs = server().max_concurrent_streams(AGENT_STREAMS);
@@ -147,7 +148,7 @@ impl Grpc {
             config,
             Some(agents.agents),
             limits,
-            drain.clone(),
+            closing.clone(),
         ));
 
         // AWS clients speak HTTP/1.1.
@@ -160,7 +161,7 @@ impl Grpc {
             config,
             None,
             Limits::default(),
-            drain.clone(),
+            closing.clone(),
         ));
 
         let (health, drain) = (self.health, drain.clone());
@@ -183,12 +184,12 @@ async fn serve(
     config: Arc<ServerConfig>,
     agents: Option<Agents>,
     limits: Limits,
-    drain: CancellationToken,
+    closing: CancellationToken,
 ) -> anyhow::Result<()> {
     let incoming = serve_tls(listener, config, agents, limits);
     let router = server.add_routes(routes.prepare());
     router
-        .serve_with_incoming_shutdown(incoming, drain.cancelled_owned())
+        .serve_with_incoming_shutdown(incoming, closing.cancelled_owned())
         .await
         .context("a listener failed")
 }

@@ -137,3 +137,88 @@ async fn two_hubs_on_one_postgres_are_one() {
         decided.elapsed()
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_put_back_is_not_served_before_somebody_says_so() {
+    let mut world = World::new().await;
+    world.stop().await;
+    let data = world.dir.path().join("data");
+    let old = std::fs::read(data.join("hub.db")).unwrap();
+    world.start_again(&[]).await;
+    world.connected("444444444444", "prd").await;
+    world.stop().await;
+    for file in ["hub.db-wal", "hub.db-shm"] {
+        let _ = std::fs::remove_file(data.join(file));
+    }
+    std::fs::write(data.join("hub.db"), old).unwrap();
+    let refused = format!("{:#}", world.try_start().await.err().unwrap());
+    assert!(
+        refused.contains("the database is older") && refused.contains("hadron-hub recover"),
+        "{refused}"
+    );
+    // What the command does, as in `admin.rs`.
+    let config = world.config(&[]);
+    let pem = std::fs::read_to_string(data.join("ca.pem")).unwrap();
+    let hub = crate::identity::ca::Ca::from_pem(&pem).unwrap().hub_id().clone();
+    let mark = crate::high_water::Mark::read(&data, &hub).unwrap().unwrap();
+    let clock = crate::clock::Clock::system();
+    let db = super::open_db(&config, clock.clone()).await.unwrap();
+    let app = crate::app::App::new(db, clock, config.settings(&hub));
+    let begun = app.recover(Some(mark.seen), false).await.unwrap();
+    assert!(matches!(begun, crate::app::recovery::Recovery::Begun(done) if done.generation == 1));
+    crate::high_water::Mark::write(&data, &hub, app.high_water().await.unwrap()).unwrap();
+    app.db().close().await;
+    world.start_again(&[]).await;
+    let text = get(format!("{}/metrics", world.hub().ready().admin)).await.1;
+    assert!(
+        text.lines().any(|line| line == "hadron_restore_generation 1"),
+        "{text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_of_people_are_bounded_and_agents_do_not_notice() {
+    use hadron_proto::wire;
+    use tonic_types::StatusExt as _;
+
+    let world = World::with(&[("limits.api_streams", "1")]).await;
+    let (_, channel) = world.channel(&world.hub().ready().api, None).await;
+    let mut client = wire::agents_service_client::AgentsServiceClient::new(channel);
+    let text = format!("hadron_{}", "A".repeat(43));
+    let row = crate::store::requests::TokenRow {
+        digest: hadron_proto::vocab::Digest::of(text.as_bytes()),
+        name: "test".to_owned(),
+        principal: "token:test".to_owned(),
+        account: None,
+        role: hadron_domain::authority::Role::Administrator,
+        created_at: world.app().clock().now(),
+        expires_at: None,
+        disabled: false,
+    };
+    let stored = world.app().write("token", move |unit| {
+        Box::pin(async move { Ok(crate::store::requests::insert_token(unit.tx, &row).await?) })
+    });
+    stored.await.unwrap();
+    let mut watch = async || {
+        let mut request = tonic::Request::new(wire::WatchAgentsRequest::default());
+        request
+            .metadata_mut()
+            .insert("authorization", format!("Bearer {text}").parse().unwrap());
+        client.watch_agents(request).await
+    };
+    let first = watch().await.unwrap();
+    let refused = watch().await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
+    assert!(refused.get_details_retry_info().is_some());
+    let (_, agent) = world.agent().await;
+    let _talk = world.session(&agent).await;
+    let text = get(format!("{}/metrics", world.hub().ready().admin)).await.1;
+    for line in [
+        "hadron_api_streams 1",
+        "hadron_api_throttled_total 1",
+        "hadron_agents_connected 1",
+    ] {
+        assert!(text.lines().any(|one| one == line), "{line}: {text}");
+    }
+    drop(first);
+}

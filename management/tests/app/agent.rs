@@ -39,6 +39,7 @@ pub(crate) fn stack(offer: &Offer) -> &OfferedStack {
         OfferedWork::SetPullPolicy { .. } => panic!("a policy has no stack"),
         OfferedWork::PutEvents { .. } => panic!("events have no stack"),
         OfferedWork::FetchBundle { .. } => panic!("a bundle has no stack"),
+        OfferedWork::Inspect { .. } => panic!("what is looked at is not deployed"),
     }
 }
 
@@ -117,7 +118,8 @@ pub(crate) fn failed(offer: &Offer, kind: FailureKind, why: &str) -> Outcome {
     let stack = match &offer.work {
         OfferedWork::SetPullPolicy { .. }
         | OfferedWork::PutEvents { .. }
-        | OfferedWork::FetchBundle { .. } => None,
+        | OfferedWork::FetchBundle { .. }
+        | OfferedWork::Inspect { .. } => None,
         _ => Some(arn(offer)),
     };
     let stuck = kind == FailureKind::DeleteFailed;
@@ -151,11 +153,11 @@ impl Agent {
 
     /// An agent that has enrolled through this connection, with an open session.
     pub(crate) async fn enrol(world: &World, connection: ConnectionId) -> Self {
-        Self::enrol_at(&world.app, connection).await
+        Self::enrol_at(&world.app, connection).await.unwrap()
     }
 
-    /// The same, at this hub.
-    pub(crate) async fn enrol_at(app: &App, connection: ConnectionId) -> Self {
+    /// The same, at this hub, unless the connection is decided about meanwhile.
+    pub(crate) async fn enrol_at(app: &App, connection: ConnectionId) -> Result<Self, AppError> {
         let written = app.write("enrol", move |unit| {
             Box::pin(async move {
                 let row = connections::get(unit.tx, connection).await?.unwrap().connection;
@@ -182,13 +184,10 @@ impl Agent {
                 })
             })
         });
-        let peer = written.await.unwrap();
-        let (session, resumed) = app
-            .open_session(&peer, "0.1.0", abilities(), Vec::new())
-            .await
-            .unwrap();
+        let peer = written.await?;
+        let (session, resumed) = app.open_session(&peer, "0.1.0", abilities(), Vec::new()).await?;
         assert_eq!(resumed, []);
-        Self { peer, session }
+        Ok(Self { peer, session })
     }
 
     /// Loses its session and opens another, holding these jobs; gives those that are still its own.
@@ -266,6 +265,7 @@ impl Agent {
             }
             OfferedWork::Revoke { .. } => Outcome::Revoked,
             OfferedWork::FetchBundle { .. } => panic!("what is fetched is for the test to say"),
+            OfferedWork::Inspect { .. } => panic!("what is found is for the test to say"),
             OfferedWork::SetPullPolicy { .. } => Outcome::PullPolicySet {
                 changed: true,
                 warnings: Vec::new(),

@@ -22,7 +22,7 @@ use hadron_management::identity::login::TokenIssuer;
 use hadron_management::reconcile;
 use hadron_management::store::db::testing::{self, Swallow};
 use hadron_management::store::{Sequence, StoreError, deployments, jobs, outbox, params};
-use hadron_proto::vocab::{ConnectionId, Partition};
+use hadron_proto::vocab::{ConnectionId, Partition, Timestamp};
 
 use crate::agent::{Agent, abilities, applied, delete, event, execute};
 use crate::world::{
@@ -31,12 +31,15 @@ use crate::world::{
     service_spec, settings,
 };
 
+/// Another hub on the same database.
+async fn another(world: &World) -> App {
+    App::new(world.test.open_again().await, Clock::system(), settings())
+}
+
 /// Another hub on the same database, with a clock that differs by so many seconds.
-async fn another(world: &World, skew: i64) -> App {
-    let clock = Clock::manual(world.test.clock.now());
-    clock.set(hadron_proto::vocab::Timestamp::from_micros(
-        clock.now().as_micros() + skew * 1_000_000,
-    ));
+async fn skewed(world: &World, seconds: i64) -> App {
+    let now = world.test.db.now().await.unwrap();
+    let clock = Clock::manual(Timestamp::from_micros(now.as_micros() + seconds * 1_000_000));
     App::new(world.test.open_again().await, clock, settings())
 }
 
@@ -83,19 +86,24 @@ async fn work_off(app: &App, peer: &Peer, session: &Session, offer: &Offer) -> R
         },
         OfferedWork::PutEvents { .. } => Outcome::EventsPut { refused: Vec::new() },
         OfferedWork::FetchBundle { .. } => panic!("nobody asked for a bundle"),
+        OfferedWork::Inspect { .. } => panic!("nobody has restored anything"),
     };
     app.report(peer, offer.token, outcome).await
 }
 
 /// An agent that works at this hub until it is told to stop.
 async fn agent_works(app: App, connection: ConnectionId, stop: Arc<AtomicBool>) {
-    let mut agent = Agent::enrol_at(&app, connection).await;
+    let mut enrolled = None;
     let mut turn = 0_u32;
     while !stop.load(Ordering::SeqCst) {
+        let Some(agent) = enrolled.clone() else {
+            enrolled = fine(Agent::enrol_at(&app, connection).await);
+            continue;
+        };
         let offers = match app.take(&agent.session, 4).await {
             // The connection was decided about: whoever still may proves itself anew.
             Err(error) if error.reason == "CONNECTION_CLOSED" => {
-                agent = Agent::enrol_at(&app, connection).await;
+                enrolled = None;
                 continue;
             }
             other => fine(other).unwrap_or_default(),
@@ -229,7 +237,7 @@ async fn agents_people_and_reconcilers_of_two_hubs_never_wait_for_each_other_in_
     );
     world.create_service("web", "minimal-svc", &spec).await.unwrap();
     let before = world.test.deadlocks().await;
-    let hubs = [another(&world, 0).await, another(&world, 0).await];
+    let hubs = [another(&world).await, another(&world).await];
     let stop = Arc::<AtomicBool>::default();
     let mut work = Vec::new();
     for hub in &hubs {
@@ -285,11 +293,7 @@ async fn agents_people_and_reconcilers_of_two_hubs_never_wait_for_each_other_in_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_of_the_outbox_is_claimed_by_one_hub() {
     let world = World::postgres().await;
-    let hubs = [
-        world.app.clone(),
-        another(&world, 0).await,
-        another(&world, 0).await,
-    ];
+    let hubs = [world.app.clone(), another(&world).await, another(&world).await];
     let asked = hubs[0].write("ask", |unit| {
         Box::pin(async move {
             for number in 0..200 {
@@ -330,7 +334,7 @@ async fn a_row_of_the_outbox_is_claimed_by_one_hub() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clocks_of_hubs_decide_nothing() {
     let world = World::postgres().await;
-    let (fast, slow) = (another(&world, 600).await, another(&world, -600).await);
+    let (fast, slow) = (skewed(&world, 600).await, skewed(&world, -600).await);
     world.environment_template().await;
     let prd = world.connected(PRODUCTION, "prd").await;
     let agent = world.agent(prd).await;
@@ -442,8 +446,16 @@ async fn the_store_itself_keeps_accounts_apart() {
                 forged.account = account(STAGING);
                 forged.job.fence += 100;
                 jobs::put(unit.tx, &forged).await?;
-                let ready =
-                    jobs::ready(unit.tx, prd, account(STAGING), &region, &abilities(), unit.now, 9).await?;
+                let ready = jobs::ready(
+                    unit.tx,
+                    &[prd],
+                    account(STAGING),
+                    &region,
+                    &abilities(),
+                    unit.now,
+                    9,
+                )
+                .await?;
                 Ok((
                     own,
                     foreign,
@@ -541,7 +553,7 @@ async fn a_request_whose_commit_was_not_answered_is_looked_up_before_it_is_answe
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled_while_connections_are_cut_and_the_server_restarts() {
     let world = World::postgres().await;
-    let hubs = [another(&world, 0).await, another(&world, 0).await];
+    let hubs = [another(&world).await, another(&world).await];
     let stop = Arc::<AtomicBool>::default();
     let acknowledged = Arc::<AtomicU64>::default();
     let refused = Arc::<AtomicU64>::default();
@@ -612,11 +624,7 @@ async fn of_two_deployments_that_begin_at_once_one_begins_and_its_job_is_leased_
     let world = World::postgres().await;
     world.environment_template().await;
     let (prd, agent) = world.environment(PRODUCTION, "prd").await;
-    let hubs = [
-        world.app.clone(),
-        another(&world, 0).await,
-        another(&world, 0).await,
-    ];
+    let hubs = [world.app.clone(), another(&world).await, another(&world).await];
     let agents = [
         agent,
         Agent::enrol(&world, prd).await,

@@ -53,7 +53,10 @@ impl Measure {
         raise_files()?;
         let dir = tempfile::TempDir::with_prefix("hadron-fleet-").context("a folder")?;
         let lease = (self.heartbeat * 3).clamp(10, 600);
-        let more = format!("[jobs]\nlease_seconds = {lease}\nheartbeat_seconds = {}\n", self.heartbeat);
+        let more = format!(
+            "[jobs]\nlease_seconds = {lease}\nheartbeat_seconds = {}\n",
+            self.heartbeat
+        );
         let binary = match &self.hub {
             Some(binary) => binary.clone(),
             None => paths::binary("hadron-hub")?,
@@ -61,7 +64,11 @@ impl Measure {
         let mut hub = hub::Hub::start_binary(&binary, dir.path(), "http://127.0.0.1:9", &more).await?;
         let began = Instant::now();
         let members = enlist_at(hub.folder(), 0..self.agents).await?;
-        eprintln!("{} agents enlisted in {:.1} s", members.len(), began.elapsed().as_secs_f64());
+        eprintln!(
+            "{} agents enlisted in {:.1} s",
+            members.len(),
+            began.elapsed().as_secs_f64()
+        );
         for _ in 0..self.jobs {
             hadron_management::fleet::queue_at(hub.folder(), &members).await?;
         }

@@ -167,7 +167,7 @@ fn machine() -> String {
 }
 
 /// Who calls the hub as an SDK would, over one connection that is kept.
-struct Caller {
+pub(super) struct Caller {
     http: reqwest::Client,
     api: String,
     host: String,
@@ -175,7 +175,7 @@ struct Caller {
 }
 
 impl Caller {
-    fn new(world: &World, id: String, secret: String) -> Result<Self> {
+    pub(super) fn new(world: &World, id: String, secret: String) -> Result<Self> {
         let ready = world.hub.ready();
         let ca = std::fs::read(&ready.ca_file).context("the hub's CA")?;
         let http = reqwest::Client::builder()
@@ -198,7 +198,7 @@ impl Caller {
         clippy::disallowed_methods,
         reason = "a signature has a date, and a bench no clock of its own"
     )]
-    async fn call(&self, operation: &str, body: &str) -> Result<Duration> {
+    pub(super) async fn call(&self, operation: &str, body: &str) -> Result<Duration> {
         let target = format!("AwsProton20200720.{operation}");
         let headers = [
             ("host", self.host.as_str()),

@@ -2,13 +2,14 @@
 //! time. It is started again, the world has to come to where it would have come, and every promise has to hold.
 //!
 //! * `cases`: which story gets a process to which point;
-//! * `steps`: what stories are made of;
+//! * `steps`: what stories are made of; `looks`: what they wait for;
 //! * `yard`: a world in which stories are told, many after each other.
 //!
 //! Several worlds work through one list of cycles at the same time. A world lives for many cycles; one in which something
 //! was found is put away with its logs.
 
 mod cases;
+mod looks;
 mod steps;
 mod yard;
 
@@ -29,7 +30,9 @@ use super::{Chance, Options, Report, Times};
 /// How often a story is told before it is taken for granted that it does not lead to its point.
 const ROUNDS: u32 = 4;
 /// How many cycles a world lives: what is looked at after each grows with what was done in it.
-const WORLD: u32 = 12;
+const WORLD: u32 = 30;
+/// After so many cycles it is said how it goes.
+const SAY: u64 = 25;
 /// How often a world may fail to come up.
 const BROKEN: u32 = 3;
 /// How often a cycle is begun anew in which the process did not get to its point: where two race, it may lose.
@@ -210,11 +213,14 @@ async fn worker(number: usize, name: &str, ledger: &Mutex<Ledger>, options: &Opt
             Some(yard) if lived < WORLD => yard,
             _ => {
                 lived = 0;
-                Yard::new().await.context("a world for the next cycles")?
+                Box::pin(Yard::new())
+                    .await
+                    .context("a world for the next cycles")?
             }
         };
         lived += 1;
-        match run(&mut own, &cycle).await {
+        // Large, and rarely made: on the heap.
+        match Box::pin(run(&mut own, &cycle)).await {
             Ok((_, Found::Missed(why))) if cycle.missed < TRIES => {
                 eprintln!("{}: {why}; once more", cycle.name());
                 book().left.push_back(Cycle {
@@ -226,6 +232,14 @@ async fn worker(number: usize, name: &str, ledger: &Mutex<Ledger>, options: &Opt
                 let mut book = book();
                 book.done += 1;
                 book.deaths += u64::from(deaths);
+                if book.done % SAY == 0 {
+                    let (done, left) = (book.done, book.left.len());
+                    let (half, most) = (book.times.percentile(50.0), book.times.percentile(100.0));
+                    let (reached, bad) = (book.reached.len(), book.violations.len());
+                    eprintln!(
+                        "{name}: {done} cycles, {left} to go, {reached} points, {bad} violations, ms to converge {half:?} to {most:?}"
+                    );
+                }
                 if deaths > 0 {
                     book.reached.insert(cycle.case.point);
                 }

@@ -143,7 +143,10 @@ type Each<'a> = dyn FnMut(Step, State) + 'a;
 
 impl State {
     fn holds(&self, agent: usize, held: Agent) -> bool {
-        self.fence == held.fence && self.holder.is_some_and(|(holder, _)| usize::from(holder) == agent)
+        self.fence == held.fence
+            && self
+                .holder
+                .is_some_and(|(holder, _)| usize::from(holder) == agent)
     }
 
     fn with(mut self, agent: usize, held: Option<Agent>) -> Self {
@@ -174,7 +177,13 @@ impl Kind {
 
     fn hub(&self, state: &State, each: &mut Each<'_>) {
         if state.holder.is_some() {
-            each(Step::Expire, State { holder: None, ..*state });
+            each(
+                Step::Expire,
+                State {
+                    holder: None,
+                    ..*state
+                },
+            );
         } else if state.fence < self.leases {
             let job = match state.lives {
                 [Life::Waiting, _] => Some((Job::Delete, "deletion")),
@@ -249,7 +258,11 @@ impl Kind {
             // By name, the stack of that name may be another one by now.
             let stale = self.protocol == Protocol::ByName && state.exists[1] && held.done < all;
             if !stale {
-                let life = if held.done > all { Life::Failed } else { Life::Succeeded };
+                let life = if held.done > all {
+                    Life::Failed
+                } else {
+                    Life::Succeeded
+                };
                 each(
                     Step::Does(agent, "reports on the deletion"),
                     Self::report(state, agent, held, life),
@@ -264,14 +277,20 @@ impl Kind {
                     protected: false,
                     ..*state
                 };
-                each(Step::Does(agent, "takes the protection away"), after.done(agent, done));
+                each(
+                    Step::Does(agent, "takes the protection away"),
+                    after.done(agent, done),
+                );
             }
             Act::Authorise if state.holds(agent, held) => {
                 let condemned = state.condemned || self.protocol == Protocol::Condemned;
                 let after = State { condemned, ..*state };
                 each(Step::Does(agent, "gets leave to delete"), after.done(agent, done));
             }
-            Act::Authorise => each(Step::Does(agent, "gets no leave to delete"), state.with(agent, None)),
+            Act::Authorise => each(
+                Step::Does(agent, "gets no leave to delete"),
+                state.with(agent, None),
+            ),
             Act::Delete if state.protected => {
                 each(
                     Step::Does(agent, "may not delete what is protected"),
@@ -319,10 +338,7 @@ impl Kind {
                 each(Step::Does(agent, "reports on the cancellation"), next);
             }
             (Job::Deploy, 0) => {
-                each(
-                    Step::Does(agent, "protects the stack"),
-                    protected.done(agent, 1),
-                );
+                each(Step::Does(agent, "protects the stack"), protected.done(agent, 1));
             }
             (Job::Deploy, 1) => {
                 let mut after = *state;
@@ -442,7 +458,11 @@ pub fn checks(_short: bool) -> Vec<Check> {
         Check::new("W3, 3 agents", BOTH, kind(AuthoriseFirst, 3)),
         Check::new("W4, 3 agents", &[], kind(Condemned, 3)),
         Check::new("W0, 3 agents, deployed again", BOTH, hard(ByName, 0)),
-        Check::new("W4, 3 agents, deployed again, failing deletions", &[], hard(Condemned, 0)),
+        Check::new(
+            "W4, 3 agents, deployed again, failing deletions",
+            &[],
+            hard(Condemned, 0),
+        ),
         Check::new(
             "W4, 3 agents, deployed again, failing deletions, one act by hand",
             &[],

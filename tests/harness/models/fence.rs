@@ -180,7 +180,10 @@ impl State {
     }
 
     fn holds(&self, agent: usize, held: Agent) -> bool {
-        self.fence == held.fence && self.holder.is_some_and(|(holder, _)| usize::from(holder) == agent)
+        self.fence == held.fence
+            && self
+                .holder
+                .is_some_and(|(holder, _)| usize::from(holder) == agent)
     }
 
     fn with(mut self, agent: usize, held: Option<Agent>) -> Self {
@@ -241,7 +244,13 @@ type Each<'a> = dyn FnMut(Step, State) + 'a;
 impl Kind {
     fn hub(&self, state: &State, each: &mut Each<'_>) {
         match state.holder {
-            Some(_) => each(Step::Expire, State { holder: None, ..*state }),
+            Some(_) => each(
+                Step::Expire,
+                State {
+                    holder: None,
+                    ..*state
+                },
+            ),
             None => {
                 let job = match state.lives {
                     [Life::Waiting, _] => Some(Job::Apply(1)),
@@ -342,7 +351,10 @@ impl Kind {
             At::Prepare => {
                 let mut done = *state;
                 if revokes && self.protocol != Protocol::Built {
-                    done.sets.iter_mut().filter(|set| **set == 1).for_each(|set| *set = 0);
+                    done.sets
+                        .iter_mut()
+                        .filter(|set| **set == 1)
+                        .for_each(|set| *set = 0);
                 } else if self.protocol == Protocol::Built {
                     done.sets = [0; SETS];
                 } else if self.protocol == Protocol::Revoked {
@@ -360,13 +372,23 @@ impl Kind {
             At::Create => {
                 let own = state.sets.iter().position(|set| *set == deployment);
                 if let Some(own) = own.and_then(|own| u8::try_from(own).ok()) {
-                    each(says("finds the change set of"), state.moved(agent, At::Authorise(own)));
+                    each(
+                        says("finds the change set of"),
+                        state.moved(agent, At::Authorise(own)),
+                    );
                 } else if state.made < self.sets {
                     let set = state.made;
                     let mut done = *state;
                     done.sets[usize::from(set)] = deployment;
                     done.made += 1;
-                    Self::call(each, agent, "makes a change set of", deployment, done, At::Authorise(set));
+                    Self::call(
+                        each,
+                        agent,
+                        "makes a change set of",
+                        deployment,
+                        done,
+                        At::Authorise(set),
+                    );
                 }
             }
             At::Authorise(set) => {
@@ -377,7 +399,11 @@ impl Kind {
                 }
             }
             At::Execute(set) => {
-                let token = if self.protocol == Protocol::Built { 1 << deployment } else { 0 };
+                let token = if self.protocol == Protocol::Built {
+                    1 << deployment
+                } else {
+                    0
+                };
                 let used = state.tokens & token != 0;
                 let there = state.sets[usize::from(set)] == deployment && !used;
                 if there && !state.running() {
@@ -406,7 +432,14 @@ impl Kind {
             At::TakeBack => {
                 let mut done = *state;
                 done.take_back();
-                Self::call(each, agent, "takes back what runs, for", deployment, done, At::Follow);
+                Self::call(
+                    each,
+                    agent,
+                    "takes back what runs, for",
+                    deployment,
+                    done,
+                    At::Follow,
+                );
             }
         }
     }
@@ -585,7 +618,11 @@ pub fn checks(short: bool) -> Vec<Check> {
         hard(Built, 1, 2),
     ));
     if !short {
-        checks.push(Check::new("V3, 3 agents", &["cancelled but applied"], kind(Authorised, 3)));
+        checks.push(Check::new(
+            "V3, 3 agents",
+            &["cancelled but applied"],
+            kind(Authorised, 3),
+        ));
         checks.push(Check::new("V4, 3 agents", &[], kind(Revoked, 3)));
         checks.push(Check::new(
             "V4 as built, 2 agents, failing executions, two acts by hand",
@@ -597,7 +634,11 @@ pub fn checks(short: bool) -> Vec<Check> {
             sets: 2,
             ..kind(Built, 3)
         };
-        checks.push(Check::new("V4 as built, 3 agents, failing executions", &[], large));
+        checks.push(Check::new(
+            "V4 as built, 3 agents, failing executions",
+            &[],
+            large,
+        ));
     }
     checks
 }

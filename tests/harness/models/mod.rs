@@ -100,7 +100,10 @@ pub fn explore<M: Model>(model: &M, most: usize) -> Found {
         for kind in broken {
             worst.entry(kind).or_insert(at);
         }
-        assert!(seen.len() <= most, "more than {most} states: the model has no bound");
+        assert!(
+            seen.len() <= most,
+            "more than {most} states: the model has no bound"
+        );
         at += 1;
     }
     let broken = worst
@@ -238,7 +241,11 @@ mod tests {
         }
 
         fn broken(&self, state: &u8) -> Vec<&'static str> {
-            if self.0 && *state == 2 { vec!["two"] } else { Vec::new() }
+            if self.0 && *state == 2 {
+                vec!["two"]
+            } else {
+                Vec::new()
+            }
         }
 
         fn ended(&self, state: &u8) -> bool {
@@ -272,7 +279,9 @@ mod tests {
 
     #[test]
     fn a_broken_protocol_is_told_as_a_story() {
-        let check = checks(true).into_iter().find(|check| check.name == "V3, 2 agents");
+        let check = checks(true)
+            .into_iter()
+            .find(|check| check.name == "V3, 2 agents");
         let found = check.map(|check| check.run().unwrap().to_string());
         assert!(found.is_some_and(|story| story.contains("agent 0 executes 1")));
     }

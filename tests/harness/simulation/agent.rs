@@ -20,8 +20,8 @@ use hadron_management::app::work::{Content, Peer, Session};
 use hadron_management::app::{App, AppError, ErrorKind, work};
 use hadron_management::identity::ca::Serial;
 use hadron_management::identity::enrolment::{
-    Challenge, ChallengeId, Challenges as _, Claim, Connections as _, Enrolled, OpenLimits, Purpose, Recorded,
-    StoreFailed,
+    Challenge, ChallengeId, Challenges as _, Claim, Connections as _, Enrolled, OpenLimits, Purpose,
+    Recorded, StoreFailed,
 };
 use hadron_management::store::jobs::{Abilities, JobWork};
 use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, JobId, Partition, Timestamp};
@@ -30,7 +30,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::link::{self, From, Lost};
 use super::world::{LEASE, World, region};
-use super::{DEADLINE, checks, convert};
+use super::{DEADLINE, chaos, checks, convert};
 
 /// Jobs at once.
 const CAPACITY: usize = 3;
@@ -66,7 +66,11 @@ impl Disk {
     }
 
     fn ended(&self, token: Token, outcome: &Outcome) {
-        if let Some(entry) = self.entries().get_mut(&token.job).filter(|entry| entry.token == token) {
+        if let Some(entry) = self
+            .entries()
+            .get_mut(&token.job)
+            .filter(|entry| entry.token == token)
+        {
             entry.ended = Some(outcome.clone());
         }
     }
@@ -264,7 +268,12 @@ impl Process {
         self.world.say(format!("agent {}: {}", self.n, what.as_ref()));
     }
 
-    async fn call<T, F, W>(&self, hub: usize, what: &'static str, work: W) -> Result<Result<T, AppError>, Lost>
+    async fn call<T, F, W>(
+        &self,
+        hub: usize,
+        what: &'static str,
+        work: W,
+    ) -> Result<Result<T, AppError>, Lost>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, AppError>> + Send + 'static,
@@ -329,49 +338,53 @@ impl Process {
     async fn enrol(&self) -> Option<Peer> {
         let dice = &self.world.dice;
         let account = self.account;
-        let bytes = |more: u64| {
-            let mut bytes = [0; 16];
-            bytes[..8].copy_from_slice(&dice.roll(u64::MAX).to_be_bytes());
-            bytes[8..].copy_from_slice(&more.to_be_bytes());
-            bytes
-        };
-        let id = ChallengeId::from_random(bytes(1));
-        let serial = Serial::from_random(bytes(2));
+        let serial = Serial::from_random(random(&self.world));
         let agent = AgentId::from_parts(dice.roll(1 << 40), [u8::try_from(self.n).unwrap_or(0); 10]);
-        let begin = move |app: App| async move {
-            let records = records(&app);
-            let now = app.clock().now();
-            let unavailable = |error: StoreFailed| {
-                AppError::new(ErrorKind::Unavailable, "STORE_FAILED", error.to_string())
-            };
-            let found = records.connection_at(account, &region()).await.map_err(unavailable)?;
-            let Some(found) = found else { return Ok(None) };
-            let challenge = Challenge {
-                id,
-                nonce: [7; 32],
-                purpose: Purpose::Enrol {
-                    claim: Claim::Connection(found.id),
-                    spki_sha256: [9; 32],
-                    epoch: Some(found.epoch),
-                    agent: None,
-                },
-                connection: None,
-                source: SOURCE,
-                expires_at: now.plus(Duration::from_secs(60)),
-            };
-            let limits = OpenLimits {
-                per_source: 5,
-                per_connection: 20,
-            };
-            // A challenge that is there already was asked for twice: the answer is the same.
-            let _ = records.insert(&challenge, limits, now).await;
-            Ok(Some((found.id, found.epoch)))
+        let world = self.world.clone();
+        let begin = move |app: App| {
+            let world = world.clone();
+            async move {
+                let id = ChallengeId::from_random(random(&world));
+                let records = records(&app);
+                let now = app.clock().now();
+                let unavailable = |error: StoreFailed| {
+                    AppError::new(ErrorKind::Unavailable, "STORE_FAILED", error.to_string())
+                };
+                let found = records
+                    .connection_at(account, &region())
+                    .await
+                    .map_err(unavailable)?;
+                let Some(found) = found else { return Ok(None) };
+                let challenge = Challenge {
+                    id,
+                    nonce: [7; 32],
+                    purpose: Purpose::Enrol {
+                        claim: Claim::Connection(found.id),
+                        spki_sha256: [9; 32],
+                        epoch: Some(found.epoch),
+                        agent: None,
+                    },
+                    connection: None,
+                    source: SOURCE,
+                    expires_at: now.plus(Duration::from_secs(60)),
+                };
+                let limits = OpenLimits {
+                    per_source: 5,
+                    per_connection: 20,
+                };
+                records
+                    .insert(&challenge, limits, now)
+                    .await
+                    .map_err(unavailable)?;
+                Ok(Some((id, found.id, found.epoch)))
+            }
         };
         let hub = self.hub();
-        let (connection, epoch): (ConnectionId, u64) = match self.call(hub, "begin enrolment", begin).await {
-            Ok(Ok(Some(found))) => found,
-            Ok(Ok(None) | Err(_)) | Err(Lost) => return None,
-        };
+        let (id, connection, epoch): (ChallengeId, ConnectionId, u64) =
+            match self.call(hub, "begin enrolment", begin).await {
+                Ok(Ok(Some(found))) => found,
+                Ok(Ok(None) | Err(_)) | Err(Lost) => return None,
+            };
         let world = self.world.clone();
         let finish = move |app: App| {
             let world = world.clone();
@@ -399,7 +412,12 @@ impl Process {
                 Ok(matches!(recorded, Ok(Recorded::Committed)))
             }
         };
-        match self.call(hub, "finish enrolment", finish).await {
+        let answer = self.call(hub, "finish enrolment", finish.clone()).await;
+        if dice.per_mille(250) {
+            // Somebody saw the answer on its way, and gives it once more.
+            let _ = self.call(hub, "finish enrolment again", finish).await;
+        }
+        match answer {
             Ok(Ok(true)) => Some(Peer {
                 agent,
                 account,
@@ -416,7 +434,8 @@ impl Process {
         let named: Vec<Token> = self.tokens().into_iter().chain(handed.iter().copied()).collect();
         let asked = Instant::now();
         let open = {
-            let (peer, held): (_, Vec<work::Token>) = (peer.clone(), named.iter().copied().map(convert::token).collect());
+            let (peer, held): (_, Vec<work::Token>) =
+                (peer.clone(), named.iter().copied().map(convert::token).collect());
             move |app: App| {
                 let (peer, held) = (peer.clone(), held.clone());
                 async move { app.open_session(&peer, "0.1.0", abilities(), held).await }
@@ -435,7 +454,9 @@ impl Process {
                 (true, true) => self.handovers().push(token),
                 (false, true) => self.disk.forget(token),
                 (true, false) => self.held.renew(token, stop_at(asked)),
-                (false, false) => self.held.lose(token, Over::Lost("somebody else has it".to_owned())),
+                (false, false) => self
+                    .held
+                    .lose(token, Over::Lost("somebody else has it".to_owned())),
             }
         }
         self.talk(hub, &session, asked).await
@@ -481,7 +502,7 @@ impl Process {
                     }
                 }
             }
-            sleep(self.world.dice.millis(500, 2_000)).await;
+            sleep(self.world.dice.millis(1_000, 3_000)).await;
         }
     }
 
@@ -515,7 +536,12 @@ impl Process {
         Ok(Ok(()))
     }
 
-    async fn hand_over(&self, hub: usize, session: &Session, token: Token) -> Result<Result<(), AppError>, Lost> {
+    async fn hand_over(
+        &self,
+        hub: usize,
+        session: &Session,
+        token: Token,
+    ) -> Result<Result<(), AppError>, Lost> {
         let (peer, world) = (session.peer.clone(), self.world.clone());
         let give = move |app: App| {
             let (peer, world) = (peer.clone(), world.clone());
@@ -563,7 +589,10 @@ impl Process {
             let Some(lease) = self.held.take(job.token, stop_at(proven)) else {
                 continue;
             };
-            self.say(format!("takes {} of {} under {}", job.token.job, job.label, job.token.fence));
+            self.say(format!(
+                "takes {} of {} under {}",
+                job.token.job, job.label, job.token.fence
+            ));
             self.disk.accept(job.token);
             let process = self.clone();
             self.spawn(async move { process.supervise(job, lease).await });
@@ -630,11 +659,22 @@ impl Process {
         }
         // Mostly quick, now and then so long that a lease runs out while a call is under way.
         line.delay(dice.roll(u64::MAX), Duration::from_secs(dice.one(&[2, 20, 120])));
+        world.slow(&line);
         for _ in 0..dice.roll(3) {
-            line.fault(None, u32::try_from(dice.roll(15)).unwrap_or(0), 1, Effect::LoseReply);
+            line.fault(
+                None,
+                u32::try_from(dice.roll(15)).unwrap_or(0),
+                1,
+                Effect::LoseReply,
+            );
         }
         if dice.per_mille(150) {
-            line.refuse(None, u32::try_from(1 + dice.roll(4)).unwrap_or(1), "Throttling", "Rate exceeded");
+            line.refuse(
+                None,
+                u32::try_from(1 + dice.roll(4)).unwrap_or(1),
+                "Throttling",
+                "Rate exceeded",
+            );
         }
         line
     }
@@ -684,7 +724,8 @@ impl Process {
                     Ok(Ok(())) => break,
                     Ok(Err(error)) if matches!(error.kind, ErrorKind::Fenced | ErrorKind::NotFound) => break,
                     Ok(Err(error)) if error.kind == ErrorKind::Invalid => {
-                        self.world.broken(format!("the hub refuses a report: {}", error.message));
+                        self.world
+                            .broken(format!("the hub refuses a report: {}", error.message));
                         break;
                     }
                     Ok(Err(_)) | Err(Lost) => {}
@@ -697,13 +738,22 @@ impl Process {
     }
 }
 
+fn random(world: &World) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&world.dice.roll(u64::MAX).to_be_bytes());
+    bytes[8..].copy_from_slice(&world.dice.roll(u64::MAX).to_be_bytes());
+    bytes
+}
+
 fn short(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Applied { no_changes, .. } => format!("applied, no changes: {no_changes}"),
         Outcome::Gone { .. } => "gone".to_owned(),
         Outcome::Revoked { .. } => "revoked".to_owned(),
         Outcome::PullPolicySet { changed, .. } => format!("policy set, changed: {changed}"),
-        Outcome::EventsPut { .. } | Outcome::BundleFetched { .. } => "something else".to_owned(),
+        Outcome::EventsPut { .. } | Outcome::BundleFetched { .. } | Outcome::Inspected(_) => {
+            "something else".to_owned()
+        }
         Outcome::Failed(failure) => format!("failed: {:?}: {}", failure.kind, failure.message),
     }
 }
@@ -768,8 +818,8 @@ impl JobHub {
 
 impl Hub for JobHub {
     async fn template(&self, token: Token) -> Result<String, HubError> {
-        let fetch = move |app: App, peer: Peer| {
-            async move { app.content(&peer, convert::token(token), Content::Template).await }
+        let fetch = move |app: App, peer: Peer| async move {
+            app.content(&peer, convert::token(token), Content::Template).await
         };
         let bytes = self.ask("template", fetch).await?;
         String::from_utf8(bytes).map_err(|_| HubError::Unavailable("no text".to_owned()))
@@ -790,10 +840,15 @@ impl Hub for JobHub {
         let verdict = self.ask("authorise", ask).await?;
         // The answer may be older than it looks.
         if !self.lease.holds() {
-            return Err(HubError::Unavailable("the lease ran out while the hub answered".to_owned()));
+            return Err(HubError::Unavailable(
+                "the lease ran out while the hub answered".to_owned(),
+            ));
         }
         Ok(match verdict {
-            work::Verdict::Granted => Verdict::Granted,
+            work::Verdict::Granted => {
+                chaos::after_leave(&self.process.world, self.process.n);
+                Verdict::Granted
+            }
             work::Verdict::Refused(why) => Verdict::Refused(why),
         })
     }

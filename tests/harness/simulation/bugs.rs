@@ -9,7 +9,7 @@ use hadron_management::store::db::SqliteOptions;
 use hadron_management::store::{Db, StoreError, migrate, params};
 use hadron_proto::fault::{self, Bug};
 
-use super::run;
+use super::{Story, run};
 
 /// One process has one set of mistakes: whoever switches one on has the process for itself.
 static MISTAKES: RwLock<()> = RwLock::new(());
@@ -42,18 +42,36 @@ fn arm(text: &str) -> Result<()> {
 pub fn find(bug: Bug, first: u64, most: u64) -> Result<Detection> {
     let _alone = MISTAKES.write().unwrap_or_else(PoisonError::into_inner);
     arm(&format!("bug={bug}"))?;
-    let found = (0..most).find_map(|n| match run((first + n).into()) {
-        Err(error) => Some(Err(error)),
-        Ok(story) => story.violations.first().map(|violation| {
-            Ok(Detection {
-                bug,
-                seeds: n + 1,
-                violation: violation.clone(),
-            })
-        }),
-    });
+    let found = search(bug, first, most);
     arm("")?;
-    found.unwrap_or_else(|| Err(anyhow!("{bug} was not found by {most} seeds")))
+    found
+}
+
+/// As many seeds at once as there are processors; the first one that finds it counts.
+fn search(bug: Bug, first: u64, most: u64) -> Result<Detection> {
+    let width = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    for begin in (0..most).step_by(usize::try_from(width).unwrap_or(1)) {
+        let seeds = begin..(begin + width).min(most);
+        let stories: Vec<Result<Story>> = std::thread::scope(|scope| {
+            let runs: Vec<_> = seeds
+                .clone()
+                .map(|n| scope.spawn(move || run((first + n).into())))
+                .collect();
+            runs.into_iter()
+                .map(|run| run.join().map_err(|_| anyhow!("a simulation panicked"))?)
+                .collect()
+        });
+        for (n, story) in seeds.zip(stories) {
+            if let Some(violation) = story?.violations.first() {
+                return Ok(Detection {
+                    bug,
+                    seeds: n + 1,
+                    violation: violation.clone(),
+                });
+            }
+        }
+    }
+    Err(anyhow!("{bug} was not found by {most} seeds"))
 }
 
 /// The SQLite of a hub, with the mistake of answering before the commit: how many of a hundred acknowledged writes nobody

@@ -15,7 +15,13 @@ use crate::faults::{Options, Report};
 /// Seeds that a mistake may take.
 const MOST: u64 = 200;
 /// Deployments end in these ways; a simulation that never gets there tests nothing.
-const ENDINGS: [&str; 5] = ["SUCCEEDED", "FAILED", "CANCELLED", "DELETE_COMPLETE", "DELETE_FAILED"];
+const ENDINGS: [&str; 5] = [
+    "SUCCEEDED",
+    "FAILED",
+    "CANCELLED",
+    "DELETE_COMPLETE",
+    "DELETE_FAILED",
+];
 
 #[derive(Default)]
 struct Sum {
@@ -65,9 +71,13 @@ fn simulate(first: u64, count: u64, out: &Path) -> Result<Report> {
             let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
             if !story.violations.is_empty() {
                 keep(out, &story)?;
-                let again = format!("cargo xtask faults --only simulation --seed {} --count 1", story.seed);
+                let again = format!(
+                    "cargo xtask faults --only simulation --seed {} --count 1",
+                    story.seed
+                );
                 let told = story.violations.join("; ");
-                sum.violations.push(format!("seed {}: {told} (again: {again})", story.seed));
+                sum.violations
+                    .push(format!("seed {}: {told} (again: {again})", story.seed));
             }
             sum.add(story);
         }
@@ -80,7 +90,9 @@ fn simulate(first: u64, count: u64, out: &Path) -> Result<Report> {
     let mut sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
     if sum.seeds >= 40 {
         let missing = ENDINGS.into_iter().filter(|how| !sum.ended.contains_key(*how));
-        let missing: Vec<String> = missing.map(|how| format!("no deployment ever ended as {how}")).collect();
+        let missing: Vec<String> = missing
+            .map(|how| format!("no deployment ever ended as {how}"))
+            .collect();
         sum.violations.extend(missing);
     }
     let mut report = Report::new("simulation", first);
@@ -88,7 +100,10 @@ fn simulate(first: u64, count: u64, out: &Path) -> Result<Report> {
     report.violations = sum.violations;
     let seconds = began.elapsed().as_secs_f64();
     report.tell("seeds_per_minute", (sum.seeds as f64 * 60.0 / seconds).round());
-    report.tell("simulated_hours", (sum.simulated.as_secs_f64() / 36.0).round() / 100.0);
+    report.tell(
+        "simulated_hours",
+        (sum.simulated.as_secs_f64() / 36.0).round() / 100.0,
+    );
     report.tell("distinct_states", sum.states.len());
     report.tell("deployments", serde_json::json!(sum.ended));
     report.tell("happened", serde_json::json!(sum.happened));
@@ -113,7 +128,10 @@ fn keep(out: &Path, story: &Story) -> Result<()> {
 pub async fn seeded_bugs(options: &Options) -> Result<Report> {
     let mut report = Report::new("seeded-bugs", options.seed);
     let first = options.seed;
-    for bug in Bug::ALL.into_iter().take(usize::try_from(options.cycles(9, 9)).unwrap_or(usize::MAX)) {
+    for bug in Bug::ALL
+        .into_iter()
+        .take(usize::try_from(options.cycles(9, 9)).unwrap_or(usize::MAX))
+    {
         report.n += 1;
         match tokio::task::spawn_blocking(move || bugs::find(bug, first, MOST)).await? {
             Ok(found) => report.tell(

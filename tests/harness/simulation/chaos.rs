@@ -78,27 +78,51 @@ fn kill_agent(world: &World, n: usize) {
     });
 }
 
+/// An agent has just been given leave: the worst moment to die, or to stand still.
+pub(super) fn after_leave(world: &World, n: usize) {
+    let dice = &world.dice;
+    if world.at_peace() || !dice.per_mille(150) {
+        return;
+    }
+    let after = dice.millis(0, 4_000);
+    if dice.roll(2) == 0 {
+        later(world, after, move |world| kill_agent(world, n));
+    } else {
+        later(world, after, move |world| stop_agent(world, n));
+    }
+}
+
+fn stop_agent(world: &World, n: usize) {
+    world.say(format!("agent {n} stands still"));
+    world.count("agents stood still");
+    world.agents()[n].freeze();
+    later(world, world.dice.millis(3_000, 120_000), move |world| {
+        world.say(format!("agent {n} goes on"));
+        world.agents()[n].thaw();
+    });
+}
+
 fn strike(world: &World) {
     let dice = &world.dice;
     match dice.roll(100) {
         0..=13 => kill_hub(world, any(world, HUBS)),
         14..=33 => kill_agent(world, any(world, AGENTS)),
-        34..=51 => {
-            let n = any(world, AGENTS);
-            world.say(format!("agent {n} stands still"));
-            world.count("agents stood still");
-            world.agents()[n].freeze();
-            later(world, dice.millis(3_000, 120_000), move |world| {
-                world.say(format!("agent {n} goes on"));
-                world.agents()[n].thaw();
-            });
-        }
+        34..=51 => stop_agent(world, any(world, AGENTS)),
         52..=69 => {
             let (agent, hub) = (any(world, AGENTS), any(world, HUBS));
             let cut = dice.one(&[
-                Cut { there: true, back: true },
-                Cut { there: true, back: false },
-                Cut { there: false, back: true },
+                Cut {
+                    there: true,
+                    back: true,
+                },
+                Cut {
+                    there: true,
+                    back: false,
+                },
+                Cut {
+                    there: false,
+                    back: true,
+                },
             ]);
             world.say(format!("agent {agent} and hub {hub} are apart: {cut:?}"));
             world.count("partitions");
@@ -129,7 +153,12 @@ fn strike(world: &World) {
             let aws = world.aws.values().last();
             let (id, happening) = (
                 dice.one(&RESOURCES),
-                dice.one(&[Happening::Create, Happening::Update, Happening::Delete, Happening::Rollback]),
+                dice.one(&[
+                    Happening::Create,
+                    Happening::Update,
+                    Happening::Delete,
+                    Happening::Rollback,
+                ]),
             );
             world.say(format!("{id} will fail at {happening:?}"));
             if let Some(aws) = aws {

@@ -48,7 +48,10 @@ fn rows(world: &World, sql: &'static str) -> Vec<Row> {
 }
 
 fn text(row: &Row, column: &str) -> String {
-    row.get::<Option<String>>(column).ok().flatten().unwrap_or_default()
+    row.get::<Option<String>>(column)
+        .ok()
+        .flatten()
+        .unwrap_or_default()
 }
 
 fn number(row: &Row, column: &str) -> u64 {
@@ -113,25 +116,44 @@ pub(super) async fn watch(world: World) {
 fn look(world: &World) {
     let now = world.clock.now();
     let (mut broken, mut state) = (Vec::new(), 0);
-    let jobs = rows(world, "SELECT id, kind, status, at, fence, losses FROM job ORDER BY created_at, id");
-    let deployments = rows(world, "SELECT id, target_id, active, status FROM deployment ORDER BY created_at, id");
+    let jobs = rows(
+        world,
+        "SELECT id, kind, status, at, fence, losses FROM job ORDER BY created_at, id",
+    );
+    let deployments = rows(
+        world,
+        "SELECT id, target_id, active, status FROM deployment ORDER BY created_at, id",
+    );
     {
         let mut ledger = world.ledger();
         for row in &jobs {
             let (id, fence, losses) = (text(row, "id"), number(row, "fence"), number(row, "losses"));
             let leased = text(row, "status") == "LEASED";
             let until = row.get::<Timestamp>("at").ok().filter(|_| leased);
-            state = mix(mix(state, text(row, "kind").as_bytes()), text(row, "status").as_bytes());
+            state = mix(
+                mix(state, text(row, "kind").as_bytes()),
+                text(row, "status").as_bytes(),
+            );
             // A moment for the clock to go on between the transaction and this look.
             if until.is_some_and(|until| until > now.plus(LEASE)) {
-                broken.push(format!("I8: the lease of {id} lasts until {until:?}, longer than a lease from now"));
+                broken.push(format!(
+                    "I8: the lease of {id} lasts until {until:?}, longer than a lease from now"
+                ));
             }
             if let Some(before) = ledger.watch.jobs.get(&id) {
                 if before.fence > fence {
-                    broken.push(format!("I8: the fence of {id} went from {} to {fence}", before.fence));
+                    broken.push(format!(
+                        "I8: the fence of {id} went from {} to {fence}",
+                        before.fence
+                    ));
                 }
-                if losses > before.losses && before.fence == fence && before.until.is_some_and(|until| until > now) {
-                    broken.push(format!("I8: the lease of {id} under {fence} was taken back before its end"));
+                if losses > before.losses
+                    && before.fence == fence
+                    && before.until.is_some_and(|until| until > now)
+                {
+                    broken.push(format!(
+                        "I8: the lease of {id} under {fence} was taken back before its end"
+                    ));
                 }
             }
             ledger.watch.jobs.insert(id, Lease { fence, losses, until });
@@ -142,7 +164,10 @@ fn look(world: &World) {
             state = mix(state, status.as_bytes());
             if number(row, "active") == 1 {
                 if !active.insert(text(row, "target_id")) {
-                    broken.push(format!("I2: two active deployments of {}", text(row, "target_id")));
+                    broken.push(format!(
+                        "I2: two active deployments of {}",
+                        text(row, "target_id")
+                    ));
                 }
                 if let Some(before) = ledger.watch.ended.get(&id) {
                     broken.push(format!("I5: {id} was {before} and is {status} again"));
@@ -155,7 +180,10 @@ fn look(world: &World) {
         }
     }
     for row in rows(world, "SELECT kind, status FROM target ORDER BY created_at, id") {
-        state = mix(mix(state, text(&row, "kind").as_bytes()), text(&row, "status").as_bytes());
+        state = mix(
+            mix(state, text(&row, "kind").as_bytes()),
+            text(&row, "status").as_bytes(),
+        );
     }
     world.saw(state);
     for what in broken {
@@ -166,8 +194,16 @@ fn look(world: &World) {
 /// What is still to be done.
 fn unfinished(world: &World) -> Vec<String> {
     let mut left = Vec::new();
-    for row in rows(world, "SELECT id, status, stack_name FROM deployment WHERE active = 1 ORDER BY id") {
-        left.push(format!("{} {} {}", text(&row, "id"), text(&row, "status"), text(&row, "stack_name")));
+    for row in rows(
+        world,
+        "SELECT id, status, stack_name FROM deployment WHERE active = 1 ORDER BY id",
+    ) {
+        left.push(format!(
+            "{} {} {}",
+            text(&row, "id"),
+            text(&row, "status"),
+            text(&row, "stack_name")
+        ));
     }
     for row in rows(
         world,
@@ -182,8 +218,16 @@ fn unfinished(world: &World) -> Vec<String> {
             number(&row, "losses")
         ));
     }
-    for row in rows(world, "SELECT topic, key, last_error FROM outbox ORDER BY topic, key") {
-        left.push(format!("outbox {} {}: {}", text(&row, "topic"), text(&row, "key"), text(&row, "last_error")));
+    for row in rows(
+        world,
+        "SELECT topic, key, last_error FROM outbox ORDER BY topic, key",
+    ) {
+        left.push(format!(
+            "outbox {} {}: {}",
+            text(&row, "topic"),
+            text(&row, "key"),
+            text(&row, "last_error")
+        ));
     }
     for (n, agent) in world.agents().iter().enumerate() {
         if !agent.is_idle() {
@@ -253,10 +297,13 @@ pub(super) fn in_the_end(world: &World, stuck: Vec<String>) {
     }
     look(world);
     let deployments = deployments(world);
-    let known: BTreeMap<String, &Deployment> =
-        deployments.iter().map(|each| (each.id.as_uuid().to_string(), each)).collect();
+    let known: BTreeMap<String, &Deployment> = deployments
+        .iter()
+        .map(|each| (each.id.as_uuid().to_string(), each))
+        .collect();
     acknowledged(world, &deployments);
     executions(world, &deployments, &known);
+    revoked(world, &known);
     deletions(world, &known);
     targets(world, &deployments);
     policies(world);
@@ -284,13 +331,19 @@ fn uuid(token: &str) -> &str {
 }
 
 fn executions(world: &World, deployments: &[Deployment], known: &BTreeMap<String, &Deployment>) {
-    let order: BTreeMap<DeploymentId, usize> = deployments.iter().enumerate().map(|(at, each)| (each.id, at)).collect();
+    let order: BTreeMap<DeploymentId, usize> = deployments
+        .iter()
+        .enumerate()
+        .map(|(at, each)| (each.id, at))
+        .collect();
     let mut times: BTreeMap<DeploymentId, u32> = BTreeMap::new();
     let mut last: BTreeMap<String, DeploymentId> = BTreeMap::new();
     for aws in world.aws.values() {
         for executed in aws.executed() {
             let Some(deployment) = known.get(uuid(&executed.token)) else {
-                world.broken(format!("I3: executed for a deployment that nobody knows: {executed:?}"));
+                world.broken(format!(
+                    "I3: executed for a deployment that nobody knows: {executed:?}"
+                ));
                 continue;
             };
             let id = deployment.id;
@@ -307,7 +360,11 @@ fn executions(world: &World, deployments: &[Deployment], known: &BTreeMap<String
     }
     for deployment in deployments {
         let Deployment {
-            id, status, destroys, told, ..
+            id,
+            status,
+            destroys,
+            told,
+            ..
         } = deployment;
         let times = times.get(id).copied().unwrap_or_default();
         if times > 1 {
@@ -329,6 +386,25 @@ fn executions(world: &World, deployments: &[Deployment], known: &BTreeMap<String
     }
 }
 
+/// What is called off can never be done any more, by whoever still may.
+fn revoked(world: &World, known: &BTreeMap<String, &Deployment>) {
+    for aws in world.aws.values() {
+        for name in aws.live_change_sets() {
+            let over = known
+                .get(uuid(&name))
+                .filter(|each| each.status == "CANCELLED" || each.status == "SUCCEEDED");
+            if let Some(over) = over
+                && world.ledger().executions.contains(&name)
+            {
+                world.broken(format!(
+                    "I12: {} is {}, and {name} can still be executed",
+                    over.id, over.status
+                ));
+            }
+        }
+    }
+}
+
 fn deletions(world: &World, known: &BTreeMap<String, &Deployment>) {
     for aws in world.aws.values() {
         for (stack, token) in aws.deleted() {
@@ -336,7 +412,9 @@ fn deletions(world: &World, known: &BTreeMap<String, &Deployment>) {
                 world.broken(format!("I3: {stack} was deleted without leave"));
             }
             match known.get(uuid(&token)) {
-                None => world.broken(format!("I3: {stack} was deleted for a deployment that nobody knows: {token}")),
+                None => world.broken(format!(
+                    "I3: {stack} was deleted for a deployment that nobody knows: {token}"
+                )),
                 Some(deployment) if deployment.destroys && deployment.status == "CANCELLED" => {
                     world.broken(format!("I5: {} is CANCELLED and deleted {stack}", deployment.id));
                 }
@@ -348,12 +426,19 @@ fn deletions(world: &World, known: &BTreeMap<String, &Deployment>) {
 
 /// What the hub says of a target agrees with its stack.
 fn targets(world: &World, deployments: &[Deployment]) {
-    for row in rows(world, "SELECT id, kind, account, status, stack_arn, succeeded_id, attempted_id FROM target ORDER BY id") {
+    for row in rows(
+        world,
+        "SELECT id, kind, account, status, stack_arn, succeeded_id, attempted_id FROM target ORDER BY id",
+    ) {
         let (id, status, arn) = (text(&row, "id"), text(&row, "status"), text(&row, "stack_arn"));
         if status != "SUCCEEDED" {
             continue;
         }
-        let Some(aws) = text(&row, "account").parse().ok().and_then(|account| world.aws.get(&account)) else {
+        let Some(aws) = text(&row, "account")
+            .parse()
+            .ok()
+            .and_then(|account| world.aws.get(&account))
+        else {
             continue;
         };
         match aws.status(&arn) {
@@ -378,7 +463,10 @@ fn targets(world: &World, deployments: &[Deployment]) {
             .skip(1);
         let mut nothing = between.filter(|each| each.status == "SUCCEEDED" && !each.destroys);
         if brought.is_none() || nothing.any(|each| !each.told.contains("no changes")) {
-            world.broken(format!("I5: the stack of {id} is as {author} made it, the hub's last is {}", last.id));
+            world.broken(format!(
+                "I5: the stack of {id} is as {author} made it, the hub's last is {}",
+                last.id
+            ));
         }
     }
 }
@@ -387,10 +475,15 @@ fn targets(world: &World, deployments: &[Deployment]) {
 fn policies(world: &World) {
     let aws = &world.aws[&account(MANAGEMENT)];
     let mut wanted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for row in rows(world, "SELECT repository, state FROM policy_lane ORDER BY repository") {
+    for row in rows(
+        world,
+        "SELECT repository, state FROM policy_lane ORDER BY repository",
+    ) {
         let lane: serde_json::Value = serde_json::from_str(&text(&row, "state")).unwrap_or_default();
         let readers = lane["wanted"].as_array().into_iter().flatten();
-        let readers = readers.filter_map(|reader| reader.as_str().map(str::to_owned)).collect();
+        let readers = readers
+            .filter_map(|reader| reader.as_str().map(str::to_owned))
+            .collect();
         wanted.insert(text(&row, "repository"), readers);
     }
     for (repository, theirs) in &world.foreign {
@@ -400,13 +493,19 @@ fn policies(world: &World) {
         let statements = policy["Statement"].as_array().cloned().unwrap_or_default();
         let (ours, others): (Vec<_>, Vec<_>) = statements.into_iter().partition(|each| each["Sid"] == SID);
         if read(theirs)["Statement"].as_array() != Some(&others) {
-            world.broken(format!("I6: the statement of others in {repository} is not what it was: {policy}"));
+            world.broken(format!(
+                "I6: the statement of others in {repository} is not what it was: {policy}"
+            ));
         }
         let readers = wanted.remove(repository.as_str()).unwrap_or_default();
         let (own, policy) = (!ours.is_empty(), policy.to_string());
-        let granted = readers.iter().all(|reader| policy.contains(&format!("iam::{reader}:root")));
+        let granted = readers
+            .iter()
+            .all(|reader| policy.contains(&format!("iam::{reader}:root")));
         if own == readers.is_empty() || !granted {
-            world.broken(format!("I7: {repository} grants {policy}, wanted are {readers:?}"));
+            world.broken(format!(
+                "I7: {repository} grants {policy}, wanted are {readers:?}"
+            ));
         }
     }
 }

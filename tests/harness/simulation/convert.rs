@@ -2,7 +2,7 @@
 
 use hadron_agent::job as a;
 use hadron_domain::target::RoleKind;
-use hadron_management::app::effects::{FailureKind, Outcome};
+use hadron_management::app::effects::{FailureKind, Inspection, Outcome};
 use hadron_management::app::work as h;
 use hadron_management::store::deployments::{Change, StackEvent};
 use hadron_management::store::targets::Resource;
@@ -60,6 +60,10 @@ pub(super) fn job(offer: h::Offer) -> Option<a::Job> {
         h::OfferedWork::SetPullPolicy { repository, readers } => a::Work::SetPullPolicy(a::SetPullPolicy {
             repository: repository.parse().ok()?,
             readers: readers.into_iter().collect(),
+        }),
+        h::OfferedWork::Inspect { name, arn } => a::Work::InspectStack(a::InspectStack {
+            stack_name: name,
+            stack_arn: arn,
         }),
         h::OfferedWork::PutEvents { .. } | h::OfferedWork::FetchBundle { .. } => return None,
     };
@@ -164,6 +168,19 @@ pub(super) fn outcome(outcome: a::Outcome) -> Outcome {
         a::Outcome::PullPolicySet { changed, warnings } => Outcome::PullPolicySet { changed, warnings },
         a::Outcome::EventsPut { refused } => Outcome::EventsPut { refused },
         a::Outcome::BundleFetched { digest, bytes } => Outcome::BundleFetched { digest, bytes },
+        a::Outcome::Inspected(found) => {
+            let (stack, status) = found.stack.unzip();
+            Outcome::Inspected(Inspection {
+                stack,
+                status,
+                deployments: found
+                    .operations
+                    .into_iter()
+                    .filter_map(|one| one.deployment)
+                    .collect(),
+                removed: found.removed,
+            })
+        }
         a::Outcome::Failed(failed) => Outcome::Failed {
             kind: failure(failed.kind),
             message: failed.message,

@@ -35,13 +35,21 @@ async fn travel(world: &World) {
 }
 
 /// Asks a hub. The call may be lost on its way, arrive late, arrive twice, or be answered in vain.
-pub(super) async fn call<T, F, W>(world: &World, from: From, hub: usize, what: &'static str, work: W) -> Result<Result<T, AppError>, Lost>
+pub(super) async fn call<T, F, W>(
+    world: &World,
+    from: From,
+    hub: usize,
+    what: &'static str,
+    work: W,
+) -> Result<Result<T, AppError>, Lost>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, AppError>> + Send + 'static,
     W: Fn(App) -> F + Send + Sync + 'static,
 {
-    let outcome = timeout(TRY, attempt(world, from, hub, what, work)).await.unwrap_or(Err(Lost));
+    let outcome = timeout(TRY, attempt(world, from, hub, what, work))
+        .await
+        .unwrap_or(Err(Lost));
     world.say(match &outcome {
         Ok(Ok(_)) => format!("{from:?} -> hub {hub}: {what}"),
         Ok(Err(error)) => format!("{from:?} -> hub {hub}: {what}: {:?} {}", error.kind, error.reason),
@@ -52,11 +60,21 @@ where
     {
         world.broken(format!("{what} failed inside the hub: {}", error.story()));
     }
-    world.count(if outcome.is_ok() { "calls answered" } else { "calls lost" });
+    world.count(if outcome.is_ok() {
+        "calls answered"
+    } else {
+        "calls lost"
+    });
     outcome
 }
 
-async fn attempt<T, F, W>(world: &World, from: From, hub: usize, what: &'static str, work: W) -> Result<Result<T, AppError>, Lost>
+async fn attempt<T, F, W>(
+    world: &World,
+    from: From,
+    hub: usize,
+    what: &'static str,
+    work: W,
+) -> Result<Result<T, AppError>, Lost>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, AppError>> + Send + 'static,
@@ -82,9 +100,25 @@ where
                 drop(answer.await);
             }
         });
-        return deliver(&world, hub, lost || cut().there, unanswered, || cut().back, |app| work(app)).await;
+        return deliver(
+            &world,
+            hub,
+            lost || cut().there,
+            unanswered,
+            || cut().back,
+            |app| work(app),
+        )
+        .await;
     }
-    deliver(world, hub, lost || cut().there, unanswered, || cut().back, |app| work(app)).await
+    deliver(
+        world,
+        hub,
+        lost || cut().there,
+        unanswered,
+        || cut().back,
+        |app| work(app),
+    )
+    .await
 }
 
 async fn deliver<T, F>(

@@ -35,7 +35,7 @@ pub use world::Seed;
 use world::World;
 
 /// How long things go wrong, of simulated time.
-const TROUBLE: Duration = Duration::from_secs(900);
+const TROUBLE: Duration = Duration::from_secs(600);
 /// The longest that one attempt at a job may take, of simulated time.
 const DEADLINE: Duration = Duration::from_secs(1_200);
 /// How long after the end of all trouble everything must have ended.

@@ -9,8 +9,8 @@ use hadron_management::app::environments::{EnvironmentUpdate, NewEnvironment, Pa
 use hadron_management::app::instances::PartUpdate;
 use hadron_management::app::services::NewService;
 use hadron_management::app::{App, AppError, ErrorKind, Request};
-use hadron_management::store::targets::EnvironmentRoles;
 use hadron_management::store::params;
+use hadron_management::store::targets::EnvironmentRoles;
 use hadron_proto::vocab::{ConnectionId, DeploymentId, Digest};
 use tokio::time::sleep;
 
@@ -78,16 +78,24 @@ pub(super) async fn live(world: World) {
 /// The account's connection for each environment, requested and accepted.
 pub(super) async fn connect(world: &World) {
     for name in ENVIRONMENTS {
-        let sql = "SELECT id FROM connection WHERE environment = $1 AND status IN ('CONNECTED', 'PENDING') LIMIT 1";
+        let sql =
+            "SELECT id FROM connection WHERE environment = $1 AND status IN ('CONNECTED', 'PENDING') LIMIT 1";
         let known = world.store.look(sql, &params![name]).ok();
-        let known = known.as_deref().and_then(<[_]>::first).and_then(|row| row.get::<String>("id").ok());
+        let known = known
+            .as_deref()
+            .and_then(<[_]>::first)
+            .and_then(|row| row.get::<String>("id").ok());
         let id = match known.and_then(|id| id.parse::<ConnectionId>().ok()) {
             Some(id) => Some(id),
             None => {
                 let asked = request(world, Role::Owner, "RequestConnection", name);
                 ask(world, "request connection", move |app: App| {
                     let (asked, new) = (asked.clone(), new_connection(name));
-                    async move { app.request_connection(asked, new).await.map(|view| view.connection.id) }
+                    async move {
+                        app.request_connection(asked, new)
+                            .await
+                            .map(|view| view.connection.id)
+                    }
                 })
                 .await
             }
@@ -108,7 +116,9 @@ fn new_connection(environment: &str) -> NewConnection {
         environment: environment.parse().expect("an environment's name"),
         management: Some(account(MANAGEMENT)),
         region: None,
-        role: format!("arn:aws:iam::{PRODUCTION}:role/provisioning").parse().ok(),
+        role: format!("arn:aws:iam::{PRODUCTION}:role/provisioning")
+            .parse()
+            .ok(),
         component_role: None,
         codebuild_role: None,
         agent_role_name: None,
@@ -151,9 +161,9 @@ async fn act(world: &World) {
     let environment = dice.one(&ENVIRONMENTS);
     let service = dice.one(&SERVICES);
     match dice.roll(100) {
-        0..=17 => create_environment(world, environment).await,
-        18..=39 => update_environment(world, environment).await,
-        40..=47 => {
+        0..=15 => create_environment(world, environment).await,
+        16..=35 => update_environment(world, environment).await,
+        36..=47 => {
             let asked = request(world, Role::Administrator, "DeleteEnvironment", environment);
             let made = ask(world, "delete environment", move |app: App| {
                 let asked = asked.clone();
@@ -161,7 +171,12 @@ async fn act(world: &World) {
                 async move { app.delete_environment(asked, name, Vec::new()).await }
             })
             .await;
-            acknowledged(world, made.and_then(|row| row.attempted).map(|(id, _)| id), "delete");
+            regret(
+                world,
+                made.and_then(|row| row.attempted).map(|(id, _)| id),
+                "delete",
+            )
+            .await;
         }
         48..=61 => cancel(world).await,
         62..=73 => {
@@ -208,7 +223,11 @@ async fn act(world: &World) {
                 async move { app.update_instance(asked, name, part, update).await }
             })
             .await;
-            acknowledged(world, made.and_then(|row| row.attempted).map(|(id, _)| id), "update");
+            acknowledged(
+                world,
+                made.and_then(|row| row.attempted).map(|(id, _)| id),
+                "update",
+            );
         }
         88..=94 => {
             let asked = request(world, Role::Developer, "DeleteService", service);
@@ -245,7 +264,12 @@ async fn create_environment(world: &World, name: &'static str) {
         async move { app.create_environment(asked, new).await }
     })
     .await;
-    acknowledged(world, made.and_then(|row| row.attempted).map(|(id, _)| id), "create");
+    regret(
+        world,
+        made.and_then(|row| row.attempted).map(|(id, _)| id),
+        "create",
+    )
+    .await;
 }
 
 async fn update_environment(world: &World, name: &'static str) {
@@ -267,21 +291,48 @@ async fn update_environment(world: &World, name: &'static str) {
         async move { app.update_environment(asked, update).await }
     })
     .await;
-    acknowledged(world, made.and_then(|row| row.attempted).map(|(id, _)| id), "update");
+    regret(
+        world,
+        made.and_then(|row| row.attempted).map(|(id, _)| id),
+        "update",
+    )
+    .await;
+}
+
+/// Remembers what was acknowledged; now and then it is called off soon.
+async fn regret(world: &World, deployment: Option<DeploymentId>, what: &str) {
+    acknowledged(world, deployment, what);
+    let often = if what == "delete" { 700 } else { 350 };
+    let Some(id) = deployment.filter(|_| world.dice.per_mille(often)) else {
+        return;
+    };
+    sleep(world.dice.millis(1_000, 30_000)).await;
+    call_off(world, id).await;
 }
 
 async fn cancel(world: &World) {
     let rows = world
         .store
-        .look("SELECT id FROM deployment WHERE active = 1 ORDER BY created_at, id", &[])
+        .look(
+            "SELECT id FROM deployment WHERE active = 1 ORDER BY created_at, id",
+            &[],
+        )
         .unwrap_or_default();
     if rows.is_empty() {
         return;
     }
     let at = usize::try_from(world.dice.roll(rows.len() as u64)).unwrap_or(0);
-    let Some(id) = rows[at].get::<String>("id").ok().and_then(|id| id.parse::<DeploymentId>().ok()) else {
+    let Some(id) = rows[at]
+        .get::<String>("id")
+        .ok()
+        .and_then(|id| id.parse::<DeploymentId>().ok())
+    else {
         return;
     };
+    call_off(world, id).await;
+}
+
+async fn call_off(world: &World, id: DeploymentId) {
     let asked = request(world, Role::Administrator, "CancelDeployment", &id.to_string());
     ask(world, "cancel", move |app: App| {
         let asked = asked.clone();

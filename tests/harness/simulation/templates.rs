@@ -102,16 +102,25 @@ pub(super) async fn publish(app: &App) -> Result<()> {
             no_pipeline: kind == TemplateKind::Service,
             ..NewTemplate::named(kind, name.parse()?)
         };
-        app.create_template(asked("CreateTemplate"), new).await.map_err(told)?;
+        app.create_template(asked("CreateTemplate"), new)
+            .await
+            .map_err(told)?;
         let files = [
             ("schema/schema.yaml".to_owned(), schema.as_bytes().to_vec()),
             (format!("{folder}/manifest.yaml"), MANIFEST.as_bytes().to_vec()),
-            (format!("{folder}/cloudformation.yaml"), template.as_bytes().to_vec()),
+            (
+                format!("{folder}/cloudformation.yaml"),
+                template.as_bytes().to_vec(),
+            ),
         ];
         let bundle = Bundle::from_files(files, &Limits::default())
             .map_err(|error| anyhow!("the bundle of {name}: {error:?}"))?;
         let compatible = match kind {
-            TemplateKind::Service => vec!["simulated-env:1".parse().map_err(|_| anyhow!("a template's major"))?],
+            TemplateKind::Service => vec![
+                "simulated-env:1"
+                    .parse()
+                    .map_err(|_| anyhow!("a template's major"))?,
+            ],
             TemplateKind::Environment => Vec::new(),
         };
         let new = NewVersion {
@@ -123,10 +132,18 @@ pub(super) async fn publish(app: &App) -> Result<()> {
             compatible,
             components: false,
         };
-        let made = app.create_version(asked("CreateTemplateVersion"), new).await.map_err(told)?;
-        app.publish_version(asked("PublishTemplateVersion"), kind, name.parse()?, made.row.version)
+        let made = app
+            .create_version(asked("CreateTemplateVersion"), new)
             .await
             .map_err(told)?;
+        app.publish_version(
+            asked("PublishTemplateVersion"),
+            kind,
+            name.parse()?,
+            made.row.version,
+        )
+        .await
+        .map_err(told)?;
     }
     Ok(())
 }

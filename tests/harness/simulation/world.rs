@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use hadron_agent::fake::FakeAws;
+use hadron_agent::fake::{FakeAws, Line};
 use hadron_management::clock::Clock;
 use hadron_management::store::db::SimulatedStore;
 use hadron_management::store::{Db, migrate};
@@ -130,6 +130,8 @@ pub(super) struct Inner {
     hubs: Vec<Hub>,
     agents: Vec<Agent>,
     cuts: Mutex<[[Cut; HUBS]; AGENTS]>,
+    /// Ways to AWS that are slow.
+    lines: Mutex<Vec<Line>>,
     peace: Mutex<bool>,
     ledger: Mutex<Ledger>,
     trace: Mutex<Trace>,
@@ -206,6 +208,7 @@ impl World {
             hubs,
             agents,
             cuts: Mutex::default(),
+            lines: Mutex::default(),
             peace: Mutex::new(false),
             ledger: Mutex::default(),
             trace: Mutex::new(Trace {
@@ -243,10 +246,28 @@ impl World {
         *self.0.peace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// This way to AWS is slow as long as there is no peace.
+    pub(super) fn slow(&self, line: &Line) {
+        self.0
+            .lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(line.clone());
+    }
+
     /// From now on nothing goes wrong, and everybody lives.
     pub(super) fn make_peace(&self) {
         *self.0.peace.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.say("peace");
+        for line in self
+            .0
+            .lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+        {
+            line.delay(self.0.dice.roll(u64::MAX), Duration::from_secs(2));
+        }
         *self.0.cuts.lock().unwrap_or_else(PoisonError::into_inner) = [[Cut::default(); HUBS]; AGENTS];
         for hub in self.hubs() {
             if !hub.is_up() {

@@ -4,6 +4,7 @@ mod bundles;
 mod crashes;
 mod events;
 mod faults;
+mod inspecting;
 mod matrix;
 mod policies;
 mod states;

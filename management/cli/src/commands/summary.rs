@@ -7,13 +7,17 @@ use serde_json::{Map, Value, json};
 
 use super::Context;
 use crate::error::Result;
-use crate::output::{Card, Show, map};
+use crate::output::{Card, Show, map, say};
 
 /// Flags of `summary`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "After the hub's database was restored, standard error tells how far its stacks are compared with CloudFormation.
+
+Examples:
   hadron summary
-  hadron summary -o json | jq '.items[] | select(.failed > 0)'")]
+  hadron summary -o json | jq '.items[] | select(.failed > 0)'"
+)]
 pub(crate) struct Summary {}
 
 /// How many of one kind.
@@ -42,6 +46,11 @@ pub(super) async fn run(_: Summary, cx: &Context) -> Result<()> {
             ..wire::SummaryCount::default()
         })
     };
+    if let Some(recovery) = &found.recovery {
+        for line in told(recovery) {
+            say(line);
+        }
+    }
     cx.list(
         &[
             line("environment templates", total(found.environment_templates), false),
@@ -54,6 +63,36 @@ pub(super) async fn run(_: Summary, cx: &Context) -> Result<()> {
         ],
         "",
     )
+}
+
+/// What is to be known about a hub whose database was restored.
+fn told(recovery: &wire::Recovery) -> Vec<String> {
+    use wire::recovery::State;
+    let wire::Recovery {
+        generation,
+        stacks,
+        compared,
+        differing,
+        ..
+    } = recovery;
+    let mut lines = match recovery.state() {
+        State::Unannounced => vec![
+            "the hub's database looks older than what the hub has done, and agents are given no work:"
+                .to_owned(),
+        ],
+        State::Comparing => vec![format!(
+            "the hub's database was restored ({generation} times by now): {compared} of {stacks} stacks are compared with \
+             CloudFormation; waiting for"
+        )],
+        State::Done | State::Unspecified => Vec::new(),
+    };
+    lines.extend(recovery.waiting.iter().map(|line| format!("  {line}")));
+    if *differing > 0 {
+        lines.push(format!(
+            "{differing} of {stacks} stacks were changed by deployments that the hub has lost; their status is FAILED and says so"
+        ));
+    }
+    lines
 }
 
 impl Show for Line {

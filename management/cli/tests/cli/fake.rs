@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) service_watches: VecDeque<Vec<wire::ServiceChange>>,
     /// How many calls are answered UNAVAILABLE first.
     pub(crate) unavailable: u32,
+    /// How many calls are told to come again then.
+    pub(crate) busy: u32,
     /// How many calls lose a race then.
     pub(crate) races: u32,
     /// Tokens that are let in; empty: any.
@@ -95,6 +97,15 @@ impl Hub {
         if state.unavailable > 0 {
             state.unavailable -= 1;
             return Err(Status::unavailable("starting"));
+        }
+        if state.busy > 0 {
+            state.busy -= 1;
+            let details = ErrorDetails::with_retry_info(Some(std::time::Duration::from_millis(10)));
+            return Err(Status::with_error_details(
+                Code::ResourceExhausted,
+                "busy",
+                details,
+            ));
         }
         if state.races > 0 {
             state.races -= 1;

@@ -143,6 +143,9 @@ async fn a_hub_that_is_starting_is_waited_for_and_one_that_is_gone_is_not() {
     world.hub.state().races = 1;
     let run = world.run("environment list").await;
     assert_eq!(run.code, 0, "a lost race is run again: {}", run.err);
+    world.hub.state().busy = 2;
+    let run = world.run("environment list").await;
+    assert_eq!(run.code, 0, "a busy hub is asked again: {}", run.err);
     let mut gone = world.command("environment list");
     gone.env("HADRON_HUB", "http://127.0.0.1:9");
     let gone = finish(gone).await;

@@ -60,7 +60,11 @@ async fn answer(app: &App, batch: Vec<Waiting>) {
         Ok(answers) => answers,
         Err(error) if said.len() == 1 => vec![Err(error)],
         Err(error) => {
-            debug!(error = error.story(), statements = said.len(), "A batch failed; saying each by itself");
+            debug!(
+                error = error.story(),
+                statements = said.len(),
+                "A batch failed; saying each by itself"
+            );
             join_all(said.into_iter().map(|said| alone(app, said))).await
         }
     };

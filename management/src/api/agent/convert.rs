@@ -10,7 +10,7 @@ use hadron_proto::vocab::{Digest, StackArn, Timestamp};
 use hadron_proto::wire;
 use indexmap::IndexMap;
 
-use crate::app::effects::{FailureKind, Outcome};
+use crate::app::effects::{FailureKind, Inspection, Outcome};
 use crate::app::work::{Act, Content, Offer, OfferedStack, OfferedWork, Token, Verdict};
 use crate::store::deployments::{Change, StackEvent};
 use crate::store::jobs::EventEntry;
@@ -32,6 +32,8 @@ pub(crate) const MAX_EVENTS: usize = 500;
 pub(crate) const MAX_HELD: usize = 1_024;
 /// Most warnings of one report.
 pub(crate) const MAX_WARNINGS: usize = 100;
+/// Most operations of one stack that are told.
+const MAX_OPERATIONS: usize = 100;
 /// Longest id, type, status or ARN, in characters.
 const MAX_WORD: usize = 2_048;
 /// Longest text for people, in characters; longer ones are cut, since nothing depends on them.
@@ -208,6 +210,10 @@ fn work(work: OfferedWork) -> wire::offer::Work {
             bus,
             entries: entries.into_iter().map(event_entry).collect(),
         }),
+        OfferedWork::Inspect { name, arn: stack } => Work::InspectStack(wire::InspectStack {
+            stack_name: name,
+            stack_arn: arn(stack),
+        }),
         OfferedWork::FetchBundle { source, max_bytes } => Work::FetchBundle(wire::FetchBundle {
             bucket: source.bucket,
             key: source.key,
@@ -382,6 +388,7 @@ pub(crate) fn outcome(outcome: Option<wire::report_request::Outcome>) -> Result<
             digest: parse("bundle_fetched.digest", &fetched.digest)?,
             bytes: fetched.bytes,
         }),
+        Wire::Inspected(inspected) => inspection(inspected).map(Outcome::Inspected),
         Wire::Failed(failed) => Ok(Outcome::Failed {
             kind: failure(failed.kind),
             message: text(&failed.message),
@@ -396,6 +403,32 @@ pub(crate) fn outcome(outcome: Option<wire::report_request::Outcome>) -> Result<
             resources: resources("failed.resources", failed.resources)?,
         }),
     }
+}
+
+fn inspection(inspected: wire::StackInspected) -> Result<Inspection, Invalid> {
+    count("inspected.operations", inspected.operations.len(), MAX_OPERATIONS)?;
+    let operations = inspected.operations.iter();
+    let ids = operations.filter(|operation| !operation.deployment_id.is_empty());
+    Ok(Inspection {
+        stack: match inspected.stack_arn.as_str() {
+            "" => None,
+            arn => Some(parse("inspected.stack_arn", arn)?),
+        },
+        status: match word("inspected.stack_status", inspected.stack_status, MAX_WORD)? {
+            status if status.is_empty() => None,
+            status => Some(status),
+        },
+        deployments: ids
+            .map(|operation| parse("inspected.operations.deployment_id", &operation.deployment_id))
+            .collect::<Result<_, _>>()?,
+        // Only told to people.
+        removed: inspected
+            .removed_change_sets
+            .iter()
+            .take(MAX_WARNINGS)
+            .map(|name| text(name))
+            .collect(),
+    })
 }
 
 fn outputs(outputs: Vec<wire::Output>) -> Result<IndexMap<String, String>, Invalid> {

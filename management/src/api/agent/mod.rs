@@ -25,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
-pub(crate) use convert::span;
 use acks::Acks;
+pub(crate) use convert::span;
 pub use enrol::EnrolApi;
 pub(crate) use enrol::source;
 use roll::Roll;

@@ -184,7 +184,11 @@ impl Roll {
         let lane = (session.peer.account, session.region.clone());
         tables.lanes.entry(lane).or_default().insert(session.id);
         let connection = session.peer.connection;
-        tables.connections.entry(connection).or_default().insert(session.id);
+        tables
+            .connections
+            .entry(connection)
+            .or_default()
+            .insert(session.id);
         tables.sessions.insert(session.id, Arc::clone(&line));
         drop(tables);
         self.note(&line);
@@ -394,7 +398,10 @@ impl Roll {
             match timeout(PATIENCE, app.heard(part.to_vec())).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    debug!(error = error.story(), "It could not be written down that agents were heard");
+                    debug!(
+                        error = error.story(),
+                        "It could not be written down that agents were heard"
+                    );
                 }
                 Err(_) => return,
             }

@@ -91,7 +91,7 @@ async fn run(
     // In boxes: what opening and closing need is not kept for the life of the session.
     let greeted = Box::pin(async {
         tokio::select! {
-            greeted = greet(&api, &peer, &mut incoming) => greeted,
+            greeted = greet(&api, &peer, not_after, &mut incoming) => greeted,
             () = out.closed() => Err(End::Gone),
             () = api.drain.cancelled() => Err(End::Refused(Status::unavailable("this hub is stopping; connect again"))),
         }
@@ -110,7 +110,12 @@ async fn run(
         Ok(()) => live.serve(incoming).await,
         Err(end) => end,
     };
-    let Live { session, place, out: own, .. } = live;
+    let Live {
+        session,
+        place,
+        out: own,
+        ..
+    } = live;
     match &end {
         End::Gone => info!(session.id = %session.id, "The agent closed its session"),
         End::GoAway(reason, _) => info!(session.id = %session.id, reason, "A session was closed"),
@@ -129,7 +134,8 @@ async fn run(
 /// same.
 fn return_within(sessions: usize) -> Duration {
     let (least, most) = RETURN_WITHIN;
-    let all = Duration::from_secs(u64::try_from(sessions / RETURN_RATE).unwrap_or(u64::MAX)).clamp(least, most);
+    let all =
+        Duration::from_secs(u64::try_from(sessions / RETURN_RATE).unwrap_or(u64::MAX)).clamp(least, most);
     least + (all - least).mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
@@ -137,6 +143,7 @@ fn return_within(sessions: usize) -> Duration {
 async fn greet(
     api: &AgentApi,
     peer: &Peer,
+    not_after: Timestamp,
     incoming: &mut Streaming<wire::AgentMessage>,
 ) -> Result<(Session, Vec<Token>), End> {
     let first = match timeout(HELLO, incoming.message()).await {
@@ -171,6 +178,10 @@ async fn greet(
         .into());
     }
     let held = convert::held(&hello.held).map_err(|fault| invalid(&fault))?;
+    api.app
+        .prove_time(peer, not_after, &held)
+        .await
+        .map_err(refused)?;
     let version: String = hello
         .agent_version
         .chars()
@@ -265,6 +276,8 @@ struct Live {
     silence: Duration,
     /// When to look for jobs although nothing has woken us; there is nothing to look for otherwise.
     look_at: Option<Instant>,
+    /// The last look took as many jobs as there was room for: there may be more.
+    more: bool,
     /// When the certificate ends.
     ends: Instant,
 }
@@ -282,6 +295,7 @@ impl Live {
             credit: 0,
             heard: now,
             look_at: None,
+            more: false,
             ends,
         }
     }
@@ -403,7 +417,11 @@ impl Live {
         match message {
             Some(Said::Demand(demand)) => {
                 self.credit = self.credit.saturating_add(demand.jobs).min(MAX_CREDIT);
-                self.ask().await
+                if self.more {
+                    self.look().await
+                } else {
+                    self.ask().await
+                }
             }
             Some(Said::Heartbeat(heartbeat)) => self.heartbeat(heartbeat).await,
             Some(Said::Started(started)) => {
@@ -550,10 +568,10 @@ impl Live {
                 self.place.took();
             }
             self.wait(next);
-            if taken < limit {
+            self.more = taken == limit;
+            if !self.more {
                 return Ok(());
             }
-            // There may be more.
         }
     }
 
@@ -599,7 +617,10 @@ mod tests {
         assert_eq!(seconds(1), (5.0, 5.0));
         assert_eq!(seconds(500), (5.0, 5.0));
         let (least, most) = seconds(10_000);
-        assert!(least >= 17.5 && most <= 30.0 && most - least > 5.0, "{least} to {most}");
+        assert!(
+            least >= 17.5 && most <= 30.0 && most - least > 5.0,
+            "{least} to {most}"
+        );
         assert!(seconds(1_000_000).1 <= 30.0);
     }
 }

@@ -4,3 +4,4 @@ mod bulk;
 mod enrolment;
 mod sessions;
 mod stacks;
+mod versions;

@@ -3,8 +3,28 @@
 use hadron_proto::wire;
 use tonic::{Request, Response, Status};
 
+use super::convert::time;
 use super::{Operator, answer};
+use crate::app::recovery::{RecoveryView, Stage};
 use crate::app::summary::Count;
+
+fn recovery(view: RecoveryView) -> wire::Recovery {
+    use wire::recovery::State;
+    let state = match view.stage {
+        Stage::Unannounced => State::Unannounced,
+        Stage::Comparing => State::Comparing,
+        Stage::Done => State::Done,
+    };
+    wire::Recovery {
+        state: state.into(),
+        generation: view.generation,
+        since: view.since.map(time),
+        stacks: view.stacks,
+        compared: view.compared,
+        differing: view.differing,
+        waiting: view.waiting,
+    }
+}
 
 const fn count(count: Count) -> Option<wire::SummaryCount> {
     Some(wire::SummaryCount {
@@ -32,6 +52,7 @@ impl wire::summary_service_server::SummaryService for Operator {
             instances: count(summary.instances),
             pipelines: count(summary.pipelines),
             components: count(summary.components),
+            recovery: answer(self.app.recovery().await)?.map(recovery),
         }))
     }
 }

@@ -112,7 +112,11 @@ where
                     return;
                 }
             };
-            let gone: Vec<String> = known.keys().filter(|key| !found.contains_key(*key)).cloned().collect();
+            let gone: Vec<String> = known
+                .keys()
+                .filter(|key| !found.contains_key(*key))
+                .cloned()
+                .collect();
             for key in gone {
                 if !reader.send(Ok(removed(key))).await {
                     return;

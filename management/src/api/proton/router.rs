@@ -51,6 +51,23 @@ fn response(status: u16, request_id: &str, body: Vec<u8>) -> Response {
     response
 }
 
+/// The answer for a client that shall come again later; it does so by itself.
+pub(in crate::api) fn throttled(request_id: &str, message: String) -> Response {
+    refused(request_id, &Fault::throttled(message))
+}
+
+/// The answer for a call that took too long.
+pub(in crate::api) fn took_too_long(request_id: &str, message: String) -> Response {
+    refused(
+        request_id,
+        &Fault::common("ServiceUnavailableException", 503, message),
+    )
+}
+
+fn refused(request_id: &str, fault: &Fault) -> Response {
+    response(fault.code().status(), request_id, fault.body())
+}
+
 async fn not_post(State(proton): State<Proton>) -> Response {
     let fault = Fault::common(
         "UnknownOperationException",

@@ -2,7 +2,7 @@
 
 use hadron_domain::deployment::Intent;
 use hadron_domain::target::Target;
-use hadron_proto::vocab::{Digest, StackArn};
+use hadron_proto::vocab::{DeploymentId, Digest, StackArn};
 use indexmap::IndexMap;
 
 use crate::store::deployments::DeploymentRow;
@@ -45,6 +45,8 @@ pub enum Outcome {
         /// How many they are.
         bytes: u64,
     },
+    /// What a stack is, and who changed it.
+    Inspected(Inspection),
     /// It did not work.
     Failed {
         /// What sort of failure.
@@ -58,6 +60,19 @@ pub enum Outcome {
         /// Its resources.
         resources: Vec<Resource>,
     },
+}
+
+/// What a stack is, and who changed it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// The stack; `None` when there never was one.
+    pub stack: Option<StackArn>,
+    /// CloudFormation's word for it.
+    pub status: Option<String>,
+    /// The deployments that its events tell of, newest first; what others did is left out.
+    pub deployments: Vec<DeploymentId>,
+    /// Names of change sets that were taken away.
+    pub removed: Vec<String>,
 }
 
 /// What sort of failure it was; decides what can be done about it.

@@ -107,7 +107,8 @@ impl App {
         provisioning::check(&new.path, &roles, by, self.settings().account)?;
         provisioning::available(&bundle)?;
         let (name, path) = (new.name.clone(), new.path.clone());
-        let seen = self.write_once(request.key(), "connection of an environment", move |unit| {
+        let seen = self
+            .write_once(request.key(), "connection of an environment", move |unit| {
                 Box::pin(async move { connection(unit, &path, &name).await })
             })
             .await?

@@ -236,6 +236,7 @@ async fn fetching(unit: &mut Unit<'_>, peer: &Peer, token: Token) -> Result<u64,
         | JobWork::DestroyStack
         | JobWork::RevokeStack
         | JobWork::SetPullPolicy { .. }
+        | JobWork::InspectStack { .. }
         | JobWork::PutEvents { .. } => {
             Err(AppError::invalid("NO_CONTENT", "the job does not fetch anything"))
         }
@@ -303,6 +304,7 @@ impl Unit<'_> {
             Outcome::Applied { .. }
             | Outcome::Gone
             | Outcome::Revoked
+            | Outcome::Inspected(_)
             | Outcome::PullPolicySet { .. }
             | Outcome::EventsPut { .. } => "the agent reported the outcome of another sort of job".to_owned(),
         };

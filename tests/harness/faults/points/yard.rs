@@ -17,24 +17,23 @@ use crate::aws::Variables;
 use crate::cli::{Cli, Ran};
 use crate::emulator::Options;
 use crate::hub::Hub;
-use crate::world::field;
-use crate::{DEV, MANAGEMENT, PROD, World, aws, invariants, paths, wait};
+use crate::invariants::facts::Facts;
+use crate::invariants::rules;
+use crate::{DEV, MANAGEMENT, PROD, World, aws, paths, wait};
 
 /// Short leases, so that what is lost is missed soon.
 const JOBS: &str = "\n[jobs]\nlease_seconds = 3\nheartbeat_seconds = 1\n";
 /// How long anything may take in a world that recovers. Beyond that it is stuck.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 /// The environment of services.
 const LIVE: &str = "live";
 /// The repository of their image.
-const REPOSITORY: &str = "base";
+pub(super) const REPOSITORY: &str = "base";
 /// Somebody else's statement in its policy.
 const FOREIGN: &str =
     r#"{"Sid":"Theirs","Effect":"Allow","Principal":{"AWS":"444444444444"},"Action":["ecr:DescribeImages"]}"#;
 /// Where a template's bundle is.
 pub(super) const BUNDLE: &str = "s3://bundles/probe.tar.gz";
-/// The exit code of the command line for things that are not there.
-const NOT_FOUND: i32 = 3;
 /// The exit code of the command line when the hub could not be reached.
 const UNREACHABLE: i32 = 9;
 
@@ -313,23 +312,6 @@ impl Yard {
         Ok(())
     }
 
-    /// Waits until nobody has anything to do.
-    pub(super) async fn rests(&self) -> Result<()> {
-        let world = &self.world;
-        wait::until("the hub to have nothing to do", PATIENCE, || async {
-            let ready = world.hub.gauge("hadron_jobs_ready").await?;
-            let active = world.hub.gauge("hadron_deployments_active").await?;
-            Ok((ready == 0 && active == 0).then_some(()))
-        })
-        .await?;
-        wait::until("no agent to hold a job", PATIENCE, || async {
-            let agents = world.items(&["agent", "list"]).await?;
-            let held = |agent: &Value| agent["jobsHeld"].as_u64().unwrap_or(0);
-            Ok(agents.iter().all(|agent| held(agent) == 0).then_some(()))
-        })
-        .await
-    }
-
     /// What must be true then.
     pub(super) async fn holds(&mut self) -> Result<()> {
         self.world.hub.process().alive()?;
@@ -341,7 +323,9 @@ impl Yard {
             policy.contains(FOREIGN),
             "somebody else's statement is not as it was: {policy}"
         );
-        invariants::hold(&self.world, &[]).await
+        let amiss = rules::check(&Facts::of(&self.world).await?);
+        ensure!(amiss.is_empty(), "{}", amiss.join("; "));
+        Ok(())
     }
 
     /// Takes the steps that are left; detours only while the story is `told`.
@@ -404,21 +388,7 @@ impl Yard {
             }
             Step::Moving(environment) => self.moving(environment).await,
             Step::Kill(account) => self.world.agent(account).process().kill(),
-            Step::Missed(environment) => {
-                let deployment = self.deployment(environment).await?;
-                wait::until("the agent to be missed", PATIENCE, || async {
-                    let told = self
-                        .world
-                        .admin
-                        .json(&["deployment", "events", &deployment])
-                        .await?;
-                    Ok(told
-                        .to_string()
-                        .contains("was not heard of in time")
-                        .then_some(()))
-                })
-                .await
-            }
+            Step::Missed(environment) => self.missed(environment).await,
             Step::RestartHub => self.world.hub.restart().await,
             Step::Alive(account) => {
                 if !self.world.agents.contains_key(*account) {
@@ -430,7 +400,7 @@ impl Yard {
                 }
                 Ok(())
             }
-            Step::Online(account, online) => self.world.online(account, *online).await,
+            Step::Online(account, online) => self.online(account, *online).await,
             Step::Dismiss(account) => self.world.agent(account).process().kill(),
             Step::Is { environment, note } => {
                 let found = self.at_rest(environment).await?;
@@ -442,100 +412,20 @@ impl Yard {
                 Ok(())
             }
             Step::Ended(environment) => self.at_rest(environment).await.map(drop),
-            Step::Gone(environment) => self.gone(&["environment", "get", environment]).await,
+            Step::Gone(environment) => self.gone("environment", environment).await,
             Step::Active(service) => {
-                let get = ["service", "get", service];
-                let found = wait::until(&format!("service {service} to be there"), PATIENCE, || async {
-                    let found = self.world.admin.json(&get).await?;
-                    let status = found["status"].as_str().unwrap_or_default();
-                    Ok((!status.ends_with("_IN_PROGRESS")).then_some(found))
-                })
-                .await?;
+                let found = self.served(service).await?;
                 ensure!(found["status"] == "ACTIVE", "service {service}: {found:#}");
                 Ok(())
             }
-            Step::NoService(service) => self.gone(&["service", "get", service]).await,
-            Step::Granted(accounts) => self.world.granted(REPOSITORY, accounts).await,
+            Step::NoService(service) => self.gone("service", service).await,
+            Step::Granted(accounts) => self.granted(accounts).await,
             Step::Registered(template) => {
-                let get = ["template", "get", template, "--version", "1.0"];
-                let found = wait::until(&format!("template {template} to be there"), PATIENCE, || async {
-                    let found = self.world.admin.json(&get).await?;
-                    Ok((found["status"] != "REGISTRATION_IN_PROGRESS").then_some(found))
-                })
-                .await?;
+                let found = self.registered(template).await?;
                 ensure!(found["status"] == "DRAFT", "template {template}: {found:#}");
                 Ok(())
             }
         }
-    }
-
-    /// The id of the development account's connection for an environment.
-    async fn requested(&self, environment: &str) -> Result<String> {
-        let list = ["connection", "list", "--environment", environment];
-        let found = self.world.items(&list).await?;
-        field(found.first().context("the connection is not there")?, "id")
-    }
-
-    /// The last deployment of an environment.
-    async fn deployment(&self, environment: &str) -> Result<String> {
-        let found = self
-            .world
-            .admin
-            .json(&["environment", "get", environment])
-            .await?;
-        field(&found["deployment"], "lastAttemptedDeploymentId")
-    }
-
-    async fn moving(&self, environment: &str) -> Result<()> {
-        let get = ["environment", "get", environment];
-        let arn = field(&self.world.admin.json(&get).await?["deployment"], "stackArn")?;
-        wait::until(
-            &format!("something to happen to the stack of {environment}"),
-            PATIENCE,
-            || async {
-                let stacks = self.world.emulator.stacks(PROD).await?;
-                let moves = |stack: &Value| {
-                    stack["arn"] == arn.as_str()
-                        && stack["status"]
-                            .as_str()
-                            .is_some_and(|status| status.ends_with("_IN_PROGRESS"))
-                };
-                Ok(stacks.iter().any(moves).then_some(()))
-            },
-        )
-        .await
-    }
-
-    /// The environment when nothing is done to it any more.
-    async fn at_rest(&self, environment: &str) -> Result<Value> {
-        let get = ["environment", "get", environment];
-        wait::until(
-            &format!("nothing to be done to {environment}"),
-            PATIENCE,
-            || async {
-                let found = self.world.admin.json(&get).await?;
-                let status = found["deployment"]["status"].as_str().unwrap_or_default();
-                let busy = status.ends_with("IN_PROGRESS") || status == "CANCELLING";
-                Ok((!busy).then_some(found))
-            },
-        )
-        .await
-    }
-
-    async fn gone(&self, get: &[&str]) -> Result<()> {
-        wait::until(&format!("{get:?} to find nothing"), PATIENCE, || async {
-            let ran = self.world.admin.run(&[get, &["-o", "json"]].concat()).await?;
-            if ran.code == NOT_FOUND {
-                return Ok(Some(()));
-            }
-            let text = ran.text();
-            ensure!(
-                ran.code == 0 && !text.contains("DELETE_FAILED"),
-                "{get:?}: {text}"
-            );
-            Ok(None)
-        })
-        .await
     }
 }
 

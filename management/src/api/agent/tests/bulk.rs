@@ -25,12 +25,7 @@ async fn waits_until(world: &World, connection: ConnectionId, not_before: Timest
     seed(world, connection, "pull policy of web", Some(not_before)).await
 }
 
-async fn seed(
-    world: &World,
-    connection: ConnectionId,
-    label: &str,
-    not_before: Option<Timestamp>,
-) -> JobId {
+async fn seed(world: &World, connection: ConnectionId, label: &str, not_before: Option<Timestamp>) -> JobId {
     let label = label.to_owned();
     let add = world.app().write("seed", move |unit: &mut Unit<'_>| {
         Box::pin(async move {
@@ -73,7 +68,9 @@ async fn idle_agents_are_answered_without_asking_the_database() {
             let before = world.app().db().stats();
             for _ in 0..20 {
                 talk.say(beat(sequence, &[])).await;
-                assert!(matches!(talk.hear().await, Heard::HeartbeatReply(reply) if reply.sequence == sequence));
+                assert!(
+                    matches!(talk.hear().await, Heard::HeartbeatReply(reply) if reply.sequence == sequence)
+                );
                 sequence += 1;
             }
             // Once in a while it is written down that the agent was heard, which may have been just now.
@@ -102,8 +99,15 @@ async fn that_an_idle_agent_was_heard_is_written_down_in_time() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     let caller = crate::testing::caller(hadron_domain::authority::Role::Administrator, None);
-    let listed = world.app().list_agents(&caller, None, String::new(), 10).await.unwrap();
-    assert!(listed.iter().any(|view| view.agent.session.is_some()), "{listed:?}");
+    let listed = world
+        .app()
+        .list_agents(&caller, None, String::new(), 10)
+        .await
+        .unwrap();
+    assert!(
+        listed.iter().any(|view| view.agent.session.is_some()),
+        "{listed:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,17 +138,23 @@ async fn a_job_whose_wake_up_was_lost_is_found_by_the_pulse() {
     let job = waits_until(&world, connection, far).await;
     assert!(talk.is_quiet(Duration::from_millis(200)).await);
     // As a hub does that dies between its commit and its word of it.
-    let ready = world.app().write("ready without a word", move |unit: &mut Unit<'_>| {
-        Box::pin(async move {
-            unit.tx
-                .execute("UPDATE job SET at = $2 WHERE id = $1", &params![job, unit.now])
-                .await?;
-            Ok(())
-        })
-    });
+    let ready = world
+        .app()
+        .write("ready without a word", move |unit: &mut Unit<'_>| {
+            Box::pin(async move {
+                unit.tx
+                    .execute("UPDATE job SET at = $2 WHERE id = $1", &params![job, unit.now])
+                    .await?;
+                Ok(())
+            })
+        });
     ready.await.unwrap();
     let (changed, _) = (Instant::now(), talk.offer().await);
-    assert!(changed.elapsed() < Duration::from_secs(3), "{:?}", changed.elapsed());
+    assert!(
+        changed.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        changed.elapsed()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,7 +166,10 @@ async fn a_row_that_cannot_be_read_hurts_nobody_else() {
         .enrol(Some(other), &world.credentials_of(OTHER), None)
         .await
         .unwrap();
-    let (broken, sound) = (world.seed("333333333333", connection).await, world.seed(OTHER, other).await);
+    let (broken, sound) = (
+        world.seed("333333333333", connection).await,
+        world.seed(OTHER, other).await,
+    );
     let (mut one, mut two) = (world.session(&agent).await, world.session(&second).await);
     one.demand(1).await;
     two.demand(1).await;
@@ -166,7 +179,10 @@ async fn a_row_that_cannot_be_read_hurts_nobody_else() {
     let spoil = world.app().write("spoil", move |unit: &mut Unit<'_>| {
         Box::pin(async move {
             unit.tx
-                .execute("UPDATE job SET payload = 'nothing' WHERE id = $1", &params![broken])
+                .execute(
+                    "UPDATE job SET payload = 'nothing' WHERE id = $1",
+                    &params![broken],
+                )
                 .await?;
             Ok(())
         })
@@ -219,7 +235,11 @@ async fn a_resumed_tls_session_brings_no_trust_back() {
     world.reject(connection).await;
     let refused = again(&world, &connector).await.err().unwrap();
     assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
-    assert_eq!(connector.resumed(), before + 3, "it was refused for its connection, not for its TLS session");
+    assert_eq!(
+        connector.resumed(),
+        before + 3,
+        "it was refused for its connection, not for its TLS session"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -270,7 +290,10 @@ async fn an_agent_that_reads_nothing_gets_no_more_than_a_queue_full() {
             (last, since) = (now, Instant::now());
         }
     }
-    assert!(last < 600, "{last} jobs are leased to an agent that reads nothing");
+    assert!(
+        last < 600,
+        "{last} jobs are leased to an agent that reads nothing"
+    );
     // It reads on, and gets the rest.
     for _ in 0..JOBS {
         talk.offer().await;

@@ -139,7 +139,7 @@ async fn transactions_a_second() {
                                 Box::pin(async move {
                                     let now = tx.now().await?.as_micros();
                                     let sql = "INSERT INTO thing (id, number) VALUES ($1, $2)";
-                                    tx.execute(sql, &params![id, now]).await?;
+                                    tx.execute(sql, &params![&id, now]).await?;
                                     tx.late(
                                         crate::store::db::Late::Audit,
                                         None,
@@ -150,7 +150,8 @@ async fn transactions_a_second() {
                                 })
                             })
                             .await;
-                        done.unwrap();
+                        // With more writers than connections some wait for too long, and are not counted.
+                        assert!(done.as_ref().err().is_none_or(StoreError::is_retryable), "{done:?}");
                     }
                 })
             });

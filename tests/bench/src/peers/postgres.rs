@@ -1,0 +1,360 @@
+//! PostgreSQL: the peer (a table of jobs, claimed with SKIP LOCKED) and the cluster, which the project uses as well.
+//!
+//! A PostgreSQL connection is a process: thousands of agents cannot have one each. Up to [`LANES`] connections serve all
+//! agents, which favours the peer, and the table of results says so.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_postgres::{AsyncMessage, Client, NoTls, Statement};
+
+use super::Server;
+use crate::board::{Board, Job, Tag};
+use crate::system::{RESULT, Setup, System, payload};
+
+/// Connections that work.
+pub(crate) const LANES: u32 = 64;
+/// Connections that submit.
+const SUBMITTERS: usize = 32;
+/// How often a worker asks that has found nothing.
+const POLL: Duration = Duration::from_millis(2);
+/// How often all workers are told that there is something, at most.
+const COALESCE: Duration = Duration::from_millis(1);
+/// Behind notifications.
+const SLOW_POLL: Duration = Duration::from_secs(1);
+
+/// How workers learn of jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Poll,
+    Notify,
+}
+
+/// A running cluster.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    server: Server,
+    databases: AtomicU64,
+}
+
+/// The newest PostgreSQL that Debian's packages have installed, or that of `PATH`.
+fn binaries() -> Option<PathBuf> {
+    let version = |bin: &PathBuf| bin.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
+    let installed = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok);
+    let newest = installed
+        .map(|entry| entry.path().join("bin"))
+        .filter(|bin| bin.join("initdb").exists());
+    let newest = newest.max_by_key(version);
+    newest.or_else(|| super::program("initdb", &[])?.parent().map(Path::to_owned))
+}
+
+/// Whom to be instead, when this is root, which PostgreSQL refuses.
+fn other_user() -> Option<(u32, u32)> {
+    if std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() != 0) {
+        return None;
+    }
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let ids = |name: &str| {
+        let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
+        let mut fields = line.split(':').skip(2);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    };
+    ids("postgres").or_else(|| ids("nobody"))
+}
+
+impl Cluster {
+    /// Makes and starts one in a fresh directory, with settings of a small server: synced, group commit as it comes.
+    pub(crate) async fn start(dir: &Path) -> Result<Self> {
+        let bin = binaries()
+            .context("no PostgreSQL found; Debian: apt-get install --no-install-recommends postgresql")?;
+        std::fs::create_dir_all(dir)?;
+        let user = other_user();
+        let run = |program: &str| {
+            let mut command = Command::new(bin.join(program));
+            command.current_dir(dir);
+            if let Some((uid, gid)) = user {
+                command.uid(uid).gid(gid);
+            }
+            command
+        };
+        if let Some((uid, gid)) = user {
+            std::os::unix::fs::chown(dir, Some(uid), Some(gid)).context("root may give directories away")?;
+        }
+        let data = dir.join("data");
+        let made = run("initdb")
+            .arg("-D")
+            .arg(&data)
+            .args(["-U", "bench", "--auth=trust", "--no-locale", "-E", "UTF8"])
+            .output()?;
+        if !made.status.success() {
+            bail!("initdb: {}", String::from_utf8_lossy(&made.stderr));
+        }
+        let port = super::free_port()?;
+        let mut start = run("postgres");
+        start
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string(), "-k"])
+            .arg(dir);
+        for setting in [
+            "listen_addresses=127.0.0.1",
+            "max_connections=300",
+            "shared_buffers=256MB",
+            "fsync=on",
+            "synchronous_commit=on",
+            "max_wal_size=4GB",
+        ] {
+            start.args(["-c", setting]);
+        }
+        let cluster = Self {
+            server: Server::start(start, port, &dir.join("postgres.log")).await?,
+            databases: AtomicU64::new(0),
+        };
+        // It listens before it lets anybody in.
+        for _ in 0..500 {
+            if cluster.connect("postgres").await.is_ok() {
+                return Ok(cluster);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bail!(
+            "PostgreSQL lets nobody in, see {}",
+            dir.join("postgres.log").display()
+        )
+    }
+
+    pub(crate) fn url(&self, database: &str) -> String {
+        format!(
+            "host=127.0.0.1 port={} user=bench dbname={database}",
+            self.server.port
+        )
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    pub(crate) async fn connect(&self, database: &str) -> Result<Client> {
+        let (client, connection) = tokio_postgres::connect(&self.url(database), NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// A name that no database of this cluster has.
+    pub(crate) fn fresh_name(&self, of: &str) -> String {
+        format!("{of}_{}", self.databases.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A fresh database, empty or a copy of another one.
+    pub(crate) async fn database(&self, name: &str, template: Option<&str>) -> Result<String> {
+        let client = self.connect("postgres").await?;
+        let template = template
+            .map(|template| format!(" TEMPLATE {template}"))
+            .unwrap_or_default();
+        client
+            .batch_execute(&format!("CREATE DATABASE {name}{template}"))
+            .await?;
+        Ok(self.url(name))
+    }
+}
+
+const SCHEMA: &str = "
+    CREATE TABLE job (id BIGSERIAL PRIMARY KEY, lane INT NOT NULL, agent INT NOT NULL, state SMALLINT NOT NULL DEFAULT 0,
+                      payload TEXT NOT NULL, result TEXT);
+    CREATE INDEX job_ready ON job (lane, id) WHERE state = 0;";
+const CLAIM: &str = "
+    UPDATE job SET state = 1 WHERE id IN
+        (SELECT id FROM job WHERE state = 0 AND lane = $1 ORDER BY id LIMIT 32 FOR UPDATE SKIP LOCKED)
+    RETURNING id, payload";
+const DONE: &str = "UPDATE job SET state = 2, result = $2 WHERE id = ANY($1)";
+
+/// A running peer with its workers.
+pub(crate) struct Postgres {
+    cluster: Arc<Cluster>,
+    database: String,
+    submitters: Vec<(Client, Statement)>,
+    fan_out: Statement,
+    turn: AtomicUsize,
+    lanes: u32,
+    fresh: Arc<Notify>,
+    _listener: Option<Client>,
+    workers: JoinSet<()>,
+    failed: Arc<AtomicU64>,
+}
+
+impl Postgres {
+    /// Starts it in a fresh database of the cluster.
+    pub(crate) async fn start(cluster: Arc<Cluster>, setup: &Setup, mode: Mode) -> Result<Self> {
+        let database = cluster.fresh_name("peer");
+        cluster.database(&database, None).await?;
+        cluster.connect(&database).await?.batch_execute(SCHEMA).await?;
+        let lanes = setup.agents.min(LANES);
+        let (mut workers, failed) = (JoinSet::new(), Arc::new(AtomicU64::new(0)));
+        let (fresh, wake) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        for lane in 0..lanes {
+            let client = cluster.connect(&database).await?;
+            let (board, failed, wake) = (Arc::clone(&setup.board), Arc::clone(&failed), Arc::clone(&wake));
+            workers.spawn(async move {
+                if work(client, lane, mode, &wake, &board).await.is_err() {
+                    failed.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let mut submitters = Vec::new();
+        for _ in 0..SUBMITTERS {
+            let client = cluster.connect(&database).await?;
+            let insert = client
+                .prepare("INSERT INTO job (lane, agent, payload) VALUES ($1, $2, $3)")
+                .await?;
+            submitters.push((client, insert));
+        }
+        let first = &submitters.first().context("no connection")?.0;
+        let fan_out =
+            "INSERT INTO job (lane, agent, payload) SELECT * FROM unnest($1::int[], $2::int[], $3::text[])";
+        let fan_out = first.prepare(fan_out).await?;
+        let mut listener = None;
+        if mode == Mode::Notify {
+            listener = Some(listen(&cluster, &database, &wake).await?);
+            let client = cluster.connect(&database).await?;
+            let fresh = Arc::clone(&fresh);
+            // One notification for all that was inserted meanwhile, outside of their transactions.
+            workers.spawn(async move {
+                loop {
+                    fresh.notified().await;
+                    if client.batch_execute("NOTIFY fresh").await.is_err() {
+                        return;
+                    }
+                    tokio::time::sleep(COALESCE).await;
+                }
+            });
+        }
+        Ok(Self {
+            cluster,
+            database,
+            submitters,
+            fan_out,
+            turn: AtomicUsize::new(0),
+            lanes,
+            fresh,
+            _listener: listener,
+            workers,
+            failed,
+        })
+    }
+}
+
+/// Wakes the workers as the server says; for as long as the client lives.
+async fn listen(cluster: &Cluster, database: &str, wake: &Arc<Notify>) -> Result<Client> {
+    let (client, mut connection) = tokio_postgres::connect(&cluster.url(database), NoTls).await?;
+    let wake = Arc::clone(wake);
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
+            if matches!(message, AsyncMessage::Notification(_)) {
+                wake.notify_waiters();
+            }
+        }
+    });
+    client.batch_execute("LISTEN fresh").await?;
+    Ok(client)
+}
+
+/// The agents of one lane.
+async fn work(client: Client, lane: u32, mode: Mode, wake: &Notify, board: &Board) -> Result<()> {
+    let (claim, done) = (client.prepare(CLAIM).await?, client.prepare(DONE).await?);
+    let (lane, result) = (i32::try_from(lane)?, "x".repeat(RESULT));
+    loop {
+        // Before the question, so that nothing is missed.
+        let woken = wake.notified();
+        let rows = client.query(&claim, &[&lane]).await?;
+        if rows.is_empty() {
+            match mode {
+                Mode::Poll => tokio::time::sleep(POLL).await,
+                Mode::Notify => drop(tokio::time::timeout(SLOW_POLL, woken).await),
+            }
+            continue;
+        }
+        let (mut ids, mut tags) = (Vec::new(), Vec::new());
+        for row in rows {
+            ids.push(row.try_get::<_, i64>(0)?);
+            let tag = Tag::read(row.try_get::<_, &str>(1)?.as_bytes()).context("a job without a tag")?;
+            board.arrived(tag);
+            tags.push(tag);
+        }
+        client.execute(&done, &[&ids, &result]).await?;
+        tags.into_iter().for_each(|tag| board.ended(tag));
+    }
+}
+
+impl System for Postgres {
+    fn submit<'a>(&'a self, jobs: &'a [Job]) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.submitters.len();
+            let (client, insert) = &self.submitters[turn];
+            let number = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+            if let [job] = jobs {
+                let (lane, agent) = (number(job.agent % self.lanes), number(job.agent));
+                client.execute(insert, &[&lane, &agent, &payload(*job)]).await?;
+            } else {
+                let lanes: Vec<i32> = jobs.iter().map(|job| number(job.agent % self.lanes)).collect();
+                let agents: Vec<i32> = jobs.iter().map(|job| number(job.agent)).collect();
+                let texts: Vec<String> = jobs.iter().map(|job| payload(*job)).collect();
+                let (client, _) = &self.submitters[0];
+                client.execute(&self.fan_out, &[&lanes, &agents, &texts]).await?;
+            }
+            self.fresh.notify_one();
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        vec![self.cluster.pid()]
+    }
+
+    fn commits(&self) -> BoxFuture<'_, Option<(u64, u64)>> {
+        async { None }.boxed()
+    }
+
+    fn check(&self, submitted: u64) -> BoxFuture<'_, Result<()>> {
+        async move {
+            let client = self.cluster.connect(&self.database).await?;
+            let count = "SELECT count(*) FILTER (WHERE state = 2 AND result IS NOT NULL), count(*) FROM job";
+            let row = client.query_one(count, &[]).await?;
+            let (done, all): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+            let failed = self.failed.load(Ordering::Relaxed);
+            if failed > 0 || done != all || u64::try_from(done)? != submitted {
+                bail!("of {submitted} jobs {done} have results, {all} are there, and {failed} workers have failed");
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn stop(self: Arc<Self>) -> BoxFuture<'static, Result<()>> {
+        async move {
+            let mut this = Arc::into_inner(self).context("the peer is still in use")?;
+            this.workers.shutdown().await;
+            let (cluster, database) = (Arc::clone(&this.cluster), this.database.clone());
+            drop(this);
+            let client = cluster.connect("postgres").await?;
+            client
+                .batch_execute(&format!("DROP DATABASE {database} WITH (FORCE)"))
+                .await?;
+            Ok(())
+        }
+        .boxed()
+    }
+}
