@@ -151,7 +151,10 @@ async fn transactions_a_second() {
                             })
                             .await;
                         // With more writers than connections some wait for too long, and are not counted.
-                        assert!(done.as_ref().err().is_none_or(StoreError::is_retryable), "{done:?}");
+                        assert!(
+                            done.as_ref().err().is_none_or(StoreError::is_retryable),
+                            "{done:?}"
+                        );
                     }
                 })
             });
