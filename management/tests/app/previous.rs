@@ -384,7 +384,8 @@ async fn the_last_release_works_on_the_schema_of_sqlite() {
             let name = statement.parameter_name(at + 1).unwrap_or_default();
             let column = places.get(name).cloned().unwrap_or_default();
             match kinds.get(&(table.clone(), column)).map(String::as_str) {
-                Some("INTEGER") => Lite::Integer(1),
+                // Far from what is there already.
+                Some("INTEGER") => Lite::Integer(1_000_001),
                 Some("BLOB") => Lite::Blob(vec![1]),
                 _ => Lite::Text(format!("x{at}")),
             }
@@ -438,7 +439,7 @@ async fn the_last_release_works_on_the_schema_of_postgres() {
             .map(
                 |(at, kind)| -> Box<dyn tokio_postgres::types::ToSql + Sync + Send> {
                     match kind.name() {
-                        "int8" => Box::new(1_i64),
+                        "int8" => Box::new(1_000_001_i64),
                         "bytea" => Box::new(vec![1_u8]),
                         "text" => Box::new(format!("x{at}")),
                         other => panic!("a parameter of type {other}: {sql}"),

@@ -213,11 +213,14 @@ async fn worker(number: usize, name: &str, ledger: &Mutex<Ledger>, options: &Opt
             Some(yard) if lived < WORLD => yard,
             _ => {
                 lived = 0;
-                Yard::new().await.context("a world for the next cycles")?
+                Box::pin(Yard::new())
+                    .await
+                    .context("a world for the next cycles")?
             }
         };
         lived += 1;
-        match run(&mut own, &cycle).await {
+        // Large, and rarely made: on the heap.
+        match Box::pin(run(&mut own, &cycle)).await {
             Ok((_, Found::Missed(why))) if cycle.missed < TRIES => {
                 eprintln!("{}: {why}; once more", cycle.name());
                 book().left.push_back(Cycle {
