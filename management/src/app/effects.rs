@@ -442,7 +442,8 @@ impl Unit<'_> {
         self.tell_lost(row, &step.effects);
         let given_up = step.effects.contains(&JobEffect::GiveUp);
         if given_up {
-            self.give_up(row).await?;
+            // Rare, and a large future: in a box it costs the others nothing.
+            Box::pin(self.give_up(row)).await?;
         }
         Ok(given_up)
     }
