@@ -84,7 +84,7 @@ impl App {
     ///
     /// # Errors
     /// What the work returns, or a [`StoreError`] of the transaction.
-    pub async fn write<T, F>(&self, label: &'static str, work: F) -> Result<T, AppError>
+    pub fn write<T, F>(&self, label: &'static str, work: F) -> BoxFuture<'static, Result<T, AppError>>
     where
         T: Send + 'static,
         F: for<'u, 'a> FnOnce(&'u mut Unit<'a>) -> BoxFuture<'u, Result<T, AppError>>
@@ -92,54 +92,21 @@ impl App {
             + Send
             + 'static,
     {
-        let made = if self.db().is_shared() {
-            self.until_done(label, work).await?
-        } else {
-            // Nobody else writes to it: what it refuses once it refuses again.
-            self.once(label, work).await.map_err(|(error, _)| error)?
-        };
-        for notice in made.notices {
-            if matches!(notice, Notice::Close { .. }) {
-                hadron_proto::fault::point("C04");
+        // In a box, since the work is kept beside the copy of it that runs.
+        let app = self.clone();
+        Box::pin(async move {
+            let made = if app.db().is_shared() {
+                app.until_done(label, work).await?
+            } else {
+                // Nobody else writes to it: what it refuses once it refuses again.
+                app.once(label, work).await.map_err(|(error, _)| error)?
+            };
+            for notice in made.notices {
+                // Nobody listening is fine: there is no live session then.
+                let _ = app.0.notices.send(notice);
             }
-            // Nobody listening is fine: there is no live session then.
-            let _ = self.0.notices.send(notice);
-        }
-        Ok(made.value)
-    }
-
-    /// The same for a request that may be sent again while its first try is still under way, at this hub or at another: what
-    /// the first has done is not held against the second. Whoever is refused although the request has been answered
-    /// meanwhile is told to ask again, and gets that answer then.
-    ///
-    /// # Errors
-    /// As [`App::write`], and [`ErrorKind::Unavailable`] in that case.
-    pub(super) async fn write_once<T, F>(
-        &self,
-        asked: Option<Asked>,
-        label: &'static str,
-        work: F,
-    ) -> Result<T, AppError>
-    where
-        T: Send + 'static,
-        F: for<'u, 'a> FnOnce(&'u mut Unit<'a>) -> BoxFuture<'u, Result<T, AppError>>
-            + Clone
-            + Send
-            + 'static,
-    {
-        let outcome = self.write(label, work).await;
-        match (outcome, asked) {
-            (Err(error), Some(asked)) if !error.is_passing() && self.remembered(&asked).await? => {
-                tracing::debug!(label, error = error.story(), "the same request was faster");
-                Err(AppError::new(
-                    ErrorKind::Unavailable,
-                    "REQUEST_ANSWERED",
-                    "the same request was answered while this try of it was under way",
-                )
-                .help("send it again with the same request id: the answer is what was made"))
-            }
-            (outcome, _) => outcome,
-        }
+            Ok(made.value)
+        })
     }
 
     async fn until_done<T, F>(&self, label: &'static str, work: F) -> Result<Made<T>, AppError>
