@@ -182,6 +182,9 @@ pub enum Verdict {
     Refused(String),
 }
 
+/// How long a session waits before it looks again while nothing is leased to it, after a restore.
+const RECOVERING: Duration = Duration::from_secs(2);
+
 /// Jobs that were just leased.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
@@ -396,7 +399,8 @@ impl App {
                     .leasing(agent.account, &agent.region, &session.abilities)
                     .await?;
                 let Some(leasing) = leasing else {
-                    let (offers, next) = (Vec::new(), None);
+                    // Nobody wakes the session when it may take jobs again.
+                    let (offers, next) = (Vec::new(), Some(RECOVERING));
                     return Ok(Taken { offers, next });
                 };
                 // An agent serves other connections of its account only if they were accepted for the same role.
