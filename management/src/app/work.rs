@@ -391,7 +391,8 @@ impl App {
         self.write("take jobs", move |unit| {
             Box::pin(async move {
                 let (agent, own) = trusted(unit, &session.peer).await?;
-                if agent.session != Some(session.id) {
+                // One that was closed for its silence, and speaks after all, is not displaced.
+                if agent.session.is_some_and(|present| present != session.id) {
                     return Err(displaced());
                 }
                 // After the connection was locked: a recovery that comes before this transaction is seen in it.
