@@ -109,6 +109,44 @@ impl App {
         })
     }
 
+    /// The same for a request that may be sent again while its first try is still under way, at this hub or at another: what
+    /// the first has done is not held against the second. Whoever is refused although the request has been answered
+    /// meanwhile is told to ask again, and gets that answer then.
+    ///
+    /// # Errors
+    /// As [`App::write`], and [`ErrorKind::Unavailable`] in that case.
+    pub(super) fn write_once<T, F>(
+        &self,
+        asked: Option<Asked>,
+        label: &'static str,
+        work: F,
+    ) -> BoxFuture<'static, Result<T, AppError>>
+    where
+        T: Send + 'static,
+        F: for<'u, 'a> FnOnce(&'u mut Unit<'a>) -> BoxFuture<'u, Result<T, AppError>>
+            + Clone
+            + Send
+            + 'static,
+    {
+        let (app, work) = (self.clone(), self.write(label, work));
+        Box::pin(async move {
+            let (error, asked) = match (work.await, asked) {
+                (Err(error), Some(asked)) if !error.is_passing() => (error, asked),
+                (outcome, _) => return outcome,
+            };
+            if !app.remembered(&asked).await? {
+                return Err(error);
+            }
+            tracing::debug!(label, error = error.story(), "the same request was faster");
+            Err(AppError::new(
+                ErrorKind::Unavailable,
+                "REQUEST_ANSWERED",
+                "the same request was answered while this try of it was under way",
+            )
+            .help("send it again with the same request id: the answer is what was made"))
+        })
+    }
+
     async fn until_done<T, F>(&self, label: &'static str, work: F) -> Result<Made<T>, AppError>
     where
         T: Send + 'static,
