@@ -182,6 +182,9 @@ pub enum Verdict {
     Refused(String),
 }
 
+/// How long a session waits before it looks again while nothing is leased to it, after a restore.
+const RECOVERING: Duration = Duration::from_secs(2);
+
 /// Jobs that were just leased.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
@@ -388,7 +391,8 @@ impl App {
         self.write("take jobs", move |unit| {
             Box::pin(async move {
                 let (agent, own) = trusted(unit, &session.peer).await?;
-                if agent.session != Some(session.id) {
+                // One that was closed for its silence, and speaks after all, is not displaced.
+                if agent.session.is_some_and(|present| present != session.id) {
                     return Err(displaced());
                 }
                 // After the connection was locked: a recovery that comes before this transaction is seen in it.
@@ -396,7 +400,8 @@ impl App {
                     .leasing(agent.account, &agent.region, &session.abilities)
                     .await?;
                 let Some(leasing) = leasing else {
-                    let (offers, next) = (Vec::new(), None);
+                    // Nobody wakes the session when it may take jobs again.
+                    let (offers, next) = (Vec::new(), Some(RECOVERING));
                     return Ok(Taken { offers, next });
                 };
                 // An agent serves other connections of its account only if they were accepted for the same role.

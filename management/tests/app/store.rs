@@ -322,9 +322,9 @@ scenarios! {
             assert_eq!(jobs::ready(unit.tx, &[id], whose, &place, &can, at(1), limit).await?.len(), 1);
             assert_eq!(jobs::ready(unit.tx, &[id], whose, &place, &can, at(0), limit).await?.len(), 0);
             assert_eq!(jobs::ready(unit.tx, &[id], account(STAGING), &place, &can, at(1), limit).await?.len(), 0);
-            assert_eq!(jobs::next_ready_at(unit.tx, whose, &place, at(-1)).await?, Some(at(0)));
-            assert_eq!(jobs::next_ready_at(unit.tx, whose, &place, at(0)).await?, None);
-            assert_eq!(jobs::waiting(unit.tx).await?, [(whose, place.clone(), at(0))]);
+            assert_eq!(jobs::next_ready_at(unit.tx, whose, &place, at(0)).await?, Some(at(1)));
+            assert_eq!(jobs::next_ready_at(unit.tx, whose, &place, at(1)).await?, None);
+            assert_eq!(jobs::waiting(unit.tx).await?, [(whose, place.clone(), at(1))]);
             assert_eq!(jobs::expired(unit.tx, at(1), 9).await?, []);
             let expired = jobs::expired(unit.tx, at(2), 9).await?;
             let open = jobs::open_of_connection(unit.tx, id).await?;

@@ -24,10 +24,6 @@ impl Spans {
         self.0.push(u32::try_from(span.as_micros()).unwrap_or(u32::MAX));
     }
 
-    pub(crate) fn extend(&mut self, more: Self) {
-        self.0.extend(more.0);
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

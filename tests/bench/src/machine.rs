@@ -97,11 +97,6 @@ pub(crate) fn resident_kib(roots: &[u32]) -> u64 {
         .sum()
 }
 
-/// Resident memory of one process that is not backed by a file, in KiB.
-pub(crate) fn anonymous_kib(pid: u32) -> Option<u64> {
-    status_kib(pid, "RssAnon:")
-}
-
 /// Bytes that these processes and all below them have caused to be written to disks so far.
 pub(crate) fn written_bytes(roots: &[u32]) -> u64 {
     let of = |pid: u32| {

@@ -410,13 +410,13 @@ impl Bench {
             self.scale
                 .sizes
                 .iter()
-                .for_each(|size| drop(stages.entry(*size).or_default()));
+                .for_each(|size| _ = stages.entry(*size).or_default());
         }
         if self.wants("W3") {
             self.scale
                 .low_sizes
                 .iter()
-                .for_each(|size| drop(stages.entry(*size).or_default()));
+                .for_each(|size| _ = stages.entry(*size).or_default());
         }
         for (agents, outstanding) in stages {
             for round in 0..self.scale.rounds {

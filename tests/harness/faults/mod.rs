@@ -218,8 +218,8 @@ pub const CAMPAIGNS: &[Campaign] = &[
     ),
     campaign!(
         "models",
-        17,
-        21,
+        19,
+        23,
         crate::models::campaign,
         "Visit every state of the models of the two protocols, and see that simpler protocols break"
     ),
