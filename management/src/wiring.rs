@@ -193,7 +193,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     let (stop_reconcilers, stopping) = watch::channel(false);
     let mut reconcilers = reconcile::start(&app, ready.replica(), webhook, &stopping);
     let (dir, hub) = (config.data_dir.clone(), ca.hub_id().clone());
-    reconcilers.spawn(high_water::keep(app.clone(), dir, hub, stopping.clone()));
+    reconcilers.spawn(high_water::keep(app.clone(), dir, hub, stopping));
     let end = CancellationToken::new();
     let mut admin = JoinSet::new();
     admin.spawn(admin::serve(

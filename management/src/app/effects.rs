@@ -357,7 +357,9 @@ impl Unit<'_> {
             None if matches!(job.work, JobWork::FetchBundle { .. }) => {
                 self.fetch_ended(job.job.id, outcome).await
             }
-            None if matches!(job.work, JobWork::InspectStack { .. }) => self.inspected(job, outcome).await,
+            None if matches!(job.work, JobWork::InspectStack { .. }) => {
+                Box::pin(self.inspected(job, outcome)).await
+            }
             None => self.policy_ended(job.job.id, outcome).await,
         }
     }

@@ -672,7 +672,7 @@ fn ways_out(target: &Target) -> Vec<String> {
     let flag = match target {
         Target::Component(_) => {
             "with the template that it had last: hadron component update NAME --template FILE"
-                .replace("NAME", &name.to_string())
+                .replace("NAME", &name)
         }
         Target::Environment(_) | Target::Instance(..) | Target::Pipeline(_) => {
             format!("with the spec that it had last: hadron {noun} update {name} --spec SPEC")

@@ -74,7 +74,7 @@ pub struct Standing {
 }
 
 fn parse<T: serde::de::DeserializeOwned>(key: &str, value: &str) -> Result<T, StoreError> {
-    serde_json::from_str(value).map_err(|error| StoreError::corrupt(&format!("meta.{key}"), error))
+    serde_json::from_str(value).map_err(|error| StoreError::corrupt(format!("meta.{key}"), error))
 }
 
 fn place(account: AccountId, region: &Region) -> String {
