@@ -67,7 +67,7 @@ async fn job(world: &World, id: JobId) -> jobs::JobRow {
 
 async fn change(world: &World, sql: &'static str, values: Vec<Value>) {
     let changed = world.test.db.write("change", move |tx| {
-        Box::pin(async move { Ok::<_, StoreError>(tx.execute(sql, &values).await?) })
+        Box::pin(async move { tx.execute(sql, &values).await })
     });
     changed.await.unwrap();
 }
@@ -366,7 +366,7 @@ async fn a_backup_under_load_is_whole_and_has_what_was_acknowledged() {
                     db.write("load", move |tx| {
                         Box::pin(async move {
                             let sql = "INSERT INTO meta (key, value) VALUES ($1, $2)";
-                            Ok::<_, StoreError>(tx.execute(sql, &params![written, value]).await?)
+                            tx.execute(sql, &params![written, value]).await
                         })
                     })
                     .await

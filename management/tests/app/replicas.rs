@@ -488,7 +488,6 @@ async fn the_store_itself_keeps_accounts_apart() {
 /// A unit of work that counts, under this request id.
 async fn count(app: &App, request: Request) -> Result<u64, AppError> {
     app.write("count", move |unit| {
-        let request = request.clone();
         Box::pin(async move {
             let number = unit.tx.next(Sequence("test")).await?;
             unit.answered(&request, "counted").await?;
