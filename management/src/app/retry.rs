@@ -102,6 +102,9 @@ impl App {
                 app.once(label, work).await.map_err(|(error, _)| error)?
             };
             for notice in made.notices {
+                if matches!(notice, Notice::Close { .. }) {
+                    hadron_proto::fault::point("C04");
+                }
                 // Nobody listening is fine: there is no live session then.
                 let _ = app.0.notices.send(notice);
             }
