@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{Options, Report};
 
-/// Chance (SplitMix64). Good enough to choose moments and victims; not for secrets.
+/// Chance (`SplitMix64`). Good enough to choose moments and victims; not for secrets.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 

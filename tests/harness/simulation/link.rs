@@ -110,15 +110,7 @@ where
         )
         .await;
     }
-    deliver(
-        world,
-        hub,
-        lost || cut().there,
-        unanswered,
-        || cut().back,
-        |app| work(app),
-    )
-    .await
+    deliver(world, hub, lost || cut().there, unanswered, || cut().back, work).await
 }
 
 async fn deliver<T, F>(
