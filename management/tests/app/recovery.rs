@@ -11,7 +11,7 @@ use hadron_management::app::work::{Offer, OfferedWork, Token};
 use hadron_management::store::db::testing;
 use hadron_management::store::jobs::{self, Abilities};
 use hadron_management::store::recovery::HighWater;
-use hadron_management::store::{StoreError, Value, params};
+use hadron_management::store::{Value, params};
 use hadron_proto::vocab::{DeploymentId, JobId, StackArn, Timestamp};
 
 use crate::agent::{applied, execute};
