@@ -154,6 +154,7 @@ pub(crate) const SPECS: &[Spec] = &[
             metric("dispatch_p50_ms", "dispatch p50 ms"),
             metric("batch", "transactions/commit"),
             metric("rss_mib", "RSS MiB"),
+            steady("jobs", "jobs kept through kill -9"),
         ],
         main: "rate",
         better: Better::More,
