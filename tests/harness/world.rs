@@ -83,7 +83,8 @@ impl World {
             .prefix("hadron-")
             .tempdir()
             .context("a folder for the world")?;
-        Self::inside(Folder::Temporary(folder), setup).await
+        // In a box: what starting needs is not kept by whoever waits for it.
+        Box::pin(Self::inside(Folder::Temporary(folder), setup)).await
     }
 
     /// The same in a folder that stays.
@@ -96,7 +97,7 @@ impl World {
             emulator: options,
             ..Setup::default()
         };
-        Self::inside(Folder::Kept(folder.to_owned()), &setup).await
+        Box::pin(Self::inside(Folder::Kept(folder.to_owned()), &setup)).await
     }
 
     async fn inside(folder: Folder, setup: &Setup) -> Result<Self> {

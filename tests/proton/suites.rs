@@ -22,10 +22,10 @@ pub(crate) async fn world(hub: &str) -> Result<(World, Clients)> {
 
 /// Runs suites in a world of their own, and looks at it afterwards.
 async fn run(name: &str, suites: &[&str]) -> Result<()> {
-    let (world, clients) = world("").await?;
+    let (world, clients) = Box::pin(world("")).await?;
     println!("{}", clients.python(name, suites, PATIENCE).await?);
     coverage::contains(name)?;
-    invariants::hold(&world, &[])
+    Box::pin(invariants::hold(&world, &[]))
         .await
         .context("the world afterwards")
 }

@@ -84,7 +84,7 @@ pub(crate) fn raise_open_files() {
 pub(crate) fn ticks(roots: &[u32]) -> u64 {
     family(roots)
         .into_iter()
-        .filter_map(|pid| stat(pid))
+        .filter_map(stat)
         .map(|stat| stat.ticks)
         .sum()
 }

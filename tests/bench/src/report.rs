@@ -606,7 +606,9 @@ impl Run {
 
     /// The two minima. Nothing is averaged over workloads.
     fn totals(&self, busy: bool, out: &mut String) {
-        let (mut near, mut ahead): (Option<(f64, String)>, Option<(f64, String)>) = (None, None);
+        /// The worst ratio so far, and where.
+        type Worst = Option<(f64, String)>;
+        let (mut near, mut ahead): (Worst, Worst) = (None, None);
         let mut cells = BTreeSet::new();
         for spec in SPECS {
             for case in self.cases(spec).0 {

@@ -536,7 +536,7 @@ mod tests {
                     "last_executed_change_set": change_set(SECOND), "waiting_change_sets": [],
                 }] } } },
                 MANAGEMENT: { "regions": { REGION: { "repositories": [{
-                    "name": "web", "policy": { "Statement": [foreign.clone(), ours.clone()] },
+                    "name": "web", "policy": { "Statement": [foreign, ours] },
                     "policy_text": format!("{{\"Statement\":[{foreign},{ours}]}}"),
                 }] } } },
             } }),
