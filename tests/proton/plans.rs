@@ -11,7 +11,14 @@ use crate::suites::world;
 
 /// Tables with a handful of rows, whatever is asked for: reading all of them is reading them.
 /// And what a statement was given as a list.
-const SMALL: [&str; 6] = ["setting", "meta", "sequence", "agent", "sqlite_schema", "json_each"];
+const SMALL: [&str; 6] = [
+    "setting",
+    "meta",
+    "sequence",
+    "agent",
+    "sqlite_schema",
+    "json_each",
+];
 
 /// Transactions that no request of the Proton API begins: the hub's own, and those of agents.
 const BACKGROUND: [&str; 12] = [

@@ -135,13 +135,18 @@ async fn outbox(app: App, mut shutdown: watch::Receiver<bool>) {
     }
 }
 
-/// Every service that is doing something is looked at once after a start: whoever was about to may have died.
+/// Every service that is doing something is looked at once after a start: whoever was about to may have died. Where no
+/// other hub works on the database, what that one had taken upon itself in the outbox is free at once.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn ask_busy_services(app: &App) -> Result<(), AppError> {
-    app.write("ask busy services", |unit| {
+    let alone = !app.db().is_shared();
+    app.write("ask busy services", move |unit| {
         Box::pin(async move {
+            if alone {
+                outbox::release(unit.tx).await?;
+            }
             for name in services::busy(unit.tx).await? {
                 outbox::ask(unit.tx, topic::SERVICE, name.as_str(), unit.now).await?;
             }

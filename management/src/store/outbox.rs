@@ -83,6 +83,12 @@ pub async fn claim(
     Ok(rows)
 }
 
+/// Whoever had taken rows upon itself is gone: anybody may do them now.
+pub async fn release(tx: &mut Tx) -> Result<u64, StoreError> {
+    tx.execute("UPDATE outbox SET held_until = 0 WHERE held_until > 0", &[])
+        .await
+}
+
 /// When the next may be taken.
 pub async fn next_due(tx: &mut Tx) -> Result<Option<Timestamp>, StoreError> {
     let row = tx

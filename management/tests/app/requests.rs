@@ -6,7 +6,7 @@ use hadron_domain::template::TemplateKind;
 use hadron_management::app::ErrorKind;
 use hadron_management::app::environments::UpdateMode;
 use hadron_management::app::templates::{BundleSource, NewTemplate};
-use hadron_management::store::Topic;
+use hadron_management::store::{Topic, outbox};
 
 use crate::scenarios;
 use crate::world::{
@@ -155,6 +155,21 @@ scenarios! {
         assert!(tokio::time::timeout(Duration::from_millis(50), outbox.woken()).await.is_err(), "environments need no follow-up");
         hadron_management::reconcile::ask_busy_services(&world.app).await.unwrap();
         tokio::time::timeout(soon, outbox.woken()).await.unwrap();
+    }
+
+    async fn what_a_dead_hub_held_is_free_at_once_where_there_is_no_other(world: World) {
+        let claim = || world.app.write("claim", |unit| {
+            Box::pin(async move {
+                let until = unit.now.plus(Duration::from_secs(60));
+                Ok(outbox::claim(unit.tx, unit.now, until, 9).await?.len())
+            })
+        });
+        while hadron_management::reconcile::drain(&world.app).await.unwrap().is_zero() {}
+        hadron_management::reconcile::ask_busy_services(&world.app).await.unwrap();
+        assert_eq!((claim().await.unwrap(), claim().await.unwrap()), (1, 0), "held by whoever claimed it");
+        // It starts again. On a database that others may work on too, nobody knows whose claim it was.
+        hadron_management::reconcile::ask_busy_services(&world.app).await.unwrap();
+        assert_eq!(claim().await.unwrap(), usize::from(!world.app.db().is_shared()));
     }
 
     async fn two_at_once_leave_one_deployment(world: World) {
