@@ -201,6 +201,16 @@ impl World {
     /// # Errors
     /// When anything is refused.
     pub async fn connect(&mut self, account: &str, environment: &str) -> Result<String> {
+        let id = self.request(account, environment).await?;
+        self.accept(account, &id).await?;
+        Ok(id)
+    }
+
+    /// Requests a connection from the account; gives its id.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn request(&self, account: &str, environment: &str) -> Result<String> {
         let owner = self.owner(account).await?;
         let role = format!("arn:aws:iam::{account}:role/hadron-provisioning");
         let component = format!("arn:aws:iam::{account}:role/{}", crate::agent::COMPONENTS);
@@ -218,14 +228,21 @@ impl World {
                 &component,
             ])
             .await?;
-        let id = field(&requested, "id")?;
+        field(&requested, "id")
+    }
+
+    /// Has a connection accepted, and starts the account's agent if it has none.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn accept(&mut self, account: &str, id: &str) -> Result<()> {
         self.admin
-            .ok(&["connection", "accept", &id, "--account", account])
+            .ok(&["connection", "accept", id, "--account", account])
             .await?;
         if !self.agents.contains_key(account) {
             self.start_agent(account, "").await?;
         }
-        Ok(id)
+        Ok(())
     }
 
     /// Publishes a bundle of `deploy/examples` or any other folder as version 1.0 of a template.

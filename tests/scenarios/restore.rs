@@ -125,7 +125,7 @@ async fn finds_out_what_was_lost() -> Result<()> {
         let left = printed
             .lines()
             .skip(said)
-            .any(|line| line.contains("Left the job unfinished"));
+            .any(|line| line.contains("Left the job unfinished") || line.contains("The report is stale"));
         let enrolled = printed.lines().skip(said).any(|line| line.contains("Enrolled"));
         let over = left && enrolled && agent.journal().is_empty();
         async move { Ok(over.then_some(())) }

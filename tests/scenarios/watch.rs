@@ -138,8 +138,10 @@ async fn of_every_noun_tells_what_comes_changes_and_goes() {
 
     world.publish_examples().await.unwrap();
     said(&seen, "template", "minimal-env 1.0").await;
-    let connection = world.connect(PROD, "prd").await.unwrap();
+    // A stream tells what is so now: whoever decides at once may be seen with the decision only.
+    let connection = world.request(PROD, "prd").await.unwrap();
     said(&seen, "connection", "prd PENDING").await;
+    world.accept(PROD, &connection).await.unwrap();
     said(&seen, "connection", "prd CONNECTED").await;
     said(&seen, "agent", &format!("{PROD} online true")).await;
     let spec = paths::root()
