@@ -114,9 +114,10 @@ async fn what_sqlite_acknowledges_is_on_the_disk() {
     assert_eq!(settings.unwrap(), (2, "wal".to_owned()));
 }
 
-/// How many transactions a second, by the number of those who wait: run it with `--run-ignored only --no-capture`.
+/// How many transactions a second, by the number of those who wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "measures, and says nothing about right and wrong"]
+#[ignore = "measures for half a minute, and says nothing about right and wrong; to see the figures run: \
+            cargo nextest run --workspace --all-features --run-ignored only --no-capture -E 'test(transactions_a_second)'"]
 async fn transactions_a_second() {
     eprintln!("database    writers  transactions/s  for each commit");
     for (name, test) in [
