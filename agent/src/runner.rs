@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, Span, debug, error, info, info_span, warn};
 
+use crate::aws::Leave;
 use crate::convert;
 use crate::job::{Failure, FailureKind, Job, Outcome, Stopped, Token, Work};
 use crate::journal::Journal;
@@ -337,7 +338,10 @@ impl<W: Worker> Shared<W> {
         );
         let mut posting = tokio::spawn(post.run().in_current_span());
         let forbidden = hub.forbidden();
-        let (brake, stop) = Stop::new();
+        let (brake, stop) = Stop::under(Leave::new({
+            let lease = lease.clone();
+            move || lease.holds()
+        }));
         let desk = Desk {
             hub,
             journal: self.journal.clone(),

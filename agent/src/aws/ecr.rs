@@ -8,6 +8,7 @@ use aws_sdk_ecr::operation::get_registry_policy::GetRegistryPolicyError;
 use aws_sdk_ecr::operation::get_repository_policy::GetRepositoryPolicyError;
 use hadron_proto::vocab::RepositoryName;
 
+use super::leave::LastLook;
 use super::{Answer, AwsError, PullPolicies};
 
 /// ECR of one account and Region.
@@ -20,8 +21,11 @@ impl Ecr {
     /// From the SDK's configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
+        let config = aws_sdk_ecr::config::Builder::from(config)
+            .interceptor(LastLook)
+            .build();
         Self {
-            client: Client::new(config),
+            client: Client::from_conf(config),
         }
     }
 }

@@ -5,6 +5,7 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 
+use super::leave::LastLook;
 use super::{Answer, AwsError, EventBus};
 use crate::job::EventEntry;
 
@@ -18,8 +19,11 @@ impl EventBridge {
     /// From the SDK's configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
+        let config = aws_sdk_eventbridge::config::Builder::from(config)
+            .interceptor(LastLook)
+            .build();
         Self {
-            client: Client::new(config),
+            client: Client::from_conf(config),
         }
     }
 }

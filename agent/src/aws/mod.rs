@@ -8,6 +8,7 @@ mod ecr;
 mod error;
 mod events;
 mod iam;
+mod leave;
 mod pace;
 mod s3;
 mod stacks;
@@ -24,6 +25,7 @@ pub use ecr::Ecr;
 pub use error::{AwsError, Kind};
 pub use events::EventBridge;
 pub use iam::Iam;
+pub use leave::Leave;
 pub use pace::{Backoff, Pace};
 pub use s3::S3;
 pub use stacks::CloudFormation;
@@ -460,7 +462,7 @@ pub struct AwsAccount {
 
 impl AwsAccount {
     /// From the SDK's configuration. Requests are not repeated by the SDK beyond one more try of a broken connection:
-    /// the retries that count are `work`'s, which look at the fence between two tries.
+    /// the retries that count are `work`'s. Either way [`Leave`] is looked at before each transmission.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig) -> Self {
         let config = config

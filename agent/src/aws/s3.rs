@@ -13,6 +13,7 @@ use aws_sdk_s3::types::{
 use bytes::BytesMut;
 use hadron_proto::vocab::{AccountId, Region};
 
+use super::leave::LastLook;
 use super::{Answer, AwsError, Bundles, Kind, Object, TemplateBucket};
 
 /// S3 of one account and Region.
@@ -28,6 +29,7 @@ impl S3 {
     pub fn new(config: &SdkConfig) -> Self {
         let config = aws_sdk_s3::config::Builder::from(config)
             .force_path_style(true)
+            .interceptor(LastLook)
             .build();
         Self {
             client: Client::from_conf(config),

@@ -10,6 +10,7 @@ use aws_sdk_cloudformation::types::{
 };
 use hadron_proto::vocab::{RoleArn, StackArn, Timestamp};
 
+use super::leave::LastLook;
 use super::{
     Answer, AwsError, ChangeSet, ChangeSetLine, ChangeSetStatus, ChangeSetType, CreatedChangeSet, EventPage,
     Execution, Kind, NewChangeSet, Stack, StackDeletion, StackStatus, Stacks, TemplateSource, TokenedEvent,
@@ -26,8 +27,11 @@ impl CloudFormation {
     /// From the SDK's configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
+        let config = aws_sdk_cloudformation::config::Builder::from(config)
+            .interceptor(LastLook)
+            .build();
         Self {
-            client: Client::new(config),
+            client: Client::from_conf(config),
         }
     }
 }

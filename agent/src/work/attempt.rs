@@ -146,7 +146,7 @@ impl<'a, A: Account, H: Hub, J: StepLog> Attempt<'a, A, H, J> {
         self.note(step)?;
         self.settings.pace.turn().await;
         self.stop.check()?;
-        let answer = call().await;
+        let answer = self.stop.leave().over(call()).await;
         match &answer {
             Err(error) if error.kind.is_passing() => {
                 if error.kind == Kind::Throttled {
@@ -177,7 +177,7 @@ impl<'a, A: Account, H: Hub, J: StepLog> Attempt<'a, A, H, J> {
         loop {
             settings.pace.turn().await;
             self.stop.check()?;
-            let error = match call().await {
+            let error = match self.stop.leave().over(call()).await {
                 Ok(answer) => {
                     settings.pace.answered();
                     return Ok(Ok(answer));

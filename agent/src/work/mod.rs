@@ -69,7 +69,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tracing::Instrument as _;
 
-use crate::aws::{Account, Backoff, Pace};
+use crate::aws::{Account, Backoff, Leave, Pace};
 use crate::job::{Hub, Job, Outcome, RoleKind, Stopped, Token, Work};
 
 use attempt::{Attempt, Halt};
@@ -160,14 +160,24 @@ impl Brake {
 
 /// Whether the job may go on. Looked at before every change in AWS and while waiting; never goes back to running.
 #[derive(Clone, Debug)]
-pub struct Stop(watch::Receiver<Order>);
+pub struct Stop {
+    orders: watch::Receiver<Order>,
+    lease: Leave,
+}
 
 impl Stop {
     /// A job that may run, and the brake for it.
     #[must_use]
     pub fn new() -> (Brake, Self) {
-        let (sender, receiver) = watch::channel(Order::Running);
-        (Brake(sender), Self(receiver))
+        Self::under(Leave::new(|| true))
+    }
+
+    /// The same for a job that may run only while its lease holds. Whoever pulls the brake when the lease is over may
+    /// come too late: a process that was stopped and goes on does not say which of its tasks runs first.
+    #[must_use]
+    pub fn under(lease: Leave) -> (Brake, Self) {
+        let (sender, orders) = watch::channel(Order::Running);
+        (Brake(sender), Self { orders, lease })
     }
 
     /// Whether the job may go on.
@@ -176,11 +186,18 @@ impl Stop {
     ///
     /// Why it may not.
     pub fn check(&self) -> Result<(), Stopped> {
-        match *self.0.borrow() {
-            Order::Running => Ok(()),
+        match *self.orders.borrow() {
             Order::Fenced => Err(Stopped::Fenced),
+            Order::Running | Order::Draining if !self.lease.given() => Err(Stopped::Fenced),
+            Order::Running => Ok(()),
             Order::Draining => Err(Stopped::Draining),
         }
+    }
+
+    /// Leave for calls of AWS that are on their way: until the lease is over.
+    pub(crate) fn leave(&self) -> Leave {
+        let (orders, lease) = (self.orders.clone(), self.lease.clone());
+        Leave::new(move || *orders.borrow() != Order::Fenced && lease.given())
     }
 
     /// Waits, but not longer than the job may go on.
@@ -189,7 +206,7 @@ impl Stop {
     ///
     /// Why it may not go on.
     pub async fn sleep(&self, wait: Duration) -> Result<(), Stopped> {
-        let mut orders = self.0.clone();
+        let mut orders = self.orders.clone();
         let stopped = async move {
             // A brake that was dropped can no longer be pulled: the job runs on.
             if orders.wait_for(|order| *order != Order::Running).await.is_err() {
