@@ -18,6 +18,7 @@ pub mod enrolment;
 pub mod environments;
 pub mod error;
 pub mod events;
+mod fences;
 pub mod grants;
 pub mod inputs;
 pub mod instances;
@@ -122,6 +123,7 @@ struct Inner {
     settings: Settings,
     notices: broadcast::Sender<Notice>,
     bundles: bundles::Cache,
+    fences: fences::Stock,
 }
 
 impl fmt::Debug for App {
@@ -264,6 +266,7 @@ impl App {
             settings,
             notices,
             bundles: bundles::Cache::default(),
+            fences: fences::Stock::default(),
         }))
     }
 

@@ -41,7 +41,7 @@ const COMMAND: &str = "hadron-hub recover";
 /// What may be leased to a session.
 #[derive(Clone, Debug)]
 pub(super) struct Leasing {
-    generation: u64,
+    pub(super) generation: u64,
     /// The sorts of work.
     pub(super) can: Abilities,
 }

@@ -18,6 +18,7 @@ use hadron_proto::vocab::{
 };
 
 use super::effects::Outcome;
+use super::fences::Fences;
 use super::tags::facts_of;
 use super::{App, AppError, ErrorKind, Notice, Unit, components, environments, settings};
 use crate::store::agents::Standing;
@@ -25,7 +26,7 @@ use crate::store::connections::ConnectionRow;
 use crate::store::deployments::{Change, DeploymentRow, Source, StackEvent};
 use crate::store::jobs::{Abilities, EventEntry, JobRow, JobWork};
 use crate::store::templates::S3Object;
-use crate::store::{Sequence, Topic, agents, connections, deployments, jobs, requests, targets, templates};
+use crate::store::{Topic, agents, connections, deployments, jobs, requests, targets, templates};
 
 /// An agent, as its certificate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -388,7 +389,7 @@ impl App {
     /// When the connection is not connected any more.
     pub async fn take_or_wait(&self, session: &Session, limit: u32) -> Result<Taken, AppError> {
         let session = session.clone();
-        self.write("take jobs", move |unit| {
+        let taken = self.write("take jobs", move |unit| {
             Box::pin(async move {
                 let (agent, own) = trusted(unit, &session.peer).await?;
                 // One that was closed for its silence, and speaks after all, is not displaced.
@@ -402,7 +403,7 @@ impl App {
                 let Some(leasing) = leasing else {
                     // Nobody wakes the session when it may take jobs again.
                     let (offers, next) = (Vec::new(), Some(RECOVERING));
-                    return Ok(Taken { offers, next });
+                    return Ok((Taken { offers, next }, Fences::default()));
                 };
                 // An agent serves other connections of its account only if they were accepted for the same role.
                 let role = &own.connection.roles.agent_role_name;
@@ -421,12 +422,13 @@ impl App {
                 let mut ready =
                     jobs::ready(unit.tx, &ids, agent.account, region, can, unit.now, limit).await?;
                 ready.sort_by_key(|row| (since(&row.job), row.job.id));
+                let mut fences = unit.fences(ready.len());
                 let mut offers = Vec::with_capacity(ready.len());
                 for mut row in ready {
                     let Some(connection) = served.get(&row.connection) else {
                         continue;
                     };
-                    let fence = leasing.fence(unit.tx.next(Sequence::FENCE).await?);
+                    let fence = fences.next(unit.tx, &leasing, row.job.fence).await?;
                     let ttl = unit.settings().lease;
                     let take = JobInput::Take {
                         holder: session.id,
@@ -441,13 +443,14 @@ impl App {
                     offers.push(offer);
                 }
                 let next = jobs::next_ready_at(unit.tx, agent.account, region, unit.now).await?;
-                Ok(Taken {
-                    offers,
-                    next: next.map(|at| at.since(unit.now)),
-                })
+                let next = next.map(|at| at.since(unit.now));
+                Ok((Taken { offers, next }, fences))
             })
-        })
-        .await
+        });
+        let (taken, fences) = taken.await?;
+        // Only now: what was drawn in a transaction that is not committed will be drawn again.
+        self.0.fences.put(fences);
+        Ok(taken)
     }
 
     /// The agent gives the job back.
