@@ -29,6 +29,9 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), Box<dyn std::error::
     let filter = EnvFilter::try_new(filter)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Whoever cannot write a line would say so on standard error, which is where lines go: on a full disk that is a
+        // panic in the middle of whatever was to be logged.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     match format {
         LogFormat::Json => json(builder).try_init()?,
