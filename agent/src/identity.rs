@@ -246,6 +246,16 @@ pub struct DiskError {
     source: std::io::Error,
 }
 
+impl DiskError {
+    /// There is no room.
+    fn is_full(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+        )
+    }
+}
+
 /// The agent's identity, once there is one.
 #[derive(Clone)]
 pub struct Identity {
@@ -283,9 +293,17 @@ impl Identity {
         let (kept, earlier) = disk::load(&settings, now());
         let certificate = match kept {
             Some(certificate) => certificate,
-            None => enrol_until_done(&settings, &credentials, &now, earlier).await,
+            None => {
+                let fresh = enrol_until_done(&settings, &credentials, &now, earlier).await;
+                match disk::save(&settings.state_dir, &fresh) {
+                    // A disk that may not be written is a mistake that is to be seen at once. One that is full has room
+                    // again some day, and the certificate is good without it.
+                    Err(error) if error.is_full() => not_kept(&error),
+                    saved => saved?,
+                }
+                fresh
+            }
         };
-        disk::save(&settings.state_dir, &certificate)?;
         let shared = Shared {
             settings,
             credentials,
@@ -333,12 +351,16 @@ impl Identity {
             }
             let fresh = enrol_until_done(settings, credentials, now, Some(certificate.agent_id())).await;
             if let Err(error) = disk::save(&settings.state_dir, &fresh) {
-                // The certificate is good without the disk; only a restart would have to enrol anew.
-                warn!(error = %error, cause = %error.source, "Cannot keep the certificate on disk");
+                not_kept(&error);
             }
             current.send_replace(Arc::new(fresh));
         }
     }
+}
+
+/// The certificate is good without the disk; only a restart has to enrol anew.
+fn not_kept(error: &DiskError) {
+    warn!(error = %error, cause = %error.source, "Cannot keep the certificate on disk");
 }
 
 /// Waits for a point in time of a clock that may be set or stand still: looks again at least every minute.
