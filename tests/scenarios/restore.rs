@@ -56,7 +56,7 @@ async fn finds_out_what_was_lost() -> Result<()> {
 
     // The hub looks every few seconds how far its database is.
     let before: i64 = rusqlite::Connection::open(&backup)?.query_row(
-        "SELECT value FROM sequence WHERE name = 'fence'",
+        "SELECT value FROM sequence WHERE name = 'audit'",
         [],
         |row| row.get(0),
     )?;
@@ -67,7 +67,7 @@ async fn finds_out_what_was_lost() -> Result<()> {
         || async {
             let text = std::fs::read(&mark).unwrap_or_default();
             let mark: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-            Ok((mark["fence"].as_i64() > Some(before)).then_some(()))
+            Ok((mark["audit"].as_i64() > Some(before)).then_some(()))
         },
     )
     .await?;

@@ -10,6 +10,7 @@
 //! above all fences, every lease and certificate of before is void, and each stack is compared with CloudFormation before
 //! anything else is done in its place. All of it is in the database, so that it holds for every replica.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hadron_domain::connection::Approval;
@@ -19,7 +20,7 @@ use hadron_domain::recovery::{self as rules, Found, Known, Verdict};
 use hadron_domain::service::Part;
 use hadron_domain::step::Machine;
 use hadron_domain::target::Target;
-use hadron_proto::vocab::{AccountId, Region, StackArn, TargetId, Timestamp};
+use hadron_proto::vocab::{AccountId, JobId, Region, StackArn, TargetId, Timestamp};
 
 use super::effects::{Inspection, Outcome, topic};
 use super::work::{Peer, Token};
@@ -28,7 +29,9 @@ use crate::store::deployments::DeploymentRow;
 use crate::store::jobs::{Abilities, JobRow, JobWork};
 use crate::store::recovery::{self, HighWater, LostTime, Progress};
 use crate::store::targets::TargetRow;
-use crate::store::{Topic, agents, challenges, connections, deployments, jobs, outbox, requests, targets};
+use crate::store::{
+    StoreError, Topic, Tx, agents, challenges, connections, deployments, jobs, outbox, requests, targets,
+};
 
 /// How much later than the hub knows a certificate may end before it shows that a renewal was lost: clocks of replicas may
 /// differ by ten minutes, and two enrolments may have crossed.
@@ -220,7 +223,8 @@ impl App {
 
     /// Compares what an agent shows with what the hub has given out. A certificate is the hub's own word: one that the hub
     /// does not remember proves that time was lost, and nothing is leased anywhere. A fence is only the agent's word: one
-    /// that was never drawn stops the agent's own place and nobody else's.
+    /// that its job never had, or that was never drawn where the job is not known any more, stops the agent's own place and
+    /// nobody else's.
     ///
     /// # Errors
     /// When time was lost, as far as the certificate tells.
@@ -230,13 +234,13 @@ impl App {
         not_after: Timestamp,
         held: &[Token],
     ) -> Result<(), AppError> {
-        let (who, shown) = (peer.clone(), held.iter().map(|token| token.fence).max());
-        let (agent, high, announced) = self
+        let (who, shown) = (peer.clone(), held.to_vec());
+        let (agent, ahead, announced) = self
             .read("prove time", move |tx| {
                 Box::pin(async move {
                     let agent = agents::get(tx, who.agent).await?;
                     let announced = recovery::seen(tx).await?.map(|progress| progress.at);
-                    Ok((agent, recovery::high_water(tx).await?, announced))
+                    Ok((agent, ahead_of(tx, who.account, &shown).await?, announced))
                 })
             })
             .await?;
@@ -262,8 +266,7 @@ impl App {
             )));
         }
         let Some(row) = agent else { return Ok(()) };
-        let latest = rules::fence(high.generation, high.fence);
-        if let Some(fence) = shown.filter(|fence| *fence > latest) {
+        if let Some((fence, latest)) = ahead {
             let (account, region) = (row.account, row.region);
             let why = format!(
                 "an agent of account {account} in {region} shows fence {fence}, and the last that the database knows is {latest}"
@@ -286,6 +289,31 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// A fence that the database cannot have given out, and the latest that it can: of the job itself where it is known, since
+/// blocks are drawn ahead of what is given out.
+async fn ahead_of(
+    tx: &mut Tx,
+    account: AccountId,
+    shown: &[Token],
+) -> Result<Option<(u64, u64)>, StoreError> {
+    if shown.is_empty() {
+        return Ok(None);
+    }
+    let ids: Vec<JobId> = shown.iter().map(|token| token.job).collect();
+    let known: BTreeMap<JobId, u64> = jobs::get_many(tx, &ids)
+        .await?
+        .into_iter()
+        .filter(|row| row.account == account)
+        .map(|row| (row.job.id, row.job.fence))
+        .collect();
+    let high = recovery::high_water(tx).await?;
+    let drawn = rules::fence(high.generation, high.fence);
+    Ok(shown
+        .iter()
+        .map(|token| (token.fence, known.get(&token.job).copied().unwrap_or(drawn)))
+        .find(|(fence, latest)| fence > latest))
 }
 
 impl RecoveryView {

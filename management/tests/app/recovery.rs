@@ -337,6 +337,21 @@ scenarios! {
         assert!(view(&world).await.waiting[0].contains(PRODUCTION));
     }
 
+    async fn a_fence_that_a_job_never_had_shows_it_too(world: World) {
+        world.environment_template().await;
+        let (_, prd) = world.environment(PRODUCTION, "prd").await;
+        world.update_environment(environment_update("prd", REDEPLOY)).await.unwrap();
+        let token = prd.take_one(&world).await.token;
+        let long = Timestamp::from_micros(4_102_444_800_000_000);
+        world.app.prove_time(&prd.peer, long, &[token]).await.unwrap();
+        assert_eq!(world.app.recovery().await.unwrap(), None);
+        // Numbers are drawn ahead of the leases, so this one is no news to the sequence.
+        let later = Token { fence: token.fence + 1, ..token };
+        assert!(later.fence < world.app.high_water().await.unwrap().fence);
+        world.app.prove_time(&prd.peer, long, &[later]).await.unwrap();
+        assert!(view(&world).await.waiting[0].contains(PRODUCTION));
+    }
+
     async fn whoever_may_see_the_summary_sees_how_far_it_is(world: World) {
         world.environment_template().await;
         world.environment(PRODUCTION, "prd").await;
