@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clients;
 pub mod cluster;
 pub mod coverage;
+pub mod disk;
 pub mod emulator;
 pub mod faults;
 pub mod fleet;

@@ -1,4 +1,6 @@
-//! A PostgreSQL server of a world's own: a real one, with fsync, that can be restarted and killed.
+//! A PostgreSQL server of a world's own: a real one, with fsync, that can be restarted, killed and replaced by a standby.
+
+mod standby;
 
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
@@ -203,11 +205,37 @@ impl Postgres {
     /// # Errors
     /// When it does not come up again.
     pub async fn crash(&mut self) -> Result<()> {
-        self.process.kill()?;
+        self.kill()?;
         self.up().await
     }
 
-    async fn up(&mut self) -> Result<()> {
+    /// Kills it, for good or until something was done to its disk.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// The folder that holds everything that is to survive.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Starts it again if it has ended, and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn revive(&mut self) -> Result<()> {
+        self.answers(DATABASE).await
+    }
+
+    /// Starts it again after it was killed.
+    ///
+    /// # Errors
+    /// When it does not come up again.
+    pub async fn up(&mut self) -> Result<()> {
         self.process = spawn(
             &self.programs,
             self.folder.path(),

@@ -17,6 +17,7 @@ use super::door::Door;
 use super::load::{self, Told};
 use super::{Options, Report, Times};
 use crate::cluster::Setup;
+use crate::invariants::digits;
 use crate::invariants::facts::{self, Facts};
 use crate::invariants::rules;
 use crate::process::Process;
@@ -50,9 +51,20 @@ pub struct Deployer {
     /// How they reach the hubs.
     pub door: Door,
     told: Arc<Mutex<BTreeMap<String, Option<String>>>>,
+    /// Digits of deployments that were lost.
+    lost: Arc<Mutex<Vec<String>>>,
 }
 
 impl Deployer {
+    /// A deployment that was lost with the database that knew it: nobody expects anything of it, and what AWS was asked for
+    /// in its name is nobody's.
+    pub fn forget(&self, id: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.remove(id);
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.push(digits(id));
+    }
+
     fn remember(&self, id: &str, end: Option<&str>) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.insert(id.to_owned(), end.map(str::to_owned));
@@ -158,6 +170,7 @@ impl Ground {
             deployer: Deployer {
                 door,
                 told: Arc::default(),
+                lost: Arc::default(),
             },
             foreign: BTreeMap::new(),
             leases: Mutex::default(),
@@ -252,6 +265,14 @@ impl Ground {
         facts.told = std::mem::take(&mut *self.deployer.told.lock().unwrap_or_else(PoisonError::into_inner));
         facts.leases = std::mem::take(&mut *self.leases.lock().unwrap_or_else(PoisonError::into_inner));
         facts.foreign = std::mem::take(&mut self.foreign);
+        let lost = std::mem::take(&mut *self.deployer.lost.lock().unwrap_or_else(PoisonError::into_inner));
+        if !lost.is_empty() {
+            let of_lost = |call: &Value| {
+                lost.iter()
+                    .any(|digits| call.to_string().replace('-', "").contains(digits))
+            };
+            facts.calls.retain(|call| !of_lost(call));
+        }
         facts.leaks = facts::leaks(&self.world.log_files(), &self.secrets)?;
         report.violations.extend(rules::check(&facts));
         if !loads.is_empty() {

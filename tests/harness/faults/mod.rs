@@ -12,6 +12,7 @@
 mod aws;
 mod chance;
 pub mod door;
+mod full;
 mod grants;
 pub mod ground;
 mod kills;
@@ -22,6 +23,7 @@ mod postgres;
 pub mod release;
 mod report;
 mod stale;
+mod standby;
 
 use std::path::{Path, PathBuf};
 
@@ -175,6 +177,20 @@ pub const CAMPAIGNS: &[Campaign] = &[
         "Restart and kill PostgreSQL, end its sessions, swallow its answers to COMMIT"
     ),
     campaign!(
+        "promotion",
+        2,
+        20,
+        standby::promotion,
+        "Kill PostgreSQL while every COMMIT waits for a standby, and promote that"
+    ),
+    campaign!(
+        "lost-commits",
+        1,
+        10,
+        standby::lost_commits,
+        "Promote a standby that has not got the last commits, and recover"
+    ),
+    campaign!(
         "network",
         6,
         360,
@@ -215,6 +231,13 @@ pub const CAMPAIGNS: &[Campaign] = &[
         100,
         points::disk_loss,
         "Kill an agent at a named point and take its disk away"
+    ),
+    campaign!(
+        "full-disks",
+        3,
+        30,
+        full::campaign,
+        "Fill the disk under an agent, a hub and PostgreSQL, and make room again"
     ),
     campaign!(
         "models",

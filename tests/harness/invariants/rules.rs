@@ -15,6 +15,9 @@ use crate::{MANAGEMENT, REGION};
 /// How long after its time something may still be undone: deadlines are looked at every second or two.
 pub const LATE: i64 = 30_000_000;
 
+/// Bits of a fence that count leases; those above count recoveries.
+const FENCE_BITS: u32 = 40;
+
 /// The Sid of Hadron's statement in a pull policy.
 const SID: &str = "HadronPull";
 
@@ -354,7 +357,9 @@ fn grants(facts: &Facts) -> Vec<String> {
 fn fences(facts: &Facts) -> Vec<String> {
     let mut amiss = Vec::new();
     let mut holders: BTreeMap<i64, &str> = BTreeMap::new();
-    for job in facts.jobs.iter().filter(|job| job.fence > 0) {
+    // A recovery gives every job the fence below all that are drawn after it.
+    let leased = |fence: i64| fence & ((1 << FENCE_BITS) - 1) > 0;
+    for job in facts.jobs.iter().filter(|job| leased(job.fence)) {
         if let Some(other) = holders.insert(job.fence, &job.id) {
             amiss.push(format!(
                 "jobs {other} and {} were leased with the same fence {}",
