@@ -27,7 +27,7 @@ use super::work::{Peer, Token};
 use super::{App, AppError, ErrorKind, Notice, Unit};
 use crate::store::deployments::DeploymentRow;
 use crate::store::jobs::{Abilities, JobRow, JobWork};
-use crate::store::recovery::{self, HighWater, LostTime, Progress};
+use crate::store::recovery::{self, HighWater, LostTime, Progress, Standing};
 use crate::store::targets::TargetRow;
 use crate::store::{
     StoreError, Topic, Tx, agents, challenges, connections, deployments, jobs, outbox, requests, targets,
@@ -447,11 +447,11 @@ impl Unit<'_> {
     /// What may be leased to an agent of this place; `None` for nothing at all.
     pub(super) async fn leasing(
         &mut self,
+        standing: &Standing,
         account: AccountId,
         region: &Region,
         can: &Abilities,
     ) -> Result<Option<Leasing>, AppError> {
-        let standing = recovery::standing(self.tx, account, region).await?;
         if standing.lost {
             return Ok(None);
         }

@@ -21,6 +21,7 @@ use super::effects::Outcome;
 use super::fences::Fences;
 use super::tags::facts_of;
 use super::{App, AppError, ErrorKind, Notice, Unit, components, environments, settings};
+use crate::store::acting::{self, Acting};
 use crate::store::agents::Standing;
 use crate::store::connections::ConnectionRow;
 use crate::store::deployments::{Change, DeploymentRow, Source, StackEvent};
@@ -249,10 +250,12 @@ pub fn may_go_on(session: &Session, standing: &Standing) -> Result<(), AppError>
 
 /// The connection of a peer, if it may still act.
 async fn trusted(unit: &mut Unit<'_>, peer: &Peer) -> Result<(agents::AgentRow, ConnectionRow), AppError> {
-    let agent = agents::get(unit.tx, peer.agent).await?.ok_or_else(distrusted)?;
-    let connection = connections::shared(unit.tx, peer.connection)
-        .await?
-        .ok_or_else(distrusted)?;
+    may_act(peer, acting::of(unit.tx, peer.agent, peer.connection).await?)
+}
+
+fn may_act(peer: &Peer, found: Acting) -> Result<(agents::AgentRow, ConnectionRow), AppError> {
+    let agent = found.agent.ok_or_else(distrusted)?;
+    let connection = found.connection.ok_or_else(distrusted)?;
     let connected = matches!(connection.connection.approval, Approval::Connected(_));
     let same = agent.connection == peer.connection
         && agent.account == peer.account
@@ -269,10 +272,11 @@ async fn trusted(unit: &mut Unit<'_>, peer: &Peer) -> Result<(agents::AgentRow, 
 /// agent role. Where that has changed since the agent took the job, it is not the agent's any more; the agent itself, whose
 /// own connection is fine, goes on.
 pub(super) async fn job_of(unit: &mut Unit<'_>, peer: &Peer, job: JobId) -> Result<JobRow, AppError> {
-    let (agent, own) = trusted(unit, peer).await?;
+    let (found, of_job) = acting::on_job(unit.tx, peer.agent, peer.connection, peer.account, job).await?;
+    let (agent, own) = may_act(peer, found)?;
     let (account, region) = (agent.account, &agent.region);
     // Connections before jobs, as everywhere: see the documentation of the store.
-    let connection = match jobs::connection_of(unit.tx, job, account, region).await? {
+    let connection = match of_job {
         Some(id) if id == own.connection.id => own.clone(),
         Some(id) => connections::shared(unit.tx, id).await?.ok_or_else(unknown_job)?,
         None => return Err(unknown_job()),
@@ -391,14 +395,16 @@ impl App {
         let session = session.clone();
         let taken = self.write("take jobs", move |unit| {
             Box::pin(async move {
-                let (agent, own) = trusted(unit, &session.peer).await?;
+                let Session { peer, region, .. } = &session;
+                let (found, standing, open) =
+                    acting::for_jobs(unit.tx, peer.agent, peer.connection, peer.account, region).await?;
+                let (agent, own) = may_act(peer, found)?;
                 // One that was closed for its silence, and speaks after all, is not displaced.
                 if agent.session.is_some_and(|present| present != session.id) {
                     return Err(displaced());
                 }
-                // After the connection was locked: a recovery that comes before this transaction is seen in it.
                 let leasing = unit
-                    .leasing(agent.account, &agent.region, &session.abilities)
+                    .leasing(&standing, agent.account, &agent.region, &session.abilities)
                     .await?;
                 let Some(leasing) = leasing else {
                     // Nobody wakes the session when it may take jobs again.
@@ -411,7 +417,6 @@ impl App {
                     matches!(row.connection.approval, Approval::Connected(_))
                         && row.connection.roles.agent_role_name == *role
                 };
-                let open = connections::open_of(unit.tx, agent.account, &agent.region).await?;
                 let served: BTreeMap<ConnectionId, ConnectionRow> = open
                     .into_iter()
                     .filter(serves)

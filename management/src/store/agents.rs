@@ -42,7 +42,7 @@ pub struct AgentRow {
     pub last_seen: Timestamp,
 }
 
-fn from_row(row: &Row) -> Result<AgentRow, StoreError> {
+pub(super) fn from_row(row: &Row) -> Result<AgentRow, StoreError> {
     Ok(AgentRow {
         id: row.text_as("id")?,
         connection: row.text_as("connection_id")?,
@@ -98,14 +98,11 @@ pub async fn renew(tx: &mut Tx, agent: &AgentRow) -> Result<(), StoreError> {
     Ok(())
 }
 
+pub(super) const GET: &str = concat!("SELECT ", agent_columns!(), " FROM agent WHERE id = $1");
+
 /// One agent.
 pub async fn get(tx: &mut Tx, id: AgentId) -> Result<Option<AgentRow>, StoreError> {
-    let row = tx
-        .query_opt(
-            concat!("SELECT ", agent_columns!(), " FROM agent WHERE id = $1"),
-            &params![id],
-        )
-        .await?;
+    let row = tx.query_opt(GET, &params![id]).await?;
     row.as_ref().map(from_row).transpose()
 }
 

@@ -42,7 +42,7 @@ pub struct ConnectionRow {
     pub pinned_role_id: Option<String>,
 }
 
-fn from_row(row: &Row) -> Result<ConnectionRow, StoreError> {
+pub(super) fn from_row(row: &Row) -> Result<ConnectionRow, StoreError> {
     let kind: String = row.get("kind")?;
     Ok(ConnectionRow {
         connection: json(row, "state")?,
@@ -151,18 +151,15 @@ pub async fn seen(tx: &mut Tx, id: ConnectionId) -> Result<Option<ConnectionRow>
 /// One connection, deleted ones included, that stays as it is until the transaction ends. Those who ask like this do not keep
 /// each other waiting; whoever decides about the connection waits for them, and they for them.
 pub async fn shared(tx: &mut Tx, id: ConnectionId) -> Result<Option<ConnectionRow>, StoreError> {
-    let row = tx
-        .query_opt(
-            concat!(
-                "SELECT ",
-                connection_columns!(),
-                " FROM connection WHERE id = $1 /*for-share*/"
-            ),
-            &params![id],
-        )
-        .await?;
+    let row = tx.query_opt(SHARED, &params![id]).await?;
     row.as_ref().map(from_row).transpose()
 }
+
+pub(super) const SHARED: &str = concat!(
+    "SELECT ",
+    connection_columns!(),
+    " FROM connection WHERE id = $1 /*for-share*/"
+);
 
 /// Like [`shared`], for whoever holds rows already that a decision about the connection may wait for: it does not wait, but
 /// refuses to go on while somebody decides.
@@ -230,22 +227,13 @@ pub async fn of_account(
     .collect()
 }
 
-const OPEN_OF: &str = concat!(
+/// Connections of an account and Region that are neither rejected nor deleted, oldest first. They stay as they are until the
+/// transaction ends.
+pub(super) const OPEN_OF: &str = concat!(
     "SELECT ",
     connection_columns!(),
     " FROM connection WHERE account = $1 AND region = $2 AND status IN ('PENDING', 'CONNECTED') ORDER BY id /*for-share*/"
 );
-
-/// Connections of an account and Region that are neither rejected nor deleted, oldest first. They stay as they are until the
-/// transaction ends.
-pub async fn open_of(
-    tx: &mut Tx,
-    account: AccountId,
-    region: &Region,
-) -> Result<Vec<ConnectionRow>, StoreError> {
-    let found = tx.query(OPEN_OF, &params![account, region]).await?;
-    found.iter().map(from_row).collect()
-}
 
 /// The connection of an account for an environment that is neither rejected nor deleted.
 pub async fn live(

@@ -259,22 +259,8 @@ pub async fn get(tx: &mut Tx, id: JobId) -> Result<Option<JobRow>, StoreError> {
     row.as_ref().map(from_row).transpose()
 }
 
-/// The connection of a job of this account and Region. Nothing is locked, and nothing has to be: a job's connection never
-/// changes.
-pub async fn connection_of(
-    tx: &mut Tx,
-    id: JobId,
-    account: AccountId,
-    region: &Region,
-) -> Result<Option<ConnectionId>, StoreError> {
-    let row = tx
-        .query_opt(
-            "SELECT connection_id FROM job WHERE id = $1 AND account = $2 AND region = $3",
-            &params![id, account, region],
-        )
-        .await?;
-    row.map(|row| row.text_as("connection_id")).transpose()
-}
+/// The connection of a job of this account. Nothing is locked, and nothing has to be: a job's connection never changes.
+pub(super) const CONNECTION_OF: &str = "SELECT connection_id FROM job WHERE id = $1 AND account = $2";
 
 /// One job, locked until the transaction ends, if it is one of this account and Region: what an agent names.
 pub async fn get_of(

@@ -6,6 +6,7 @@
 //! * One module per noun, with one function per question asked.
 
 pub mod access_keys;
+pub mod acting;
 pub mod agents;
 pub mod challenges;
 pub mod components;

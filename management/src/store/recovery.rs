@@ -3,7 +3,7 @@
 use hadron_proto::vocab::{AccountId, ConnectionId, DeploymentId, Region, TargetId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::db::{Row, Sequence, Tx, params};
+use super::db::{Row, Sequence, Tx, Value, params};
 use super::targets::{TargetRow, from_row, target_columns};
 use super::{StoreError, meta};
 
@@ -81,15 +81,17 @@ fn place(account: AccountId, region: &Region) -> String {
     format!("{LOST}/{account}/{region}")
 }
 
-/// What decides about giving jobs to the agents of this place.
-pub async fn standing(tx: &mut Tx, account: AccountId, region: &Region) -> Result<Standing, StoreError> {
+/// What [`Standing`] is read from; takes [`standing_of`].
+pub(super) const STANDING: &str = "SELECT key, value FROM meta WHERE key IN ($1, $2, $3, $4)";
+
+/// The parameters of [`STANDING`] for the agents of a place.
+pub(super) fn standing_of(account: AccountId, region: &Region) -> [Value; 4] {
+    params![GENERATION, PROGRESS, LOST, place(account, region)]
+}
+
+/// What decides about giving jobs to the agents of the place that was asked for.
+pub(super) fn read_standing(rows: &[Row]) -> Result<Standing, StoreError> {
     let mut standing = Standing::default();
-    let rows = tx
-        .query(
-            "SELECT key, value FROM meta WHERE key IN ($1, $2, $3, $4)",
-            &params![GENERATION, PROGRESS, LOST, place(account, region)],
-        )
-        .await?;
     for row in rows {
         let (key, value) = (row.str("key")?, row.str("value")?);
         match key {

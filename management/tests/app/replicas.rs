@@ -21,7 +21,7 @@ use hadron_management::identity::enrolment::{
 use hadron_management::identity::login::TokenIssuer;
 use hadron_management::reconcile;
 use hadron_management::store::db::testing::{self, Swallow};
-use hadron_management::store::{Sequence, StoreError, deployments, jobs, outbox, params};
+use hadron_management::store::{Sequence, StoreError, acting, deployments, jobs, outbox, params};
 use hadron_proto::vocab::{ConnectionId, Partition, Timestamp};
 
 use crate::agent::{Agent, abilities, applied, delete, event, execute};
@@ -418,14 +418,17 @@ async fn the_store_itself_keeps_accounts_apart() {
         world.create_environment("prd", Some(prd)).await.unwrap();
         let offer = mine.take_one(&world).await;
         let (job, deployment) = (offer.token.job, offer.deployment.unwrap());
-        let region = offer.region.clone();
+        let (region, agent) = (offer.region.clone(), mine.peer.agent);
         let seen = world.app.write("bypass", move |unit| {
             Box::pin(async move {
                 let own = (
                     jobs::get_of(unit.tx, job, account(PRODUCTION), &region)
                         .await?
                         .is_some(),
-                    jobs::connection_of(unit.tx, job, account(PRODUCTION), &region).await? == Some(prd),
+                    acting::on_job(unit.tx, agent, prd, account(PRODUCTION), job)
+                        .await?
+                        .1
+                        == Some(prd),
                     deployments::get_of(unit.tx, deployment, account(PRODUCTION))
                         .await?
                         .is_some(),
@@ -434,8 +437,9 @@ async fn the_store_itself_keeps_accounts_apart() {
                     jobs::get_of(unit.tx, job, account(STAGING), &region)
                         .await?
                         .is_some(),
-                    jobs::connection_of(unit.tx, job, account(STAGING), &region)
+                    acting::on_job(unit.tx, agent, prd, account(STAGING), job)
                         .await?
+                        .1
                         .is_some(),
                     deployments::get_of(unit.tx, deployment, account(STAGING))
                         .await?

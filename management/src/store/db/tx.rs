@@ -176,6 +176,32 @@ impl Tx {
         outcome
     }
 
+    /// Runs several statements, each of which could be run whatever the others say; they run in this order. On PostgreSQL all
+    /// of them are one round trip.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is lost then.
+    pub async fn query_all<const N: usize>(
+        &mut self,
+        asks: [(&'static str, &[Value]); N],
+    ) -> Result<[Vec<Row>; N], StoreError> {
+        self.enter()?;
+        let outcome = match &mut self.engine {
+            Engine::Sqlite(session) => asks
+                .iter()
+                .map(|(sql, params)| session.query(sql, params))
+                .collect(),
+            Engine::Postgres(session) => session.query_all(&asks).await,
+        };
+        let outcome = self.leave(outcome)?;
+        for ((sql, params), rows) in asks.iter().zip(&outcome) {
+            self.watch(sql, params, rows);
+        }
+        outcome
+            .try_into()
+            .map_err(|_| StoreError::misuse(self.label, "not as many answers as statements"))
+    }
+
     /// Runs a statement that returns at most one row.
     ///
     /// # Errors

@@ -73,20 +73,39 @@ impl Session {
         params: &[Value],
     ) -> Result<Vec<Row>, StoreError> {
         let prepared = self.prepare(sql, params).await?;
-        let run = async {
-            let rows = self.client.query_raw(&prepared.statement, params).await?;
-            let width = prepared.columns.names.len();
-            let rows = rows.map(|row| {
-                let row = row?;
-                let values = (0..width)
-                    .map(|at| row.try_get::<_, Value>(at))
-                    .collect::<Result<_, _>>()?;
-                Ok(Row::new(Arc::clone(&prepared.columns), values))
-            });
-            rows.try_collect().await
-        };
-        let outcome = self.in_transaction(run).await;
+        let outcome = self.in_transaction(self.rows(&prepared, params)).await;
         self.settle(outcome)
+    }
+
+    /// Runs statements one after another, all of them on their way before the first answer is there: one round trip.
+    pub(in crate::store::db) async fn query_all(
+        &mut self,
+        asks: &[(&'static str, &[Value])],
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        let mut prepared = Vec::with_capacity(asks.len());
+        for (sql, params) in asks {
+            prepared.push(self.prepare(sql, params).await?);
+        }
+        // As in a fan-out: each is sent when it is first polled, and that is in their order.
+        let each = prepared
+            .iter()
+            .zip(asks)
+            .map(|(prepared, (_, params))| self.rows(prepared, params));
+        let outcome = self.in_transaction(try_join_all(each)).await;
+        self.settle(outcome)
+    }
+
+    async fn rows(&self, prepared: &Prepared, params: &[Value]) -> Result<Vec<Row>, Error> {
+        let rows = self.client.query_raw(&prepared.statement, params).await?;
+        let width = prepared.columns.names.len();
+        let rows = rows.map(|row| {
+            let row = row?;
+            let values = (0..width)
+                .map(|at| row.try_get::<_, Value>(at))
+                .collect::<Result<_, _>>()?;
+            Ok(Row::new(Arc::clone(&prepared.columns), values))
+        });
+        rows.try_collect().await
     }
 
     pub(in crate::store::db) async fn execute(
