@@ -13,7 +13,6 @@ pub mod cluster;
 pub mod coverage;
 pub mod emulator;
 pub mod faults;
-pub mod fleet;
 pub mod hub;
 pub mod invariants;
 pub mod models;

@@ -132,6 +132,8 @@ pub(crate) struct Scale {
     pub(crate) idle: Duration,
     pub(crate) heartbeat: u64,
     pub(crate) idle_sizes: Vec<u32>,
+    /// Agents that come to full queues, and how many jobs wait for each.
+    pub(crate) waiting: Vec<(u32, u32)>,
     /// Finished and open jobs of W9.
     pub(crate) history: Vec<(u32, u32)>,
     pub(crate) history_load: (u32, u32),
@@ -167,6 +169,7 @@ impl Scale {
                 idle: seconds(60.0),
                 heartbeat: 30,
                 idle_sizes: vec![10, 100, 1_000, 10_000],
+                waiting: vec![(1_000, 10)],
                 history: vec![(0, 0), (10_000, 0), (1_000_000, 0), (0, 10_000)],
                 history_load: (256, 1_000),
                 replicas: vec![1, 2, 3],
@@ -186,6 +189,7 @@ impl Scale {
                 idle: seconds(5.0),
                 heartbeat: 2,
                 idle_sizes: vec![100, 1_000],
+                waiting: vec![(1_000, 10)],
                 history: vec![(0, 0), (10_000, 0)],
                 history_load: (256, 256),
                 replicas: vec![1, 2],
@@ -205,6 +209,7 @@ impl Scale {
                 idle: seconds(0.5),
                 heartbeat: 1,
                 idle_sizes: vec![8],
+                waiting: vec![(8, 6)],
                 history: vec![(0, 0), (200, 20)],
                 history_load: (4, 8),
                 replicas: vec![2],
@@ -220,6 +225,7 @@ impl Scale {
             scale.sizes.clone_from(&flags.sizes);
             scale.low_sizes.clone_from(&flags.sizes);
             scale.idle_sizes.clone_from(&flags.sizes);
+            scale.waiting = flags.sizes.iter().map(|size| (*size, 10)).collect();
             scale.saturated = flags
                 .sizes
                 .iter()
@@ -390,6 +396,14 @@ impl Bench {
                 for round in 0..self.scale.rounds.min(3) {
                     eprintln!("idle and storm: {size} agents, round {}", round + 1);
                     self.idle(size, round).await?;
+                }
+            }
+        }
+        if self.wants("W5") {
+            for (agents, each) in self.scale.waiting.clone() {
+                for round in 0..self.scale.rounds.min(3) {
+                    eprintln!("storm to full queues: {agents} agents, round {}", round + 1);
+                    self.full_queues(agents, each, round).await?;
                 }
             }
         }
