@@ -486,7 +486,7 @@ impl Bench {
         if let Some(cluster) = &self.cluster {
             return Ok(Arc::clone(cluster));
         }
-        let cluster = Arc::new(Cluster::start(&self.dir.join("postgres")).await?);
+        let cluster = Arc::new(Cluster::start(&self.dir).await?);
         self.cluster = Some(Arc::clone(&cluster));
         Ok(cluster)
     }
