@@ -4,7 +4,6 @@
 //! before the first socket is opened. Past [`load`] there is no text left that could be wrong.
 
 mod keys;
-mod source;
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -15,8 +14,8 @@ use std::time::Duration;
 use hadron_proto::tls::Trust;
 use hadron_proto::vocab::{AccountId, ConnectionId, Digest, Region, RoleArn, StackPrefix};
 
-pub use keys::{KEYS, Key, Kind};
-pub use source::{Fault, Origin, Override, Source};
+pub use hadron_proto::config::{Fault, Key, Kind, Origin, Override, Source};
+pub use keys::KEYS;
 
 use crate::limits::{BucketName, Limits, RoleLists, TypePattern};
 
@@ -160,7 +159,7 @@ impl fmt::Display for Invalid {
 /// # Errors
 /// When the file cannot be read, or anything in it or in the overrides is wrong.
 pub fn load(file: Option<&Path>, overrides: Vec<Override>) -> Result<Config, Invalid> {
-    let mut source = Source::default();
+    let mut source = Source::new(KEYS);
     if let Some(path) = file {
         match std::fs::read_to_string(path) {
             Ok(text) => source.read(path, &text),

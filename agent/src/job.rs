@@ -386,6 +386,9 @@ pub enum HubError {
     /// The hub could not be asked before the lease ran out.
     #[error("the hub cannot be reached: {0}")]
     Unavailable(String),
+    /// The hub refused this agent until the lease ran out: its connection is not connected. Nothing that AWS has said.
+    #[error("the hub refuses this agent: {0}")]
+    NotConnected(String),
 }
 
 /// What a job may ask of the hub while it works. Implementations retry on their own for as long as the lease holds.
@@ -413,4 +416,6 @@ pub enum Stopped {
     Draining,
     /// The hub could not be reached for something that must not be done without it.
     HubUnavailable,
+    /// The hub could be reached, and refuses this agent: its connection is not connected.
+    NotConnected,
 }

@@ -404,6 +404,7 @@ impl<W: Worker> Shared<W> {
                 Stopped::Fenced => "fenced",
                 Stopped::Draining => "draining",
                 Stopped::HubUnavailable => "hub unavailable",
+                Stopped::NotConnected => "connection not connected",
             };
             // The journal keeps it until the hub has certainly heard of it.
             self.held.hand_over(token, step.to_owned());

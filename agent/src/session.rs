@@ -19,6 +19,7 @@ mod held;
 mod link;
 
 use std::collections::VecDeque;
+use std::error::Error as _;
 use std::time::Duration;
 
 use hadron_proto::wire;
@@ -308,7 +309,7 @@ impl<D: Dial, W: Worker> Session<D, W> {
                         Some(at) => return Closed::GoAway(at.saturating_duration_since(Instant::now())),
                         None => return Closed::Broken("the hub closed the stream".to_owned()),
                     },
-                    Err(status) => return Closed::Broken(chain(&status)),
+                    Err(status) => return Closed::Broken(words(&status)),
                 },
                 _ = beat.tick() => self.beat(stream),
                 () = self.held.changed() => Ok(()),
@@ -434,7 +435,7 @@ impl<D: Dial, W: Worker> Session<D, W> {
     /// Why the hub wants no session. When it does not know this agent (any more), a new certificate may help, for instance
     /// for a connection that was made anew. TLS 1.3 says so only after the handshake.
     fn refusal(&self, status: &Status) -> String {
-        let reason = chain(status);
+        let reason = words(status);
         if matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied)
             || reason.contains("fatal alert")
         {
@@ -462,6 +463,21 @@ impl Stream {
 
 const fn message(say: Say) -> wire::AgentMessage {
     wire::AgentMessage { message: Some(say) }
+}
+
+/// Why a call or a session has ended. What the hub says is told in its own words: gRPC's for the code, such as "The caller does
+/// not have permission", would read as if AWS had refused something.
+fn words(status: &Status) -> String {
+    // What has broken on the way has a cause.
+    if status.source().is_some() || status.message().is_empty() {
+        return chain(status);
+    }
+    match status.code() {
+        Code::PermissionDenied | Code::Unauthenticated => {
+            format!("the hub refuses this agent: {}", status.message())
+        }
+        _ => format!("the hub says: {}", status.message()),
+    }
 }
 
 /// An error with all its causes.

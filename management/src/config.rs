@@ -4,7 +4,6 @@
 //! before the first socket is opened. Past [`load`] there is no text left that could be wrong.
 
 mod keys;
-mod source;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,8 +12,8 @@ use std::time::Duration;
 
 use hadron_proto::vocab::{AccountId, Region, RoleArn, StackPrefix};
 
-pub use keys::{KEYS, Key, Kind};
-pub use source::{Fault, Origin, Override, Source};
+pub use hadron_proto::config::{Fault, Key, Kind, Origin, Override, Source};
+pub use keys::KEYS;
 
 use crate::app::access::{Access, ArnPattern};
 use crate::app::events::{Bus, Sinks};
@@ -320,7 +319,7 @@ pub fn load(file: Option<&Path>, overrides: Vec<Override>) -> Result<Config, Inv
 }
 
 fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Source, Invalid> {
-    let mut source = Source::default();
+    let mut source = Source::new(KEYS);
     if let Some(path) = file {
         match std::fs::read_to_string(path) {
             Ok(text) => source.read(path, &text),

@@ -16,8 +16,6 @@ pub mod app;
 pub mod args;
 pub mod clock;
 pub mod config;
-#[cfg(any(test, feature = "testing"))]
-pub mod fleet;
 pub mod high_water;
 pub mod identity;
 pub mod limits;

@@ -5,7 +5,6 @@ mod xtask {
     pub(super) mod demo;
     pub(super) mod develop;
     pub(super) mod faults;
-    pub(super) mod fleet;
     pub(super) mod proton;
 }
 
@@ -33,8 +32,6 @@ enum Task {
     Faults(xtask::faults::Faults),
     /// Measure which lines of the rules and of the templates crate their tests reach
     Coverage(xtask::develop::Coverage),
-    /// Connect many light agents to one hub and measure what they cost
-    Fleet(xtask::fleet::Measure),
     /// Ask a hub for whatever the Proton API's model allows, by chance
     ProtonFuzz(xtask::proton::Fuzz),
     /// Measure the Proton API's latency over many services and deployments
@@ -53,7 +50,6 @@ fn main() -> ExitCode {
         Task::Test(test) => test.run(),
         Task::Faults(faults) => faults.run(),
         Task::Coverage(coverage) => coverage.run(),
-        Task::Fleet(fleet) => fleet.run(),
         Task::ProtonFuzz(fuzz) => fuzz.run(),
         Task::ProtonBench(bench) => bench.run(),
         Task::ProtonTable => xtask::proton::table(),

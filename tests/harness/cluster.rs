@@ -1,9 +1,10 @@
 //! What a world is made of: one hub on SQLite or several on PostgreSQL, behind balancers, with proxies in its links.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use hadron_management::store::db::testing::{Proxy as Commits, Swallow};
 
 use crate::balancer::Balancer;
 use crate::emulator::Options;
@@ -87,6 +88,8 @@ pub struct Links {
     pub agent_hub: Option<Proxy>,
     /// Hubs to PostgreSQL.
     pub hub_postgres: Option<Proxy>,
+    /// Behind that of hubs to PostgreSQL: what can keep the answers to COMMIT back.
+    pub commits: Option<Commits>,
     /// Agents to AWS.
     pub agent_aws: Option<Proxy>,
     /// Hubs to STS.
@@ -122,6 +125,9 @@ impl Links {
         ];
         for proxy in all.into_iter().flatten() {
             proxy.heal();
+        }
+        if let Some(commits) = &self.commits {
+            commits.swallow(Swallow::Answer, 0);
         }
     }
 }
@@ -173,9 +179,10 @@ pub(crate) async fn raise(folder: &Path, emulator: &str, setup: &Setup) -> Resul
     if let Some(postgres) = &postgres {
         let mut address = postgres.address();
         if has(LinkName::HubPostgres) {
-            let proxy = Proxy::speaking(Protocol::Postgres, address).await?;
+            let commits = Commits::start(&Postgres::url(address)).await;
+            let proxy = Proxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, commits.port()))).await?;
             address = proxy.address();
-            links.hub_postgres = Some(proxy);
+            (links.commits, links.hub_postgres) = (Some(commits), Some(proxy));
         }
         more.push_str(&format!("\n[store]\npostgres = \"{}\"\n", Postgres::url(address)));
     }

@@ -34,6 +34,16 @@ impl SmallDisk {
         let away = folder.with_extension("away");
         run(Command::new("mkdir").arg(&away))?;
         run(Command::new("cp").arg("-a").arg(folder.join(".")).arg(&away))?;
+        // What is on the disk in memory is all that there is: nothing is left below it.
+        for entry in std::fs::read_dir(folder).context("a folder that gets a disk")? {
+            let path = entry.context("a folder that gets a disk")?.path();
+            if path.is_dir() {
+                std::fs::remove_dir_all(&path)
+            } else {
+                std::fs::remove_file(&path)
+            }
+            .with_context(|| path.display().to_string())?;
+        }
         run(Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m")])
             .arg("hadron-small-disk")
@@ -84,6 +94,9 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Whoever still has files open keeps them until they end.
         let _ = Command::new("umount").arg("--lazy").arg(&self.folder).output();
+        // Whoever removed the folders around it could not remove this one.
+        let _ = std::fs::remove_dir(&self.folder);
+        let _ = self.folder.parent().map(std::fs::remove_dir);
     }
 }
 

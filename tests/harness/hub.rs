@@ -48,14 +48,6 @@ impl Hub {
         Self::start_in(&paths::binary("hadron-hub")?, &folder.join("hub"), emulator, more).await
     }
 
-    /// The same with another binary than the one of this build.
-    ///
-    /// # Errors
-    /// When it does not come up.
-    pub async fn start_binary(binary: &Path, folder: &Path, emulator: &str, more: &str) -> Result<Self> {
-        Self::start_in(binary, &folder.join("hub"), emulator, more).await
-    }
-
     /// Starts another hub beside this one, called `name`, with the same CA and sealing key. `more` has to name the database
     /// that both share.
     ///

@@ -14,7 +14,6 @@ pub mod coverage;
 pub mod disk;
 pub mod emulator;
 pub mod faults;
-pub mod fleet;
 pub mod hub;
 pub mod invariants;
 pub mod models;

@@ -167,46 +167,6 @@ impl Process {
     }
 }
 
-/// What a process has used so far.
-#[derive(Clone, Copy, Debug)]
-pub struct Usage {
-    /// Time on processors, its own and the kernel's for it.
-    pub cpu: Duration,
-    /// Memory that it holds now, in KiB.
-    pub rss_kib: u64,
-    /// The most that it held, in KiB.
-    pub peak_kib: u64,
-}
-
-impl Process {
-    /// What it has used so far.
-    ///
-    /// # Errors
-    /// When it has ended.
-    pub fn usage(&self) -> Result<Usage> {
-        let folder = Path::new("/proc").join(self.pid().to_string());
-        let status = std::fs::read_to_string(folder.join("status")).context("the status of a process")?;
-        let kib = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.split_ascii_whitespace().next()?.parse().ok()
-        };
-        let stat = std::fs::read_to_string(folder.join("stat")).context("the times of a process")?;
-        // The name, in parentheses, may hold anything.
-        let times = stat.rsplit(')').next().unwrap_or_default();
-        let ticks = |at: usize| -> u64 {
-            let word = times.split_ascii_whitespace().nth(at);
-            word.and_then(|word| word.parse().ok()).unwrap_or(0)
-        };
-        // Linux counts them in hundredths of a second for everybody.
-        let cpu = Duration::from_millis((ticks(11) + ticks(12)) * 10);
-        Ok(Usage {
-            cpu,
-            rss_kib: kib("VmRSS:").context("no VmRSS")?,
-            peak_kib: kib("VmHWM:").context("no VmHWM")?,
-        })
-    }
-}
-
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();

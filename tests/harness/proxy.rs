@@ -2,10 +2,10 @@
 //!
 //! What is broken is switched at run time and holds for connections that are open already. A [`Proxy`] that speaks
 //! [`Protocol::Bytes`] knows nothing of what it carries. One that speaks HTTP/1.1 reads requests whole and asks a judge
-//! what becomes of each ([`Verdict`]); one that speaks PostgreSQL sees COMMIT go by and can keep its answer back.
+//! what becomes of each ([`Verdict`]). What sees COMMIT go by and can keep its answer back stands behind one of these:
+//! `hadron_management::store::db::testing::Proxy`.
 
 mod http;
-mod postgres;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -94,8 +94,6 @@ pub enum Protocol {
     Bytes,
     /// HTTP/1.1, one request after the other; the judge decides about each.
     Http(Judge),
-    /// PostgreSQL without TLS. See [`Proxy::swallow_commits`].
-    Postgres,
 }
 
 impl std::fmt::Debug for Protocol {
@@ -103,7 +101,6 @@ impl std::fmt::Debug for Protocol {
         f.write_str(match self {
             Self::Bytes => "Bytes",
             Self::Http(_) => "Http",
-            Self::Postgres => "Postgres",
         })
     }
 }
@@ -156,8 +153,6 @@ struct Shared {
     toxics: watch::Sender<Vec<Toxic>>,
     /// Grows with each [`Proxy::cut`]; connections of before are reset.
     cuts: watch::Sender<u64>,
-    /// Answers to COMMIT that are still to be swallowed.
-    commits: AtomicU64,
     counters: Counters,
     log: Mutex<Vec<Entry>>,
     began: Instant,
@@ -215,7 +210,6 @@ impl Proxy {
             upstream: Mutex::new(upstream),
             toxics: watch::Sender::new(Vec::new()),
             cuts: watch::Sender::new(0),
-            commits: AtomicU64::new(0),
             counters: Counters::default(),
             log: Mutex::default(),
             began: Instant::now(),
@@ -264,7 +258,6 @@ impl Proxy {
 
     /// Breaks nothing any more.
     pub fn heal(&self) {
-        self.shared.commits.store(0, Ordering::SeqCst);
         self.poison(&[]);
     }
 
@@ -272,19 +265,6 @@ impl Proxy {
     pub fn cut(&self) {
         self.shared.note(0, "cut");
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
-    }
-
-    /// Keeps the answers of the next so many COMMITs back: each reaches the server, is carried out, and its connection is
-    /// reset before anybody hears of it. For [`Protocol::Postgres`].
-    pub fn swallow_commits(&self, times: u64) {
-        self.shared.note(0, format!("to swallow {times} commits"));
-        self.shared.commits.store(times, Ordering::SeqCst);
-    }
-
-    /// How many answers to COMMIT are still to be swallowed.
-    #[must_use]
-    pub fn commits_left(&self) -> u64 {
-        self.shared.commits.load(Ordering::SeqCst)
     }
 
     /// What has gone through so far.
@@ -376,7 +356,7 @@ async fn connection(client: TcpStream, number: u64, shared: Arc<Shared>) {
         let carried = async {
             match &shared.protocol {
                 Protocol::Http(judge) => http::carry(&mut halves, judge, number, &shared).await,
-                Protocol::Bytes | Protocol::Postgres => both(&mut halves, number, &shared).await,
+                Protocol::Bytes => both(&mut halves, number, &shared).await,
             }
         };
         tokio::select! {
@@ -396,28 +376,18 @@ async fn connection(client: TcpStream, number: u64, shared: Arc<Shared>) {
 }
 
 async fn both(halves: &mut Halves, number: u64, shared: &Shared) -> Result<(), Broken> {
-    let commit = postgres::Commit::default();
     let up = Pump {
         way: Way::Up,
         number,
         shared,
-        commit: &commit,
     };
     let down = Pump { way: Way::Down, ..up };
     let (to_server, to_client) = (&mut halves.to_server, &mut halves.to_client);
-    tokio::select! {
-        ended = async {
-            tokio::try_join!(
-                up.carry(&mut halves.from_client, to_server),
-                down.carry(&mut halves.from_server, to_client),
-            )
-        } => ended.map(drop),
-        () = commit.answered() => {
-            shared.counters.swallowed.fetch_add(1, Ordering::Relaxed);
-            shared.note(number, "COMMIT was carried out, its answer swallowed");
-            Err(Broken)
-        }
-    }
+    tokio::try_join!(
+        up.carry(&mut halves.from_client, to_server),
+        down.carry(&mut halves.from_server, to_client),
+    )
+    .map(drop)
 }
 
 /// What carries one way of a connection.
@@ -426,18 +396,12 @@ struct Pump<'a> {
     way: Way,
     number: u64,
     shared: &'a Shared,
-    commit: &'a postgres::Commit,
 }
 
 impl Pump<'_> {
     /// Carries until the sender has closed its end, and then tells the other.
     async fn carry(self, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf) -> Result<(), Broken> {
-        let Self {
-            way,
-            number,
-            shared,
-            commit,
-        } = self;
+        let Self { way, number, shared } = self;
         let counter = match way {
             Way::Up => &shared.counters.up,
             Way::Down => &shared.counters.down,
@@ -445,7 +409,6 @@ impl Pump<'_> {
         let toxics = shared.toxics.subscribe();
         let (mut buffer, mut carried) = (vec![0; CHUNK], 0_u64);
         let mut chance = Chance::named(number, if way == Way::Up { "up" } else { "down" });
-        let mut scanner = postgres::Scanner::default();
         loop {
             // A toxic that ends something does so without waiting for something to carry.
             let read = tokio::select! {
@@ -460,17 +423,6 @@ impl Pump<'_> {
                 return Ok(());
             }
             let mut bytes = &buffer[..read];
-            if matches!(shared.protocol, Protocol::Postgres) {
-                match way {
-                    Way::Up => {
-                        if scanner.sees_commit(bytes) && take_one(&shared.commits) {
-                            commit.hold();
-                        }
-                    }
-                    Way::Down if commit.swallows(bytes) => continue,
-                    Way::Down => {}
-                }
-            }
             while !bytes.is_empty() {
                 let (portion, pause) = self.admit(&toxics, &mut chance, bytes.len(), carried).await?;
                 let (first, rest) = bytes.split_at(portion);
@@ -527,12 +479,6 @@ impl Pump<'_> {
         }
         Ok((portion, pause))
     }
-}
-
-/// Takes one of what is left, if any.
-fn take_one(left: &AtomicU64) -> bool {
-    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
-        .is_ok()
 }
 
 /// Waits until one of the toxics is like this.

@@ -1,64 +1,10 @@
-//! Every key of the configuration, once: the file's reader, the flags, the environment variables and the tests of the
-//! example file all walk this table. A key that is not here does not exist.
+//! Every key of the configuration, once. A key that is not here does not exist.
 
-/// How the text of a flag or variable becomes a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// As it stands.
-    Text,
-    /// Comma-separated in flags and variables, an array in the file.
-    List,
-    /// A whole number, not negative.
-    Count,
-    /// true or false.
-    Switch,
-    /// A length of time, such as `500ms`, `15s`, `2h`.
-    Span,
-}
-
-impl Kind {
-    /// What a person is asked to give.
-    #[must_use]
-    pub const fn wanted(self) -> &'static str {
-        match self {
-            Self::Text => "a string",
-            Self::List => "an array of strings",
-            Self::Count => "a whole number, 0 or more",
-            Self::Switch => "true or false",
-            Self::Span => "a length of time such as \"500ms\", \"15s\" or \"2h\"",
-        }
-    }
-}
-
-/// One key.
-#[derive(Clone, Copy, Debug)]
-pub struct Key {
-    /// Its place in the file, tables separated by dots.
-    pub path: &'static str,
-    /// What its value looks like.
-    pub kind: Kind,
-    /// Placeholder in `--help`.
-    pub value: &'static str,
-    /// What it means, one sentence or two.
-    pub help: &'static str,
-}
-
-impl Key {
-    /// The flag without its dashes: `hub.ca_pin` is `--hub-ca-pin`.
-    #[must_use]
-    pub fn flag(&self) -> String {
-        self.path.replace(['.', '_'], "-")
-    }
-
-    /// The variable: `hub.ca_pin` is `HADRON_AGENT_HUB_CA_PIN`.
-    #[must_use]
-    pub fn variable(&self) -> String {
-        format!("HADRON_AGENT_{}", self.path.replace('.', "_").to_uppercase())
-    }
-}
+use hadron_proto::config::{Key, Kind};
 
 const fn key(path: &'static str, kind: Kind, value: &'static str, help: &'static str) -> Key {
     Key {
+        program: "HADRON_AGENT",
         path,
         kind,
         value,
@@ -209,62 +155,3 @@ pub const KEYS: &[Key] = &[
         "Development: allow endpoint_url. Never where a real account is at stake [default: false]",
     ),
 ];
-
-/// The key with this path.
-#[must_use]
-pub(super) fn find(path: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.path == path)
-}
-
-/// The known path that was probably meant, when one is near enough to be worth saying.
-#[must_use]
-pub(super) fn nearest(path: &str) -> Option<&'static str> {
-    let last = |text: &str| text.rsplit('.').next().unwrap_or_default().to_owned();
-    KEYS.iter()
-        .map(|key| {
-            // A key in the wrong table is a near miss as well, though its path differs a lot.
-            let moved = (last(key.path) == last(path)).then_some(1);
-            (moved.unwrap_or_else(|| distance(key.path, path)), key.path)
-        })
-        .min()
-        .filter(|(far, _)| *far <= 1 + path.len() / 4)
-        .map(|(_, path)| path)
-}
-
-/// Levenshtein distance, one row at a time.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn near_misses_are_named_and_far_ones_are_not() {
-        assert_eq!(nearest("hub.enrl"), Some("hub.enrol"));
-        assert_eq!(nearest("regoin"), Some("region"));
-        assert_eq!(nearest("stack_prefix"), Some("limits.stack_prefix"));
-        assert_eq!(nearest("favourite_colour"), None);
-    }
-
-    #[test]
-    fn flags_and_variables_follow_from_the_path() {
-        let pin = find("hub.ca_pin").unwrap();
-        assert_eq!(
-            (pin.flag().as_str(), pin.variable().as_str()),
-            ("hub-ca-pin", "HADRON_AGENT_HUB_CA_PIN")
-        );
-    }
-}

@@ -2,7 +2,7 @@
 //! lease is over.
 
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -88,6 +88,19 @@ impl Link {
     where
         F: Future<Output = Result<T, Status>>,
     {
+        self.call_hearing(what, call, |_| {}).await
+    }
+
+    /// The same; `hears` is told of every answer after which it is tried again.
+    async fn call_hearing<T, F>(
+        &self,
+        what: &'static str,
+        call: impl Fn(Client) -> F,
+        hears: impl Fn(&Status),
+    ) -> Result<T, Status>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(15));
         let mut clients = self.client.clone();
         let mut client = Self::client(&mut clients).await;
@@ -106,6 +119,7 @@ impl Link {
                 Ok(Err(status)) => status,
                 Err(_) => Status::deadline_exceeded("no answer in time"),
             };
+            hears(&status);
             debug!(call = what, code = ?status.code(), message = status.message(), "The hub gave no answer, trying again");
             tokio::time::sleep(backoff.wait()).await;
             client = Self::client(&mut clients).await;
@@ -126,6 +140,10 @@ impl Link {
             Err(status) => Delivery::Refused(format!("{:?}: {}", status.code(), status.message())),
         }
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Would the hub say the same again? What is not certain to be final is tried again.
@@ -216,13 +234,23 @@ impl JobHub {
         if token != self.lease.token() {
             return Err(HubError::Fenced("this is another lease of the job".to_owned()));
         }
+        // A refusal of the agent is tried again, since a new session may stand on a new certificate. When none comes, it was
+        // the hub's last word.
+        let refused = Mutex::new(None);
+        let hears = |status: &Status| {
+            let denied = status.code() == Code::PermissionDenied;
+            *lock(&refused) = denied.then(|| status.message().to_owned());
+        };
         tokio::select! {
             biased;
-            over = self.lease.over() => Err(match over {
-                Over::Lost(reason) => HubError::Fenced(reason),
-                Over::Expired => HubError::Unavailable("the lease ran out before the hub answered".to_owned()),
+            over = self.lease.over() => Err(match (over, lock(&refused).take()) {
+                (Over::Lost(reason), _) => HubError::Fenced(reason),
+                (Over::Expired, Some(reason)) => HubError::NotConnected(reason),
+                (Over::Expired, None) => {
+                    HubError::Unavailable("the lease ran out before the hub answered".to_owned())
+                }
             }),
-            answer = self.link.call(what, call) => answer.map_err(|status| {
+            answer = self.link.call_hearing(what, call, hears) => answer.map_err(|status| {
                 let reason = status.message().to_owned();
                 if status.code() == Code::Aborted {
                     self.held.lose(token, Over::Lost(reason.clone()));

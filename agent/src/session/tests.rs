@@ -128,6 +128,7 @@ impl Worker for Scripted {
                     Ok(Verdict::Granted) => Ok(done()),
                     Ok(Verdict::Refused(_)) | Err(HubError::Fenced(_)) => Err(Stopped::Fenced),
                     Err(HubError::Unavailable(_)) => Err(Stopped::HubUnavailable),
+                    Err(HubError::NotConnected(_)) => Err(Stopped::NotConnected),
                 }
             }
         };
@@ -240,9 +241,8 @@ type Started = (
     CancellationToken,
 );
 
-/// An agent on a runtime of its own, so that aborting it takes its jobs along, as the death of a process does.
-fn start(at: SocketAddr, state: &std::path::Path, script: Script, dials: &Arc<AtomicUsize>) -> Started {
-    let policy = Policy {
+fn policy() -> Policy {
+    Policy {
         account: "333333333333".parse().unwrap(),
         region: "us-east-1".parse().unwrap(),
         limits: Limits {
@@ -260,7 +260,11 @@ fn start(at: SocketAddr, state: &std::path::Path, script: Script, dials: &Arc<At
             ],
             ..RoleLists::default()
         },
-    };
+    }
+}
+
+/// An agent on a runtime of its own, so that aborting it takes its jobs along, as the death of a process does.
+fn start(at: SocketAddr, state: &std::path::Path, script: Script, dials: &Arc<AtomicUsize>) -> Started {
     let (script, scripts) = watch::channel(script);
     let (ended, ends) = mpsc::unbounded_channel();
     let drain = CancellationToken::new();
@@ -290,7 +294,7 @@ fn start(at: SocketAddr, state: &std::path::Path, script: Script, dials: &Arc<At
                 script: scripts,
                 ends: ended,
             };
-            let runner = Runner::new(worker, policy, journal.clone(), held.clone(), link, settings);
+            let runner = Runner::new(worker, policy(), journal.clone(), held.clone(), link, settings);
             held.hand_over_again(recovered.unfinished);
             runner.deliver_again(recovered.unsent);
             let session = Session::new(dial, runner, held, journal, setter, token, Duration::from_secs(5));
@@ -609,6 +613,58 @@ async fn without_the_hubs_leave_nothing_is_done() {
     world.no_journals().await;
     let seen = world.hub.with(|state| state.seen.clone());
     assert!(!seen.contains(&Seen::Report(30)), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_that_refuses_the_agent_is_told_from_one_that_is_away() {
+    let world = World::new(Script::Wait).await;
+    let link = {
+        let (dial, (setter, link)) = (
+            Plain {
+                at: world.at,
+                dials: Arc::default(),
+            },
+            Link::new(),
+        );
+        setter.up(Client::new(dial.dial().await.unwrap()));
+        (setter, link)
+    };
+    let ask = async |fence: u64, answer: Status| {
+        world
+            .hub
+            .with(|state| state.authorise = (0..1_000).map(|_| Err(answer.clone())).collect());
+        let held = Held::default();
+        let until = Instant::now() + Duration::from_secs(1);
+        let lease = held.take(token_of(fence), until).unwrap();
+        let (hub, _post) = JobHub::new(link.1.clone(), held, lease, policy(), None);
+        let act = Act::Delete {
+            stack: STACK.parse().unwrap(),
+        };
+        hub.authorise(token_of(fence), act).await.unwrap_err()
+    };
+    let closed = "the agent's connection is not connected any more";
+    assert_eq!(
+        ask(10, Status::permission_denied(closed)).await,
+        HubError::NotConnected(closed.to_owned())
+    );
+    let away = ask(20, Status::unavailable("not now")).await;
+    assert!(matches!(away, HubError::Unavailable(_)), "{away:?}");
+}
+
+#[test]
+fn what_the_hub_says_does_not_read_as_if_aws_had_said_it() {
+    let closed = "the agent's connection is not connected any more";
+    assert_eq!(
+        words(&Status::permission_denied(closed)),
+        format!("the hub refuses this agent: {closed}")
+    );
+    assert_eq!(
+        words(&Status::unavailable("this hub is stopping")),
+        "the hub says: this hub is stopping"
+    );
+    let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    let broken = words(&Status::from_error(Box::new(broken)));
+    assert!(broken.contains("connection reset"), "{broken}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -36,6 +36,7 @@ impl From<HubError> for Halt {
         match error {
             HubError::Fenced(_) => Self::Stopped(Stopped::Fenced),
             HubError::Unavailable(_) => Self::Stopped(Stopped::HubUnavailable),
+            HubError::NotConnected(_) => Self::Stopped(Stopped::NotConnected),
         }
     }
 }

@@ -13,3 +13,6 @@ ALTER TABLE outbox ADD COLUMN held_until BIGINT NOT NULL DEFAULT 0;
 
 -- How often agents gave a job back without having done anything to it. No attempt, and no loss.
 ALTER TABLE job ADD COLUMN handovers BIGINT NOT NULL DEFAULT 0;
+
+-- For whoever enrols: what its account and Region have asked for, be it rejected.
+CREATE INDEX connection_account ON connection (account, region, id) WHERE status <> 'DELETED';

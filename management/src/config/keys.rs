@@ -1,61 +1,10 @@
-//! Every key of the configuration, once: the file's reader, the flags, the environment variables and the tests of the
-//! example file all walk this table. A key that is not here does not exist.
+//! Every key of the configuration, once. A key that is not here does not exist.
 
-/// How the text of a flag or variable becomes a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// As it stands.
-    Text,
-    /// Comma-separated in flags and variables, an array in the file.
-    List,
-    /// A whole number, not negative.
-    Count,
-    /// true or false.
-    Switch,
-}
-
-impl Kind {
-    /// What a person is asked to give.
-    #[must_use]
-    pub const fn wanted(self) -> &'static str {
-        match self {
-            Self::Text => "a string",
-            Self::List => "an array of strings",
-            Self::Count => "a whole number, 0 or more",
-            Self::Switch => "true or false",
-        }
-    }
-}
-
-/// One key.
-#[derive(Clone, Copy, Debug)]
-pub struct Key {
-    /// Its place in the file, tables separated by dots.
-    pub path: &'static str,
-    /// What its value looks like.
-    pub kind: Kind,
-    /// Placeholder in `--help`.
-    pub value: &'static str,
-    /// What it means, one sentence or two.
-    pub help: &'static str,
-}
-
-impl Key {
-    /// The flag without its dashes: `listen.api` is `--listen-api`.
-    #[must_use]
-    pub fn flag(&self) -> String {
-        self.path.replace(['.', '_'], "-")
-    }
-
-    /// The variable: `listen.api` is `HADRON_HUB_LISTEN_API`.
-    #[must_use]
-    pub fn variable(&self) -> String {
-        format!("HADRON_HUB_{}", self.path.replace('.', "_").to_uppercase())
-    }
-}
+use hadron_proto::config::{Key, Kind};
 
 const fn key(path: &'static str, kind: Kind, value: &'static str, help: &'static str) -> Key {
     Key {
+        program: "HADRON_HUB",
         path,
         kind,
         value,
@@ -348,62 +297,3 @@ pub const KEYS: &[Key] = &[
         "Development: on loopback only, an emulator as AWS, ports may be 0 [default: false]",
     ),
 ];
-
-/// The key with this path.
-#[must_use]
-pub(super) fn find(path: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.path == path)
-}
-
-/// The known path that was probably meant, when one is near enough to be worth saying.
-#[must_use]
-pub(super) fn nearest(path: &str) -> Option<&'static str> {
-    let last = |text: &str| text.rsplit('.').next().unwrap_or_default().to_owned();
-    KEYS.iter()
-        .map(|key| {
-            // A key in the wrong table is a near miss as well, though its path differs a lot.
-            let moved = (last(key.path) == last(path)).then_some(1);
-            (moved.unwrap_or_else(|| distance(key.path, path)), key.path)
-        })
-        .min()
-        .filter(|(far, _)| *far <= 1 + path.len() / 4)
-        .map(|(_, path)| path)
-}
-
-/// Levenshtein distance, one row at a time.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn near_misses_are_named_and_far_ones_are_not() {
-        assert_eq!(nearest("listen.enrl"), Some("listen.enrol"));
-        assert_eq!(nearest("acount"), None);
-        assert_eq!(nearest("account"), Some("management.account"));
-        assert_eq!(nearest("favourite_colour"), None);
-    }
-
-    #[test]
-    fn flags_and_variables_follow_from_the_path() {
-        let api = find("listen.api").unwrap();
-        assert_eq!(
-            (api.flag().as_str(), api.variable().as_str()),
-            ("listen-api", "HADRON_HUB_LISTEN_API")
-        );
-    }
-}

@@ -20,7 +20,7 @@ administrators = ["arn:aws:iam::111111111111:role/AWSReservedSSO_Admin_*"]
 "#;
 
 fn given(text: &str, keys: &[(&str, &str)]) -> Result<Config, Vec<String>> {
-    let mut source = Source::default();
+    let mut source = Source::new(KEYS);
     source.read(Path::new("hub.toml"), text);
     source.overlay(overrides(keys));
     let config = build(&mut source);

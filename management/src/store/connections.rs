@@ -207,24 +207,21 @@ pub async fn management(tx: &mut Tx) -> Result<Option<ConnectionRow>, StoreError
     row.as_ref().map(from_row).transpose()
 }
 
-/// Live connections of an account and Region, oldest first. They stay as they are until the transaction ends.
+const OF_ACCOUNT: &str = concat!(
+    "SELECT ",
+    connection_columns!(),
+    " FROM connection WHERE account = $1 AND region = $2 AND status <> 'DELETED' ORDER BY id /*for-share*/"
+);
+
+/// Connections of an account and Region that were not deleted, rejected ones included, oldest first. They stay as they are
+/// until the transaction ends.
 pub async fn of_account(
     tx: &mut Tx,
     account: AccountId,
     region: &Region,
 ) -> Result<Vec<ConnectionRow>, StoreError> {
-    tx.query(
-        concat!(
-            "SELECT ",
-            connection_columns!(),
-            " FROM connection WHERE account = $1 AND region = $2 AND status <> 'DELETED' ORDER BY id /*for-share*/"
-        ),
-        &params![account, region],
-    )
-    .await?
-    .iter()
-    .map(from_row)
-    .collect()
+    let found = tx.query(OF_ACCOUNT, &params![account, region]).await?;
+    found.iter().map(from_row).collect()
 }
 
 /// Connections of an account and Region that are neither rejected nor deleted, oldest first. They stay as they are until the
@@ -336,5 +333,15 @@ mod tests {
         let TestDb { db, .. } = &testing::sqlite().await;
         let plan = testing::plan(db, OPEN_OF).await;
         assert!(plan.contains("connection_live (account=?)"), "{plan}");
+    }
+
+    #[tokio::test]
+    async fn what_an_account_has_asked_for_is_found_without_a_look_at_others() {
+        let TestDb { db, .. } = &testing::sqlite().await;
+        let plan = testing::plan(db, OF_ACCOUNT).await;
+        assert_eq!(
+            plan,
+            "SEARCH connection USING INDEX connection_account (account=? AND region=?)"
+        );
     }
 }

@@ -25,6 +25,10 @@ const ENROL_TIMEOUT: Duration = Duration::from_secs(15);
 /// beat more often than that, so pings cost nothing while all is well.
 const PING_EVERY: Duration = Duration::from_secs(15);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long agents may take to answer one. A ping is judged before what has arrived is read, so a hub that got no processor
+/// meanwhile would take its own absence for that of thousands of agents, and have them all dial at once. Whether an agent is
+/// alive its session knows; this is for connections whose other end is gone.
+const AGENT_PING_TIMEOUT: Duration = Duration::from_secs(45);
 const MAX_HEADERS: u32 = 16 * 1024;
 /// What a peer may send ahead of being read, for one stream and for all of its connection: memory that each of thousands
 /// can make the hub spend. Agents send 64 KiB at a time at most.
@@ -109,16 +113,6 @@ impl Grpc {
         closing: &CancellationToken,
         servers: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<()> {
-        let server = || {
-            Server::builder()
-                .http2_keepalive_interval(Some(PING_EVERY))
-                .http2_keepalive_timeout(Some(PING_TIMEOUT))
-                .http2_max_header_list_size(MAX_HEADERS)
-                .http2_max_pending_accept_reset_streams(Some(RESETS))
-                .http2_max_local_error_reset_streams(Some(RESETS))
-                .initial_stream_window_size(STREAM_WINDOW)
-                .initial_connection_window_size(CONNECTION_WINDOW)
-        };
         // Whoever is not known yet gets little.
         let enrol = server().max_concurrent_streams(4).timeout(ENROL_TIMEOUT);
         let config = tls::enrolment_config(Arc::clone(identity))?;
@@ -132,7 +126,7 @@ impl Grpc {
             closing.clone(),
         ));
 
-        let jobs = server().max_concurrent_streams(AGENT_STREAMS);
+        let jobs = for_agents();
         let config = tls::job_config(Arc::clone(identity), agents.tickets)?;
         let limits = Limits {
             patience: AGENT_PATIENCE,
@@ -177,6 +171,25 @@ impl Grpc {
     }
 }
 
+/// How a listener speaks HTTP/2.
+fn server() -> Server {
+    Server::builder()
+        .http2_keepalive_interval(Some(PING_EVERY))
+        .http2_keepalive_timeout(Some(PING_TIMEOUT))
+        .http2_max_header_list_size(MAX_HEADERS)
+        .http2_max_pending_accept_reset_streams(Some(RESETS))
+        .http2_max_local_error_reset_streams(Some(RESETS))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+}
+
+/// How the job listener does.
+fn for_agents() -> Server {
+    server()
+        .http2_keepalive_timeout(Some(AGENT_PING_TIMEOUT))
+        .max_concurrent_streams(AGENT_STREAMS)
+}
+
 async fn serve(
     mut server: Server,
     routes: Routes,
@@ -193,3 +206,6 @@ async fn serve(
         .await
         .context("a listener failed")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
-//! W4 and W5: what agents cost that have nothing to do, and how long it takes until all are back after the hub was killed.
+//! W4 and W5: what agents cost that have nothing to do, how long it takes until all are back after the hub was killed, and
+//! what the hub needs when all of them come to full queues.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::board::Board;
 use crate::load::Spans;
@@ -61,15 +62,18 @@ impl Bench {
             row.set("per_second", f64::from(agents) / took.as_secs_f64());
             row.set("server_us", Used::per(ticks, u64::from(agents)));
             row.set("failures", project.fleet().failures() as f64);
+            dials(&mut row, &project);
             before.mark(&mut row, None);
             self.push(row);
         }
         // Heartbeats have to be there, and what connecting has used given back.
         tokio::time::sleep(self.scale.idle / 10).await;
-        drop(project.fleet().take_beat_times());
+        drop((project.fleet().take_beat_times(), project.fleet().take_reasons()));
         let (meter, beats) = (Meter::start(&project.pids()), project.fleet().beats());
+        let (ended, commits) = (project.fleet().ended(), project.commits().await);
         tokio::time::sleep(self.scale.idle).await;
         let (used, beats) = (meter.stop(), project.fleet().beats() - beats);
+        let ended = project.fleet().ended() - ended;
         let (size, count) = (f64::from(agents), f64::from(agents));
         if self.wants("W4") {
             let mut row = Row::new("W4", format!("{agents} agents"), size, PROJECT, round);
@@ -83,6 +87,15 @@ impl Bench {
             let mut times = Spans::from(project.fleet().take_beat_times());
             row.set("beat_p50_ms", times.quantile(0.5));
             row.set("beat_p99_ms", times.quantile(0.99));
+            row.set("beats", beats as f64);
+            row.set("ended", ended as f64);
+            if let (Some((before, _)), Some((after, _))) = (commits, project.commits().await) {
+                let transactions = after.saturating_sub(before) as f64;
+                row.set("transactions_s", transactions / used.wall.as_secs_f64());
+            }
+            for (why, times) in project.fleet().take_reasons() {
+                eprintln!("  sessions ended while idle, {times} of them: {why}");
+            }
             before.mark(&mut row, Some(&used));
             self.push(row);
         }
@@ -104,6 +117,7 @@ impl Bench {
         let up = started.elapsed();
         // From here on nobody has a reason to be refused.
         let (began, failures) = (Instant::now(), project.fleet().failures());
+        drop(project.fleet().take_dial_times());
         let meter = Meter::start(&[]);
         project.fleet().connected(agents as usize, BACK).await?;
         let took = began.elapsed();
@@ -131,9 +145,51 @@ impl Bench {
             "failures",
             project.fleet().failures().saturating_sub(failures) as f64,
         );
+        row.set("resumed", project.fleet().resumed() as f64);
+        dials(&mut row, project);
         let used = Used { foreign, ..used };
         before.mark(&mut row, Some(&used));
         Ok(row)
+    }
+
+    /// Agents that dial all at once while jobs wait for each of them: the most memory that the hub needs for that.
+    pub(crate) async fn full_queues(&mut self, agents: u32, each: u32, round: u32) -> Result<()> {
+        let (seeded, dir) = (self.seeded(agents).await?, self.fresh_dir()?);
+        let jobs = u64::from(agents * each);
+        let setup = Setup {
+            agents,
+            board: Arc::new(Board::new(usize::try_from(jobs)?)),
+            dir: dir.clone(),
+        };
+        let options = Options {
+            waiting: each,
+            ..Options::default()
+        };
+        let before = self.before().await?;
+        let began = Instant::now();
+        let project = Arc::new(Project::start(&seeded, &setup, &options).await?);
+        let started = began.elapsed();
+        let ended = tokio::time::timeout(BACK, setup.board.wait_for(jobs)).await;
+        ended.with_context(|| {
+            let there = setup.board.count();
+            format!("only {there} of {jobs} jobs that waited for their agents have ended")
+        })?;
+        let (took, _) = project.connecting;
+        let drained = took + began.elapsed().saturating_sub(started);
+        let case = format!("{agents} agents, first, {jobs} jobs wait for them");
+        let mut row = Row::new("W5", case, f64::from(agents), PROJECT, round);
+        row.line = "full queues".to_owned();
+        row.set("seconds", took.as_secs_f64());
+        row.set("per_second", f64::from(agents) / took.as_secs_f64());
+        row.set("drained_s", drained.as_secs_f64());
+        row.set("failures", project.fleet().failures() as f64);
+        dials(&mut row, &project);
+        before.mark(&mut row, None);
+        project.check(jobs).await?;
+        project.stop().await?;
+        self.push(row);
+        std::fs::remove_dir_all(&dir)?;
+        Ok(())
     }
 
     /// Kills the hub in the midst of W1 and looks whether anything acknowledged is lost or done twice.
@@ -214,4 +270,12 @@ impl Bench {
         let seeded = crate::seed::seed(&dir, &Store::Postgres(String::new()), agents).await?;
         Ok((Arc::new(seeded), name))
     }
+}
+
+/// How long dials took, and the most memory that the hub has needed so far.
+fn dials(row: &mut Row, project: &Project) {
+    let mut times = Spans::from(project.fleet().take_dial_times());
+    row.set("dial_p50_ms", times.quantile(0.5));
+    row.set("dial_p99_ms", times.quantile(0.99));
+    row.set("peak_mib", machine::peak_kib(&project.pids()) as f64 / 1_024.0);
 }

@@ -97,6 +97,14 @@ pub(crate) fn resident_kib(roots: &[u32]) -> u64 {
         .sum()
 }
 
+/// The most memory that these processes and all below them have had resident so far, each by itself, in KiB.
+pub(crate) fn peak_kib(roots: &[u32]) -> u64 {
+    family(roots)
+        .into_iter()
+        .filter_map(|pid| status_kib(pid, "VmHWM:"))
+        .sum()
+}
+
 /// Bytes that these processes and all below them have caused to be written to disks so far.
 pub(crate) fn written_bytes(roots: &[u32]) -> u64 {
     let of = |pid: u32| {

@@ -22,6 +22,8 @@ use crate::system::{Setup, System, payload};
 
 /// How long agents may take to get their sessions.
 pub(crate) const CONNECT: Duration = Duration::from_secs(120);
+/// Jobs that wait for agents are submitted so many in one request.
+const AT_ONCE: usize = 1_000;
 
 /// One or more hubs over one store, with agents.
 pub(crate) struct Project {
@@ -44,6 +46,8 @@ pub(crate) struct Options {
     pub(crate) null: bool,
     pub(crate) lease: u64,
     pub(crate) heartbeat: u64,
+    /// How many jobs wait for each agent before it dials; each has a place of its own on the board.
+    pub(crate) waiting: u32,
 }
 
 impl Default for Options {
@@ -54,6 +58,7 @@ impl Default for Options {
             null: false,
             lease: 30,
             heartbeat: 10,
+            waiting: 0,
         }
     }
 }
@@ -90,6 +95,16 @@ impl Project {
             .agents
             .get(..setup.agents as usize)
             .context("fewer agents than asked for")?;
+        let jobs: Vec<Asked> = (0..setup.agents * options.waiting)
+            .map(|number| Job {
+                agent: number % setup.agents,
+                tag: setup.board.begin(number, Instant::now()),
+            })
+            .map(asked)
+            .collect();
+        for part in jobs.chunks(AT_ONCE) {
+            doors.first().context("no hub")?.submit(part).await?;
+        }
         let began = Instant::now();
         let fleet = Fleet::start(&ups, agents, &setup.board, Manner::default())?;
         fleet.connected(setup.agents as usize, CONNECT).await?;
@@ -109,13 +124,7 @@ impl Project {
 
     /// Submits and says which jobs that made.
     pub(crate) async fn make(&self, jobs: &[Job]) -> Result<Vec<Made>> {
-        let asked: Vec<Asked> = jobs
-            .iter()
-            .map(|job| Asked {
-                agent: job.agent,
-                text: payload(*job),
-            })
-            .collect();
+        let asked: Vec<Asked> = jobs.iter().copied().map(asked).collect();
         let door = self.next.fetch_add(1, Ordering::Relaxed) % self.doors.len().max(1);
         self.doors.get(door).context("no hub")?.submit(&asked).await
     }
@@ -152,6 +161,13 @@ impl Project {
             hub.stop()?;
         }
         Ok(())
+    }
+}
+
+fn asked(job: Job) -> Asked {
+    Asked {
+        agent: job.agent,
+        text: payload(job),
     }
 }
 
@@ -241,6 +257,10 @@ impl System for Project {
                     stored.void,
                     stored.doubled
                 );
+            }
+            let unasked = self.fleet.unasked();
+            if unasked > 0 {
+                bail!("{unasked} jobs were offered beyond what their agents had asked for");
             }
             Ok(())
         }

@@ -48,6 +48,18 @@ fn a_small_run_checks_what_it_measures_and_writes_its_report() {
     for row in rows {
         assert_eq!(row["failed"], serde_json::Value::Null, "{row}");
     }
+    let storm = |case: &str| {
+        let ours = |row: &&serde_json::Value| {
+            row["workload"] == "W5" && row["case"].as_str().unwrap().contains(case)
+        };
+        &rows.iter().find(ours).unwrap()["values"]
+    };
+    assert!(storm("48 jobs wait").get("drained_s").is_some(), "{json}");
+    assert!(
+        storm("48 jobs wait")["peak_mib"].as_f64().unwrap() > 1.0,
+        "{json}"
+    );
+    assert_eq!(storm("resumed")["resumed"], 8.0, "{json}");
     let text = std::fs::read_to_string(out.join("bench.md")).unwrap();
     for part in ["## W1", "| near | ahead |", "## Score", "cores ("] {
         assert!(text.contains(part), "{part} is not in {text}");

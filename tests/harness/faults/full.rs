@@ -138,12 +138,12 @@ async fn under_postgres(options: &Options, report: &mut Report, count: u64) -> R
         hub: format!("{}{ROOMY}", leases(LEASE)),
         ..Setup::replicas(2)
     };
-    let mut ground = Ground::new(&setup, 1).await?;
-    let postgres = ground.world.postgres.as_mut().context("PostgreSQL")?;
-    postgres.kill()?;
+    let ground = Ground::new(&setup, 1).await?;
+    let postgres = ground.world.postgres.as_ref().context("PostgreSQL")?;
+    postgres.halt().await?;
     // Room for the cluster and for the log between two checkpoints.
     let disk = SmallDisk::under(&postgres.data(), 224)?;
-    postgres.up().await?;
+    postgres.revive().await?;
     let times = starve(options, report, ground, &disk, "postgres", count).await?;
     drop(disk);
     Ok(times)
@@ -172,7 +172,7 @@ async fn starve(
         .await?;
         disk.empty()?;
         let began = Instant::now();
-        if let Some(postgres) = ground.world.postgres.as_mut() {
+        if let Some(postgres) = &ground.world.postgres {
             // As whatever runs it would: PostgreSQL ends when it cannot write its log.
             postgres.revive().await?;
         }

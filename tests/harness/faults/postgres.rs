@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use hadron_management::store::db::testing::Swallow;
 use tokio::time::sleep;
 
 use super::ground::{Ground, ROOMY, by_name, leases};
@@ -46,12 +47,12 @@ pub(super) async fn campaign(options: &Options) -> Result<Report> {
         let deed = DEEDS[usize::try_from(cycle % DEEDS.len() as u64)?];
         let times = match deed {
             "restarted" => {
-                let postgres = ground.world.postgres.as_mut().context("PostgreSQL")?;
+                let postgres = ground.world.postgres.as_ref().context("PostgreSQL")?;
                 postgres.restart().await?;
                 1
             }
             "killed" => {
-                let postgres = ground.world.postgres.as_mut().context("PostgreSQL")?;
+                let postgres = ground.world.postgres.as_ref().context("PostgreSQL")?;
                 postgres.crash().await?;
                 1
             }
@@ -65,14 +66,15 @@ pub(super) async fn campaign(options: &Options) -> Result<Report> {
                 ended
             }
             _ => {
-                let times = 1 + chance.below(8);
-                let proxy = ground.world.links.get(LinkName::HubPostgres)?;
-                proxy.swallow_commits(times);
+                let times = 1 + u32::try_from(chance.below(8))?;
+                let commits = ground.world.links.commits.as_ref();
+                let commits = commits.context("the proxy that sees COMMIT")?;
+                commits.swallow(Swallow::Answer, times);
                 wait::until("answers to be swallowed", Duration::from_secs(60), || async {
-                    Ok((proxy.commits_left() == 0).then_some(()))
+                    Ok((commits.left() == 0).then_some(()))
                 })
                 .await?;
-                times
+                u64::from(times)
             }
         };
         *deeds.entry(deed.to_owned()).or_default() += times;

@@ -49,15 +49,15 @@ pub(super) async fn promotion(options: &Options) -> Result<Report> {
     let mut gaps = Times::default();
     for cycle in 0..cycles {
         let folder = ground.world.folder().to_owned();
-        let primary = ground.world.postgres.as_mut().context("PostgreSQL")?;
+        let primary = ground.world.postgres.as_ref().context("PostgreSQL")?;
         let at = primary.address();
         let standby = primary.standby(at, &folder, &format!("standby-{cycle}")).await?;
         primary.wait_for_standby(true).await?;
         load.goes_on(40).await?;
         let _ = load.gap();
         tokio::time::sleep(chance.time(Duration::from_millis(700))).await;
-        let primary = ground.world.postgres.as_mut().context("PostgreSQL")?;
-        primary.kill()?;
+        let primary = ground.world.postgres.as_ref().context("PostgreSQL")?;
+        primary.halt().await?;
         take_over(&mut ground, standby).await?;
         load.goes_on(40).await?;
         gaps.push(load.gap());
@@ -106,8 +106,8 @@ pub(super) async fn lost_commits(options: &Options) -> Result<Report> {
         for hub in ground.world.hubs() {
             hub.process().kill()?;
         }
-        let primary = ground.world.postgres.as_mut().context("PostgreSQL")?;
-        primary.kill()?;
+        let primary = ground.world.postgres.as_ref().context("PostgreSQL")?;
+        primary.halt().await?;
         take_over(&mut ground, standby).await?;
         let began = Instant::now();
         lost_writes += lost(&ground, &told).await?;

@@ -2,65 +2,20 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
-use tempfile::TempDir;
+use anyhow::Result;
 
-use super::{DATABASE, PATIENCE, Postgres, as_user, spawn};
-use crate::process::free_port;
+use super::{PATIENCE, Postgres};
 use crate::wait;
 
 impl Postgres {
-    /// Makes a standby that follows this server at `through`: its own address, or that of a proxy before it. Returns when
-    /// it has everything that was committed. Its log goes into `folder`, under `name`.
+    /// Makes a standby that follows this server at `through`: its own address, or that of a proxy before it. Returns when it
+    /// follows. Its log goes into `folder`, under `name`.
     ///
     /// # Errors
     /// When it does not come up.
     pub async fn standby(&self, through: SocketAddr, folder: &Path, name: &str) -> Result<Self> {
-        let own = TempDir::with_prefix("hadron-pg-").context("a folder for a standby")?;
-        if let Some((uid, gid)) = self.user {
-            std::os::unix::fs::chown(own.path(), Some(uid), Some(gid)).context("a folder of another user")?;
-        }
-        let mut command = Command::new(self.programs.join("pg_basebackup"));
-        command
-            .arg("-D")
-            .arg(own.path().join("data"))
-            .args([
-                "-h",
-                &through.ip().to_string(),
-                "-p",
-                &through.port().to_string(),
-                "-U",
-                "hadron",
-                "--write-recovery-conf",
-                "--wal-method=stream",
-                "--checkpoint=fast",
-                "--no-sync",
-            ])
-            .current_dir(own.path());
-        as_user(&mut command, self.user);
-        // It talks through a proxy of this very process.
-        let made = tokio::task::spawn_blocking(move || command.output())
-            .await
-            .context("pg_basebackup")?
-            .context("pg_basebackup")?;
-        ensure!(
-            made.status.success(),
-            "pg_basebackup: {}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-        let (port, log) = (free_port()?, folder.join(format!("{name}.log")));
-        let process = spawn(&self.programs, own.path(), port, self.user, &log)?;
-        let mut standby = Self {
-            process,
-            folder: own,
-            port,
-            programs: self.programs.clone(),
-            user: self.user,
-            log,
-        };
-        standby.answers(DATABASE).await?;
+        let standby = Self::as_told(folder.join(format!("{name}.log")), Some(through.port())).await?;
         wait::until("the standby to follow", PATIENCE, || async {
             let following = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'";
             Ok((!self.rows(following).await?.is_empty()).then_some(()))

@@ -100,6 +100,8 @@
 mod order;
 mod postgres;
 mod row;
+#[cfg(any(test, feature = "postgres-server"))]
+pub mod server;
 mod sql;
 mod sqlite;
 #[cfg(any(test, feature = "testing"))]

@@ -3,10 +3,7 @@
 //! A PostgreSQL connection is a process: thousands of agents cannot have one each. Up to [`LANES`] connections serve all
 //! agents, which favours the peer, and the table of results says so.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,13 +11,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use hadron_management::store::db::server::{Server, Setup, USER};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_postgres::{AsyncMessage, Client, NoTls, Statement};
 
-use super::Server;
 use crate::board::{Board, Job, Tag};
-use crate::system::{RESULT, Setup, System, payload};
+use crate::system::{self, RESULT, System, payload};
 
 /// Connections that work.
 pub(crate) const LANES: u32 = 64;
@@ -44,107 +41,40 @@ pub(crate) enum Mode {
 #[derive(Debug)]
 pub(crate) struct Cluster {
     server: Server,
+    pid: u32,
     databases: AtomicU64,
 }
 
-/// The newest PostgreSQL that Debian's packages have installed, or that of `PATH`.
-fn binaries() -> Option<PathBuf> {
-    let version = |bin: &PathBuf| bin.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
-    let installed = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok);
-    let newest = installed
-        .map(|entry| entry.path().join("bin"))
-        .filter(|bin| bin.join("initdb").exists());
-    let newest = newest.max_by_key(version);
-    newest.or_else(|| super::program("initdb", &[])?.parent().map(Path::to_owned))
-}
-
-/// Whom to be instead, when this is root, which PostgreSQL refuses.
-fn other_user() -> Option<(u32, u32)> {
-    if std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() != 0) {
-        return None;
-    }
-    let users = std::fs::read_to_string("/etc/passwd").ok()?;
-    let ids = |name: &str| {
-        let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
-        let mut fields = line.split(':').skip(2);
-        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
-    };
-    ids("postgres").or_else(|| ids("nobody"))
-}
-
 impl Cluster {
-    /// Makes and starts one in a fresh directory, with settings of a small server: synced, group commit as it comes.
+    /// Makes and starts one in this directory, with settings of a small server: synced, group commit as it comes.
     pub(crate) async fn start(dir: &Path) -> Result<Self> {
-        let bin = binaries()
-            .context("no PostgreSQL found; Debian: apt-get install --no-install-recommends postgresql")?;
-        std::fs::create_dir_all(dir)?;
-        let user = other_user();
-        let run = |program: &str| {
-            let mut command = Command::new(bin.join(program));
-            command.current_dir(dir);
-            if let Some((uid, gid)) = user {
-                command.uid(uid).gid(gid);
-            }
-            command
-        };
-        if let Some((uid, gid)) = user {
-            std::os::unix::fs::chown(dir, Some(uid), Some(gid)).context("root may give directories away")?;
-        }
-        let data = dir.join("data");
-        let made = run("initdb")
-            .arg("-D")
-            .arg(&data)
-            .args(["-U", "bench", "--auth=trust", "--no-locale", "-E", "UTF8"])
-            .output()?;
-        if !made.status.success() {
-            bail!("initdb: {}", String::from_utf8_lossy(&made.stderr));
-        }
-        let port = super::free_port()?;
-        let mut start = run("postgres");
-        start
-            .arg("-D")
-            .arg(&data)
-            .args(["-p", &port.to_string(), "-k"])
-            .arg(dir);
-        for setting in [
-            "listen_addresses=127.0.0.1",
+        let settings = [
             "max_connections=300",
             "shared_buffers=256MB",
             "fsync=on",
             "synchronous_commit=on",
             "max_wal_size=4GB",
-        ] {
-            start.args(["-c", setting]);
-        }
-        let cluster = Self {
-            server: Server::start(start, port, &dir.join("postgres.log")).await?,
-            databases: AtomicU64::new(0),
+        ];
+        let setup = Setup {
+            within: Some(dir.to_owned()),
+            settings: settings.map(str::to_owned).to_vec(),
+            ..Setup::default()
         };
-        // It listens before it lets anybody in.
-        for _ in 0..500 {
-            if cluster.connect("postgres").await.is_ok() {
-                return Ok(cluster);
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        bail!(
-            "PostgreSQL lets nobody in, see {}",
-            dir.join("postgres.log").display()
-        )
+        let server = tokio::task::spawn_blocking(move || Server::start(&setup)).await??;
+        Ok(Self {
+            pid: server.pid()?,
+            server,
+            databases: AtomicU64::new(0),
+        })
     }
 
     pub(crate) fn url(&self, database: &str) -> String {
-        format!(
-            "host=127.0.0.1 port={} user=bench dbname={database}",
-            self.server.port
-        )
+        let port = self.server.port();
+        format!("host=127.0.0.1 port={port} user={USER} dbname={database}")
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.server.pid()
+    pub(crate) const fn pid(&self) -> u32 {
+        self.pid
     }
 
     pub(crate) async fn connect(&self, database: &str) -> Result<Client> {
@@ -197,7 +127,7 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     /// Starts it in a fresh database of the cluster.
-    pub(crate) async fn start(cluster: Arc<Cluster>, setup: &Setup, mode: Mode) -> Result<Self> {
+    pub(crate) async fn start(cluster: Arc<Cluster>, setup: &system::Setup, mode: Mode) -> Result<Self> {
         let database = cluster.fresh_name("peer");
         cluster.database(&database, None).await?;
         cluster.connect(&database).await?.batch_execute(SCHEMA).await?;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-/// COMMIT as the client sends it.
-const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
+use super::commit::{Scanner, is_settled};
 
 /// What is lost of a COMMIT. Its connection breaks in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +21,22 @@ pub enum Swallow {
     AnswerAndAll,
 }
 
-/// Passes everything on until it is told to lose something.
+/// Passes everything on until it is told to lose something. Ends with its owner; connections end with their two sides.
+#[derive(Debug)]
 pub struct Proxy {
+    port: u16,
     place: String,
     state: Arc<State>,
+    task: JoinHandle<()>,
 }
 
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[derive(Debug)]
 struct State {
     upstream: String,
     /// How many COMMITs are to be lost.
@@ -38,7 +48,11 @@ struct State {
 }
 
 impl Proxy {
-    pub(super) async fn start(upstream: &str) -> Self {
+    /// One before the PostgreSQL at this address, which names the port and the user of a server on loopback.
+    ///
+    /// # Panics
+    /// When the address does not name them, or no port is free.
+    pub async fn start(upstream: &str) -> Self {
         let field = |name: &str| {
             let mut fields = upstream.split(' ').filter_map(|field| field.split_once('='));
             fields
@@ -63,12 +77,23 @@ impl Proxy {
             broken: watch::Sender::new(0),
         });
         let accepting = Arc::clone(&state);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 tokio::spawn(pass(client, Arc::clone(&accepting)));
             }
         });
-        Self { place, state }
+        Self {
+            port,
+            place,
+            state,
+            task,
+        }
+    }
+
+    /// Its port on loopback.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// Where it listens.
@@ -81,6 +106,12 @@ impl Proxy {
     pub fn swallow(&self, how: Swallow, times: u32) {
         self.state.how.store(how as u8, Ordering::SeqCst);
         self.state.left.store(times, Ordering::SeqCst);
+    }
+
+    /// How many COMMITs are still to be lost.
+    #[must_use]
+    pub fn left(&self) -> u32 {
+        self.state.left.load(Ordering::SeqCst)
     }
 
     /// How many COMMITs were lost so far.
@@ -98,12 +129,13 @@ async fn pass(mut client: TcpStream, state: Arc<State>) {
     };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (mut asked, mut told) = (vec![0; 65_536], vec![0; 65_536]);
+    let mut scanner = Scanner::default();
     loop {
         tokio::select! {
             _ = broken.changed() => return,
             read = client.read(&mut asked) => match read {
                 Ok(many @ 1..) => {
-                    let commit = asked[..many].windows(COMMIT.len()).any(|seen| seen == COMMIT);
+                    let commit = scanner.sees_commit(&asked[..many]);
                     let less = |left: u32| left.checked_sub(1);
                     let lose = commit && state.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok();
                     if lose {
@@ -126,10 +158,9 @@ async fn pass(mut client: TcpStream, state: Arc<State>) {
 async fn swallow(mut server: TcpStream, commit: &[u8], state: &State) {
     let how = state.how.load(Ordering::SeqCst);
     if how != Swallow::Question as u8 {
-        let mut answer = [0; 512];
-        // An answer means that it is done.
+        let mut answer = Vec::new();
         if server.write_all(commit).await.is_ok() {
-            let _ = server.read(&mut answer).await;
+            while !is_settled(&answer) && server.read_buf(&mut answer).await.is_ok_and(|many| many > 0) {}
         }
     }
     state.swallowed.fetch_add(1, Ordering::SeqCst);

@@ -1,10 +1,5 @@
 //! Enough of PostgreSQL's protocol to see a COMMIT go by, and its answer come back.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-
-use tokio::sync::Notify;
-
 /// Finds simple queries that commit in what a client sends.
 #[derive(Debug, Default)]
 pub(super) struct Scanner {
@@ -55,40 +50,15 @@ fn commits(query: &[u8]) -> bool {
     text.eq_ignore_ascii_case("commit")
 }
 
-/// A COMMIT that is under way on one connection, whose answer is to be kept back.
-#[derive(Debug, Default)]
-pub(super) struct Commit {
-    /// What the server has answered since; `None` while nothing is kept back.
-    held: Mutex<Option<Vec<u8>>>,
-    answered: Notify,
-}
+/// What the server says when it has carried a COMMIT out, and when it waits for the next question, whatever became of the
+/// last one. Type, length, and what there is to say.
+const SETTLED: [&[u8]; 2] = [b"C\0\0\0\x0bCOMMIT\0", b"Z\0\0\0\x05"];
 
-/// `CommandComplete` of a COMMIT: type, length, tag.
-const DONE: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
-
-impl Commit {
-    /// Keeps everything back from now on.
-    pub(super) fn hold(&self) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
-    }
-
-    /// Takes what the server sent, if it is to be kept back.
-    pub(super) fn swallows(&self, bytes: &[u8]) -> bool {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(held) = held.as_mut() else {
-            return false;
-        };
-        held.extend_from_slice(bytes);
-        if held.windows(DONE.len()).any(|window| window == DONE) {
-            self.answered.notify_one();
-        }
-        true
-    }
-
-    /// Waits until the server has said that it has committed.
-    pub(super) async fn answered(&self) {
-        self.answered.notified().await;
-    }
+/// Whether the server's words settle what became of a COMMIT.
+pub(super) fn is_settled(answer: &[u8]) -> bool {
+    SETTLED
+        .iter()
+        .any(|words| answer.windows(words.len()).any(|window| window == *words))
 }
 
 #[cfg(test)]
@@ -133,11 +103,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_back_before_it_is_asked_for() {
-        let commit = Commit::default();
-        assert!(!commit.swallows(DONE));
-        commit.hold();
-        assert!(commit.swallows(&DONE[..4]));
-        assert!(commit.swallows(&DONE[4..]));
+    fn a_commit_is_settled_when_the_server_says_so() {
+        let done = message(b'C', b"COMMIT\0");
+        assert!(!is_settled(&done[..done.len() - 1]));
+        assert!(is_settled(&done));
+        let failed = [message(b'E', b"SERROR\0\0"), message(b'Z', b"I")].concat();
+        assert!(is_settled(&failed));
     }
 }

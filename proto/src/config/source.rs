@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::keys::{KEYS, Key, Kind, find, nearest};
+use super::keys::{Key, Kind, find, nearest};
 
 /// Where a value was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,7 @@ enum Given {
     List(Vec<String>),
     Count(u64),
     Switch(bool),
+    Span(Duration),
 }
 
 /// One value of a flag or variable, not yet understood.
@@ -74,14 +76,25 @@ pub struct Override {
 }
 
 /// Everything that was given, and what was wrong with it so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Source {
+    keys: &'static [Key],
     given: BTreeMap<&'static str, (Given, Origin)>,
     /// All faults, in the order in which they were found.
     pub faults: Vec<Fault>,
 }
 
 impl Source {
+    /// Nothing yet, of a program with these keys.
+    #[must_use]
+    pub const fn new(keys: &'static [Key]) -> Self {
+        Self {
+            keys,
+            given: BTreeMap::new(),
+            faults: Vec::new(),
+        }
+    }
+
     /// Reads the text of a file.
     pub fn read(&mut self, path: &Path, text: &str) {
         let table = match DeTable::parse(text) {
@@ -109,15 +122,19 @@ impl Source {
                 format!("{above}.{}", name.get_ref())
             };
             let origin = Origin::File(path.to_owned(), line_of(text, name.span().start));
-            if let Some(key) = find(&key_path) {
+            if let Some(key) = find(self.keys, &key_path) {
                 match from_file(key.kind, value.get_ref()) {
                     Some(given) => drop(self.given.insert(key.path, (given, origin))),
                     None => self.wrong_kind(key, origin, &shown(value.get_ref())),
                 }
-            } else if let Some(inner) = value.get_ref().as_table().filter(|_| is_table(&key_path)) {
+            } else if let Some(inner) = value
+                .get_ref()
+                .as_table()
+                .filter(|_| is_table(self.keys, &key_path))
+            {
                 self.table(path, text, &key_path, inner);
             } else {
-                let meant = nearest(&key_path).map(|meant| format!("; did you mean {meant}?"));
+                let meant = nearest(self.keys, &key_path).map(|meant| format!("; did you mean {meant}?"));
                 let message = format!("unknown key{}", meant.unwrap_or_default());
                 self.faults.push(Fault {
                     origin: Some(origin),
@@ -131,7 +148,7 @@ impl Source {
     /// Puts flags and variables over what the file says.
     pub fn overlay(&mut self, overrides: Vec<Override>) {
         for Override { path, text, origin } in overrides {
-            let key = find(path).expect("flags and variables are made from the table of keys");
+            let key = find(self.keys, path).expect("flags and variables are made from the table of keys");
             match from_text(key.kind, &text) {
                 Some(given) => drop(self.given.insert(key.path, (given, origin))),
                 None => self.wrong_kind(key, origin, &format!("'{text}'")),
@@ -184,7 +201,7 @@ impl Source {
     /// The same, for a key that must be there.
     pub fn required<T: std::str::FromStr<Err: fmt::Display>>(&mut self, key: &str) -> Option<T> {
         if !self.has(key) {
-            let known = find(key).expect("the key is in the table");
+            let known = find(self.keys, key).expect("the key is in the table");
             let message = format!(
                 "missing; give it in the file, as --{} or as {}",
                 known.flag(),
@@ -224,6 +241,15 @@ impl Source {
     pub fn switch(&self, key: &str) -> bool {
         matches!(self.given.get(key), Some((Given::Switch(true), _)))
     }
+
+    /// A length of time.
+    #[must_use]
+    pub fn span(&self, key: &str) -> Option<Duration> {
+        match self.given.get(key) {
+            Some((Given::Span(span), _)) => Some(*span),
+            _ => None,
+        }
+    }
 }
 
 fn shown(value: &DeValue<'_>) -> String {
@@ -236,8 +262,8 @@ fn shown(value: &DeValue<'_>) -> String {
     }
 }
 
-fn is_table(path: &str) -> bool {
-    KEYS.iter().any(|key| {
+fn is_table(keys: &[Key], path: &str) -> bool {
+    keys.iter().any(|key| {
         key.path
             .strip_prefix(path)
             .is_some_and(|rest| rest.starts_with('.'))
@@ -266,6 +292,7 @@ fn from_file(kind: Kind, value: &DeValue<'_>) -> Option<Given> {
                 .map(Given::Count)
         }
         Kind::Switch => value.as_bool().map(Given::Switch),
+        Kind::Span => value.as_str().and_then(span).map(Given::Span),
     }
 }
 
@@ -278,5 +305,11 @@ fn from_text(kind: Kind, text: &str) -> Option<Given> {
         }
         Kind::Count => text.parse().ok().map(Given::Count),
         Kind::Switch => text.parse().ok().map(Given::Switch),
+        Kind::Span => span(text).map(Given::Span),
     }
+}
+
+fn span(text: &str) -> Option<Duration> {
+    let span: jiff::SignedDuration = text.parse().ok()?;
+    Duration::try_from(span).ok()
 }
