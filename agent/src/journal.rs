@@ -12,7 +12,7 @@
 //! reports that were never sent, and those the next holder of the job finds out again. What it buys is that a crashed
 //! agent names its jobs at once instead of letting their leases run out, and that an outcome is reported exactly.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -325,8 +325,11 @@ const fn outcome_name(outcome: &wire::report_request::Outcome) -> &'static str {
 
 fn recover(jobs: &Path, entries: &mut HashMap<JobId, Entry>) -> io::Result<Recovered> {
     let mut recovered = Recovered::default();
-    for file in fs::read_dir(jobs)? {
-        let path = file?.path();
+    let files: io::Result<BTreeSet<PathBuf>> = fs::read_dir(jobs)?
+        .map(|file| file.map(|file| file.path()))
+        .collect();
+    // In the order of the jobs' ids, whatever the file system thinks.
+    for path in files? {
         match path.extension().and_then(|extension| extension.to_str()) {
             // A note that was never finished: nothing was done about that job.
             Some("new") => fs::remove_file(&path)?,

@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
@@ -13,11 +14,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use hadron_proto::vocab::JobId;
 use hadron_proto::wire;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tokio_util::task::TaskTracker;
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, debug, error, info, info_span, warn};
 
 use crate::aws::Leave;
@@ -62,6 +63,34 @@ pub struct Settings {
     pub deadline: Duration,
 }
 
+/// Where the tasks of jobs run.
+#[derive(Clone)]
+pub struct Tasks(Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>);
+
+impl Tasks {
+    /// Somewhere else than on the runtime of whoever begins them.
+    #[must_use]
+    pub fn on(spawn: impl Fn(BoxFuture<'static, ()>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(spawn))
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        (self.0)(Box::pin(task));
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self::on(|task| drop(tokio::spawn(task)))
+    }
+}
+
+impl fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tasks").finish_non_exhaustive()
+    }
+}
+
 /// What became of an offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -95,8 +124,8 @@ struct Shared<W> {
     held: Held,
     link: Link,
     settings: Settings,
-    tasks: TaskTracker,
-    draining: watch::Sender<bool>,
+    tasks: Tasks,
+    draining: CancellationToken,
     /// Two leases of one job never work at the same time, though the second may come before the first has stopped.
     lanes: Mutex<HashMap<JobId, Arc<tokio::sync::Mutex<()>>>>,
     rests_until: Mutex<Option<Instant>>,
@@ -118,6 +147,7 @@ impl<W: Worker> Runner<W> {
         held: Held,
         link: Link,
         settings: Settings,
+        tasks: Tasks,
     ) -> Self {
         let shared = Shared {
             worker,
@@ -126,8 +156,8 @@ impl<W: Worker> Runner<W> {
             held,
             link,
             settings,
-            tasks: TaskTracker::new(),
-            draining: watch::Sender::new(false),
+            tasks,
+            draining: CancellationToken::new(),
             lanes: Mutex::default(),
             rests_until: Mutex::default(),
         };
@@ -145,7 +175,7 @@ impl<W: Worker> Runner<W> {
             .rests_until
             .lock()
             .expect("nothing panics while it holds this");
-        if *self.shared.draining.borrow() || resting.is_some_and(|until| Instant::now() < until) {
+        if self.shared.draining.is_cancelled() || resting.is_some_and(|until| Instant::now() < until) {
             return 0;
         }
         self.shared
@@ -166,7 +196,7 @@ impl<W: Worker> Runner<W> {
             }
         };
         let shared = &self.shared;
-        if *shared.draining.borrow() {
+        if shared.draining.is_cancelled() {
             return Taken::HandBack(token, "the agent drains".to_owned());
         }
         if shared.held.count() >= shared.settings.capacity.get() {
@@ -221,7 +251,7 @@ impl<W: Worker> Runner<W> {
 
     /// Tells every job to stop at the next place where it can, and takes no more.
     pub fn drain(&self) {
-        self.shared.draining.send_replace(true);
+        self.shared.draining.cancel();
         self.shared.held.touch();
     }
 }
@@ -336,7 +366,9 @@ impl<W: Worker> Shared<W> {
             self.policy.clone(),
             announced,
         );
-        let mut posting = tokio::spawn(post.run().in_current_span());
+        // Beside the work, so that it lives no longer than the job.
+        let mut posting = std::pin::pin!(AssertUnwindSafe(post.run()).catch_unwind().map(drop));
+        let mut posted = false;
         let forbidden = hub.forbidden();
         let (brake, stop) = Stop::under(Leave::new({
             let lease = lease.clone();
@@ -350,17 +382,13 @@ impl<W: Worker> Shared<W> {
         let end = {
             let work = AssertUnwindSafe(self.worker.perform(job, desk)).catch_unwind();
             let mut work = Box::pin(work);
-            let mut draining = self.draining.subscribe();
             let mut deadline = std::pin::pin!(sleep(self.settings.deadline));
             let mut over = std::pin::pin!(lease.over());
             let (mut fenced, mut told) = (None, false);
             loop {
                 tokio::select! {
-                    done = &mut work => break match done {
-                        Ok(Ok(outcome)) => End::Done(outcome),
-                        Ok(Err(stopped)) => End::Stopped(stopped),
-                        Err(panic) => End::Done(panicked(&*panic)),
-                    },
+                    // Who has to stop is told before going on.
+                    biased;
                     over = &mut over, if fenced.is_none() => {
                         warn!(?over, "The lease is over, the job stops");
                         // For good: a late renewal must not wake a job that is stopping.
@@ -368,10 +396,16 @@ impl<W: Worker> Shared<W> {
                         brake.fence();
                         fenced = Some(Instant::now() + FENCED_GRACE);
                     }
-                    _ = draining.wait_for(|draining| *draining), if !told => {
+                    () = self.draining.cancelled(), if !told => {
                         told = true;
                         brake.drain();
                     }
+                    done = &mut work => break match done {
+                        Ok(Ok(outcome)) => End::Done(outcome),
+                        Ok(Err(stopped)) => End::Stopped(stopped),
+                        Err(panic) => End::Done(panicked(&*panic)),
+                    },
+                    () = &mut posting, if !posted => posted = true,
                     () = &mut deadline => {
                         let message = format!("the job took longer than {:?} (limits.job_deadline); see the stack's \
                             events for what it waits for", self.settings.deadline);
@@ -384,8 +418,9 @@ impl<W: Worker> Shared<W> {
                 }
             }
         };
-        if timeout(EVENTS_GRACE, &mut posting).await.is_err() {
-            posting.abort();
+        if !posted {
+            // What is left then is not told any more.
+            let _ = timeout(EVENTS_GRACE, posting).await;
         }
         match (end, forbidden.get()) {
             (End::Stopped(_), Some(failure)) => End::Done(Outcome::Failed(failure.clone())),

@@ -9,6 +9,8 @@
 //!   names everything that is still held.
 //! * **A Handover has certainly been read when the next Heartbeat is answered**, since both travel on one ordered
 //!   stream. Until then the job stays in the journal and is handed over again on the next stream, or by the next process.
+//! * **Where several things happen at once, it is written down which comes first**: nothing here draws lots but waits do, so
+//!   that a simulation can repeat what it found.
 //! * **A lease that came with an offer is counted from the last heartbeat that was answered before the offer came**:
 //!   that heartbeat was certainly sent before the hub granted the lease.
 
@@ -32,8 +34,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming};
 use tracing::{debug, info, instrument, warn};
 
-pub use backoff::Backoff;
-pub use dial::{Dial, DialError, HubDial};
+pub use backoff::{Backoff, Jitter};
+pub use dial::{Dial, DialError, HubDial, Transport, transport};
 pub use held::{Held, Lease, Over};
 pub use link::{Announced, Client, Delivery, EventPost, JobHub, Link, LinkSetter};
 
@@ -130,13 +132,14 @@ impl<D: Dial, W: Worker> Session<D, W> {
             sleep(limit).await;
         };
         tokio::select! {
+            biased;
             () = self.serve() => info!("Drained"),
             () = cut => warn!(jobs = self.held.count(), "Not everything was drained in time; the journal has the rest"),
         }
     }
 
     async fn serve(&mut self) {
-        let mut backoff = Backoff::reconnect();
+        let mut backoff = Backoff::reconnect(self.link.jitter.clone());
         loop {
             if self.drain.is_cancelled() && self.held.is_idle() {
                 return;
@@ -156,8 +159,9 @@ impl<D: Dial, W: Worker> Session<D, W> {
                 }
             };
             tokio::select! {
-                () = sleep(wait) => {}
+                biased;
                 () = self.idle_while_draining() => return,
+                () = sleep(wait) => {}
             }
         }
     }
@@ -171,11 +175,11 @@ impl<D: Dial, W: Worker> Session<D, W> {
 
     #[instrument(name = "session", skip_all, fields(session.id))]
     async fn connect(&mut self, backoff: &mut Backoff) -> Closed {
-        let channel = match self.dial.dial().await {
-            Ok(channel) => channel,
+        let transport = match self.dial.dial().await {
+            Ok(transport) => transport,
             Err(error) => return Closed::Broken(chain(&error)),
         };
-        let mut client = Client::new(channel);
+        let mut client = Client::new(transport);
         let (say, outbound) = mpsc::channel(OUTBOUND);
         let handovers = self.held.take_handovers();
         let named: Vec<Token> = self
@@ -299,7 +303,17 @@ impl<D: Dial, W: Worker> Session<D, W> {
                 return Closed::Drained;
             }
             let silence = stream.heard + (stream.lease / 2).max(stream.every * 3 / 2);
+            // The hub comes late, since it could go on for ever: a beat is due every few seconds, and the others are few. But
+            // before the silence: what it has said meanwhile counts.
             let step = tokio::select! {
+                biased;
+                () = self.dial.renewed() => return Closed::Renewed,
+                () = self.drain.cancelled(), if !self.drain.is_cancelled() => Ok(()),
+                () = sleep_until(stream.leaves.unwrap_or(silence)), if stream.leaves.is_some() => {
+                    return Closed::GoAway(Duration::ZERO);
+                }
+                _ = beat.tick() => self.beat(stream),
+                () = self.held.changed() => Ok(()),
                 heard = inbound.message() => match heard {
                     Ok(Some(heard)) => {
                         stream.heard = Instant::now();
@@ -311,13 +325,6 @@ impl<D: Dial, W: Worker> Session<D, W> {
                     },
                     Err(status) => return Closed::Broken(words(&status)),
                 },
-                _ = beat.tick() => self.beat(stream),
-                () = self.held.changed() => Ok(()),
-                () = self.dial.renewed() => return Closed::Renewed,
-                () = self.drain.cancelled(), if !self.drain.is_cancelled() => Ok(()),
-                () = sleep_until(stream.leaves.unwrap_or(silence)), if stream.leaves.is_some() => {
-                    return Closed::GoAway(Duration::ZERO);
-                }
                 () = sleep_until(silence) => return Closed::Broken("the hub has been silent for too long".to_owned()),
             };
             if let Err(reason) = step {
@@ -374,7 +381,7 @@ impl<D: Dial, W: Worker> Session<D, W> {
             Some(Heard::GoAway(away)) => {
                 let within = duration(away.reconnect_within.as_ref());
                 info!(reason = %away.reason, within = ?within, "The hub asks to reconnect");
-                stream.leaves = Some(Instant::now() + backoff::part_of(within));
+                stream.leaves = Some(Instant::now() + self.link.jitter.part_of(within));
             }
             // A later hub may say things that this agent does not know and does not need.
             Some(Heard::Welcome(_)) | None => debug!("Ignored a message of the hub"),

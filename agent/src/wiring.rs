@@ -19,8 +19,8 @@ use crate::job::{Job, Outcome, Stopped};
 use crate::journal::Journal;
 use crate::limits::Policy;
 use crate::role::{self, Done};
-use crate::runner::{Desk, Runner, Settings, Worker};
-use crate::session::{Held, HubDial, Link, Session, chain};
+use crate::runner::{Desk, Runner, Settings, Tasks, Worker};
+use crate::session::{Held, HubDial, Jitter, Link, Session, chain};
 use crate::shutdown;
 use crate::work;
 
@@ -108,7 +108,7 @@ async fn serve_account(
     );
 
     let held = Held::default();
-    let (setter, link) = Link::new();
+    let (setter, link) = Link::new(Jitter::default());
     let policy = Policy {
         account,
         region: config.region.clone(),
@@ -125,7 +125,15 @@ async fn serve_account(
         capacity: config.capacity,
         deadline,
     };
-    let runner = Runner::new(worker, policy, journal.clone(), held.clone(), link, settings);
+    let runner = Runner::new(
+        worker,
+        policy,
+        journal.clone(),
+        held.clone(),
+        link,
+        settings,
+        Tasks::default(),
+    );
     held.hand_over_again(recovered.unfinished);
     runner.deliver_again(recovered.unsent);
 

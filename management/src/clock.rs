@@ -88,6 +88,19 @@ impl Clock {
         Id::from_parts(millis, random)
     }
 
+    /// A number from 0 up to 1, for waits that shall not all be the same.
+    #[must_use]
+    pub fn part(&self) -> f64 {
+        let bits: u64 = match &self.0 {
+            Source::System => rand::random(),
+            Source::Manual(manual) => spread(manual.ids.fetch_add(1, Ordering::SeqCst)),
+            #[cfg(any(test, feature = "testing"))]
+            Source::Simulated(clock) => spread(clock.ids.fetch_add(1, Ordering::SeqCst)),
+        };
+        // As many bits as a number between 0 and 1 can hold.
+        (bits >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     /// Moves a manual clock forward.
     ///
     /// # Panics
@@ -133,6 +146,14 @@ fn system_now() -> Timestamp {
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();
     Timestamp::EPOCH.plus(since)
+}
+
+/// A number that looks random, and is the same for the same count.
+const fn spread(count: u64) -> u64 {
+    let mut mixed = count.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 /// Ten bytes that look random and ascend with the counter, so that ids made in one millisecond keep their order.

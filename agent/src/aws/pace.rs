@@ -126,6 +126,8 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -165,5 +167,41 @@ mod tests {
         assert!(waits.iter().all(|wait| *wait <= Duration::from_millis(1_600)));
         assert!(waits.iter().any(|wait| *wait < Duration::from_millis(400)));
         assert!(waits.iter().any(|wait| *wait > Duration::from_millis(1_200)));
+    }
+
+    proptest! {
+        /// For every repetition, also the four billionth: between the first bound and the last, never shorter than before.
+        #[test]
+        fn bounds_of_repetitions_only_grow_and_end(
+            first in 0..1_000_000_u64,
+            more in 0..100_000_000_u64,
+            n in prop_oneof![0..64_u32, any::<u32>()],
+            seed in any::<u64>(),
+        ) {
+            let (first, most) = (Duration::from_millis(first), Duration::from_millis(first + more));
+            let backoff = Backoff { first, most };
+            let bound = backoff.bound(n);
+            prop_assert!(first <= bound && bound <= most, "{:?}", bound);
+            prop_assert!(bound <= backoff.bound(n.saturating_add(1)));
+            prop_assert!(Pace::seeded(seed).jitter(bound) <= bound);
+        }
+
+        /// However AWS answers: the rate stays where calls still get through and AWS is not flooded, "too many" never makes it
+        /// grow, and an answer never makes it shrink.
+        #[test]
+        fn the_rate_stays_within_its_bounds(answers in proptest::collection::vec(any::<bool>(), 0..2_000), seed in any::<u64>()) {
+            let pace = Pace::seeded(seed);
+            for answered in answers {
+                let before = pace.rate();
+                if answered {
+                    pace.answered();
+                    prop_assert!(pace.rate() >= before);
+                } else {
+                    pace.throttled();
+                    prop_assert!(pace.rate() <= before);
+                }
+                prop_assert!((SLOWEST..=FASTEST).contains(&pace.rate()), "{}", pace.rate());
+            }
+        }
     }
 }

@@ -4,9 +4,25 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use hadron_proto::tls::{HubConnector, TlsError};
-use tonic::transport::Channel;
+use tonic::Status;
+use tonic::body::Body;
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt as _};
 
 use crate::identity::{self, Certificate, Identity};
+
+/// What carries calls to the hub: HTTP/2 over TLS in the agent, something in memory in simulations.
+pub type Transport = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Status>;
+
+/// A transport over something that carries requests and answers.
+pub fn transport<S>(service: S) -> Transport
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    S::Error: std::error::Error + Send + Sync + 'static,
+{
+    BoxCloneSyncService::new(service.map_err(|error| Status::from_error(Box::new(error))))
+}
 
 /// There is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +38,7 @@ pub struct DialError {
 /// Opens connections.
 pub trait Dial: Send + Sync + 'static {
     /// A new connection, with the certificate of now.
-    fn dial(&self) -> impl Future<Output = Result<Channel, DialError>> + Send;
+    fn dial(&self) -> impl Future<Output = Result<Transport, DialError>> + Send;
     /// Waits until the last connection should be replaced, since there is a newer certificate.
     fn renewed(&self) -> impl Future<Output = ()> + Send;
     /// The hub does not accept the certificate of the last connection.
@@ -85,14 +101,14 @@ impl HubDial {
 }
 
 impl Dial for HubDial {
-    async fn dial(&self) -> Result<Channel, DialError> {
+    async fn dial(&self) -> Result<Transport, DialError> {
         let failed = |cause: Box<dyn std::error::Error + Send + Sync>| DialError {
             to: self.jobs.clone(),
             cause,
         };
         let connector = self.connector().map_err(|error| failed(Box::new(error)))?;
         let connected = connector.connect(&self.jobs).await;
-        connected.map_err(|error| failed(Box::new(error)))
+        connected.map(transport).map_err(|error| failed(Box::new(error)))
     }
 
     async fn renewed(&self) {

@@ -4,7 +4,7 @@
 //! monotonic clock, from a moment that was certainly *before* the hub renewed it, and stops acting when two thirds are
 //! over. So its idea of the end is never later than the hub's, whatever the clocks and the network do.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -64,10 +64,12 @@ impl Lease {
                 Clock::Until(end) => *end,
             };
             tokio::select! {
-                () = tokio::time::sleep_until(end) => return Over::Expired,
+                biased;
+                // First: who was paused may find the end that it waited for and a later one at once.
                 changed = clock.changed() => if changed.is_err() {
                     return Over::Lost("it was given back".to_owned());
                 },
+                () = tokio::time::sleep_until(end) => return Over::Expired,
             }
         }
     }
@@ -81,7 +83,8 @@ struct Entry {
 
 #[derive(Debug, Default)]
 struct Table {
-    jobs: HashMap<JobId, Entry>,
+    /// In the order of their ids, so that the hub is told of them in the same order every time.
+    jobs: BTreeMap<JobId, Entry>,
     /// To be given back on the stream, with the step that was reached.
     handovers: Vec<(Token, String)>,
 }

@@ -8,20 +8,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use hadron_proto::vocab::Digest;
 use hadron_proto::wire;
-use tokio::sync::watch;
-use tonic::transport::Channel;
+use tokio::sync::Notify;
 use tonic::{Code, Status};
 use tracing::debug;
 
 use super::backlog::{Backlog, Teller, backlog};
-use super::backoff::Backoff;
+use super::backoff::{Backoff, Jitter};
+use super::dial::Transport;
 use super::held::{Held, Lease, Over};
 use crate::convert;
 use crate::job::{Act, Failure, Hub, HubError, StackEvent, Token, Verdict};
 use crate::limits::Policy;
 
 /// The generated client.
-pub type Client = wire::agent_service_client::AgentServiceClient<Channel>;
+pub type Client = wire::agent_service_client::AgentServiceClient<Transport>;
 
 /// How long one try of a call may take.
 const TRY: Duration = Duration::from_secs(10);
@@ -32,22 +32,51 @@ const CHUNK: usize = 1 << 20;
 /// The connection of the session that is open now, if one is.
 #[derive(Clone, Debug)]
 pub struct Link {
-    client: watch::Receiver<Option<Client>>,
+    line: Arc<Line>,
+    jitter: Jitter,
 }
 
 /// The session's end of [`Link`].
 #[derive(Debug)]
-pub struct LinkSetter(watch::Sender<Option<Client>>);
+pub struct LinkSetter {
+    line: Arc<Line>,
+    pub(super) jitter: Jitter,
+}
+
+/// What both ends share. No watch channel: that one wakes those who wait in random order, this one who waits longest first.
+#[derive(Debug, Default)]
+struct Line {
+    open: Mutex<Open>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    /// How many sessions there have been.
+    number: u64,
+    client: Option<Client>,
+}
+
+impl Line {
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl LinkSetter {
     /// A session is open.
     pub fn up(&self, client: Client) {
-        self.0.send_replace(Some(client));
+        {
+            let mut open = self.line.open();
+            open.number += 1;
+            open.client = Some(client);
+        }
+        self.line.changed.notify_waiters();
     }
 
     /// No session is open. Calls under way end by themselves; new ones wait.
     pub fn down(&self) {
-        self.0.send_replace(None);
+        self.line.open().client = None;
     }
 }
 
@@ -65,21 +94,27 @@ pub enum Delivery {
 impl Link {
     /// A link without a session.
     #[must_use]
-    pub fn new() -> (LinkSetter, Self) {
-        let (setter, client) = watch::channel(None);
-        (LinkSetter(setter), Self { client })
+    pub fn new(jitter: Jitter) -> (LinkSetter, Self) {
+        let line = Arc::<Line>::default();
+        let setter = LinkSetter {
+            line: Arc::clone(&line),
+            jitter: jitter.clone(),
+        };
+        (setter, Self { line, jitter })
     }
 
-    /// The client of the open session, or of the next one.
-    async fn client(client: &mut watch::Receiver<Option<Client>>) -> Client {
+    /// The client of the open session, or of the next one, when it is later than the one of this number.
+    async fn client(&self, later_than: u64) -> (u64, Client) {
         loop {
-            if let Some(client) = client.borrow_and_update().clone() {
-                return client;
+            // Before looking, so that no session is missed.
+            let changed = self.line.changed.notified();
+            {
+                let open = self.line.open();
+                if let Some(client) = open.client.clone().filter(|_| open.number > later_than) {
+                    return (open.number, client);
+                }
             }
-            if client.changed().await.is_err() {
-                // The session is gone for good, and with it this process soon.
-                std::future::pending::<()>().await;
-            }
+            changed.await;
         }
     }
 
@@ -101,15 +136,19 @@ impl Link {
     where
         F: Future<Output = Result<T, Status>>,
     {
-        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(15));
-        let mut clients = self.client.clone();
-        let mut client = Self::client(&mut clients).await;
+        let mut backoff = Backoff::new(
+            Duration::from_millis(200),
+            Duration::from_secs(15),
+            self.jitter.clone(),
+        );
+        let (mut number, mut client) = self.client(0).await;
         loop {
             let answer = tokio::select! {
+                biased;
                 answer = tokio::time::timeout(TRY, call(client.clone())) => answer,
                 // A new session: the old connection's answer may never come.
-                newer = async { clients.changed().await.ok(); Self::client(&mut clients).await } => {
-                    client = newer;
+                newer = self.client(number) => {
+                    (number, client) = newer;
                     continue;
                 }
             };
@@ -122,7 +161,7 @@ impl Link {
             hears(&status);
             debug!(call = what, code = ?status.code(), message = status.message(), "The hub gave no answer, trying again");
             tokio::time::sleep(backoff.wait()).await;
-            client = Self::client(&mut clients).await;
+            (number, client) = self.client(0).await;
         }
     }
 
@@ -390,8 +429,9 @@ impl EventPost {
             }
         };
         tokio::select! {
-            () = send => {}
+            biased;
             _ = lease.over() => {}
+            () = send => {}
         }
     }
 }

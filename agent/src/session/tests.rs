@@ -17,7 +17,7 @@ use super::*;
 use crate::convert;
 use crate::job::{Act, Hub as _, HubError, Job, Outcome, StackEvent, Stopped, Verdict};
 use crate::limits::{Limits, Policy, RoleLists};
-use crate::runner::{Desk, Settings};
+use crate::runner::{Desk, Settings, Tasks};
 use crate::work::{Step, StepLog as _};
 
 mod hub;
@@ -34,14 +34,18 @@ struct Plain {
 }
 
 impl Dial for Plain {
-    async fn dial(&self) -> Result<Channel, DialError> {
+    async fn dial(&self) -> Result<Transport, DialError> {
         self.dials.fetch_add(1, Ordering::SeqCst);
         let to = format!("http://{}", self.at);
         let endpoint = Channel::from_shared(to.clone()).unwrap();
-        endpoint.connect().await.map_err(|cause| DialError {
-            to,
-            cause: cause.into(),
-        })
+        endpoint
+            .connect()
+            .await
+            .map(transport)
+            .map_err(|cause| DialError {
+                to,
+                cause: cause.into(),
+            })
     }
 
     async fn renewed(&self) {
@@ -285,7 +289,7 @@ fn start(at: SocketAddr, state: &std::path::Path, script: Script, dials: &Arc<At
         runtime.block_on(async {
             let (journal, recovered) = Journal::open(&state).unwrap();
             let held = Held::default();
-            let (setter, link) = Link::new();
+            let (setter, link) = Link::new(Jitter::default());
             let settings = Settings {
                 capacity: 2.try_into().unwrap(),
                 deadline: Duration::from_secs(60),
@@ -294,7 +298,8 @@ fn start(at: SocketAddr, state: &std::path::Path, script: Script, dials: &Arc<At
                 script: scripts,
                 ends: ended,
             };
-            let runner = Runner::new(worker, policy(), journal.clone(), held.clone(), link, settings);
+            let (book, tasks) = (journal.clone(), Tasks::default());
+            let runner = Runner::new(worker, policy(), book, held.clone(), link, settings, tasks);
             held.hand_over_again(recovered.unfinished);
             runner.deliver_again(recovered.unsent);
             let session = Session::new(dial, runner, held, journal, setter, token, Duration::from_secs(5));
@@ -624,7 +629,7 @@ async fn a_hub_that_refuses_the_agent_is_told_from_one_that_is_away() {
                 at: world.at,
                 dials: Arc::default(),
             },
-            Link::new(),
+            Link::new(Jitter::default()),
         );
         setter.up(Client::new(dial.dial().await.unwrap()));
         (setter, link)

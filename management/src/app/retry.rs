@@ -284,6 +284,9 @@ impl App {
 
 #[cfg(test)]
 mod tests {
+    use hadron_proto::vocab::Timestamp;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -304,5 +307,23 @@ mod tests {
             all > Duration::from_secs(2) && all < Duration::from_secs(6),
             "{all:?}"
         );
+    }
+
+    proptest! {
+        /// Whatever ids come, each pause is between half of its bound and all of it, and the bounds double up to the longest.
+        #[test]
+        fn pauses_stay_within_bounds_that_double(seconds in 0..4_000_000_000_i64, ids in 0..200_u32) {
+            let clock = Clock::manual(Timestamp::from_micros(seconds * 1_000_000));
+            for _ in 0..ids {
+                let _: EventId = clock.fresh_id();
+            }
+            let mut patience = Patience { clock, tried: 0 };
+            for bound in [20, 40, 80, 160, 320, 640, 800, 800, 800] {
+                let bound = Duration::from_millis(bound);
+                let pause = patience.next();
+                prop_assert!(pause.is_some_and(|pause| bound / 2 <= pause && pause <= bound), "{:?} of {:?}", pause, bound);
+            }
+            prop_assert_eq!(patience.next(), None);
+        }
     }
 }

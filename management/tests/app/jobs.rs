@@ -1,5 +1,6 @@
 //! Jobs: leases that run out, are renewed, handed over and fenced; trust that ends.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hadron_domain::authority::Role;
@@ -10,7 +11,7 @@ use hadron_management::app::work::{Offer, Token, Verdict};
 use hadron_management::app::{AppError, ErrorKind, Notice};
 use hadron_management::reconcile;
 use hadron_management::store::{StoreError, jobs, params};
-use hadron_proto::vocab::JobId;
+use hadron_proto::vocab::{ConnectionId, JobId, Timestamp};
 
 use crate::agent::{Agent, abilities, applied, event, execute, failed};
 use crate::scenarios;
@@ -67,9 +68,9 @@ async fn statements(world: &World, agent: &Agent, offer: &Offer) -> Vec<Result<(
     ]
 }
 
-/// A job without a deployment, held by the agent.
-async fn held(world: &World, agent: &Agent) -> Token {
-    let (account, connection) = (agent.peer.account, agent.peer.connection);
+/// A job without a deployment, of the agent's account and this connection, and since when it may be taken.
+async fn waiting(world: &World, agent: &Agent, connection: ConnectionId) -> (JobId, Timestamp) {
+    let account = agent.peer.account;
     let region = agent.session.region.clone();
     let add = world.app.write("seed", move |unit| {
         Box::pin(async move {
@@ -87,10 +88,15 @@ async fn held(world: &World, agent: &Agent) -> Token {
                 created_at: unit.now,
             };
             jobs::insert(unit.tx, &row).await?;
-            Ok(())
+            Ok((row.job.id, unit.now))
         })
     });
-    add.await.unwrap();
+    add.await.unwrap()
+}
+
+/// The same, held by the agent.
+async fn held(world: &World, agent: &Agent) -> Token {
+    waiting(world, agent, agent.peer.connection).await;
     agent.take_one(world).await.token
 }
 
@@ -109,6 +115,55 @@ fn started(agent: &Agent, token: Token) -> Said {
 }
 
 scenarios! {
+    /// Jobs are leased in the order in which they came to wait, whoever they are for: a job waits for those before it and for
+    /// none that come later, however many they are, and what other accounts have waiting does not count at all.
+    async fn nobody_starves_behind_a_connection_that_always_has_more(world: World) {
+        const ROOM: u32 = 2;
+        let mut connections = Vec::new();
+        for name in ["prd", "busy", "quiet"] {
+            connections.push(world.connected(PRODUCTION, name).await);
+        }
+        let agent = world.agent(connections[0]).await;
+        let apart = world.agent(world.connected(STAGING, "stg").await).await;
+        // Those that wait: since when, and how often others may be served before.
+        let mut line: BTreeMap<JobId, (Timestamp, usize)> = BTreeMap::new();
+        let (mut dice, mut served) = (1_u64, BTreeMap::<ConnectionId, u32>::new());
+        let mut whose = BTreeMap::new();
+        for round in 0..60 {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            // Always more than there is room for, until nothing comes any more; and now and then one for somebody else.
+            let mut comes = if round < 30 { vec![connections[1]; 3] } else { Vec::new() };
+            if round < 30 && (dice >> 33) % 3 == 0 {
+                comes.insert(usize::try_from((dice >> 40) % 4).unwrap(), connections[2]);
+            }
+            for connection in comes {
+                let (job, since) = waiting(&world, &agent, connection).await;
+                let before = line.values().filter(|(other, _)| *other <= since).count();
+                line.insert(job, (since, before));
+                whose.insert(job, connection);
+            }
+            let (other, _) = waiting(&world, &apart, apart.peer.connection).await;
+            let theirs = apart.take_one(&world).await;
+            assert_eq!(theirs.token.job, other, "its own account's, and at once");
+            apart.succeed(&world, &theirs).await;
+
+            let offers = world.app.take(&agent.session, ROOM).await.unwrap();
+            assert_eq!(offers.len(), line.len().min(2), "room is left although jobs wait");
+            for offer in offers {
+                let (since, _) = line.remove(&offer.token.job).expect("it waited");
+                *served.entry(whose[&offer.token.job]).or_default() += 1;
+                let overtaken = line.values().filter(|(other, _)| *other < since).count();
+                assert_eq!(overtaken, 0, "jobs that came before still wait");
+                for (_, left) in line.values_mut().filter(|(other, _)| since <= *other) {
+                    *left = left.checked_sub(1).expect("served before a job that came earlier");
+                }
+                agent.succeed(&world, &offer).await;
+            }
+        }
+        assert!(line.is_empty(), "{line:?}");
+        assert_eq!(served.len(), 2, "both had jobs: {served:?}");
+    }
+
     async fn many_statements_share_a_transaction_and_each_has_its_own_answer(world: World) {
         let (first, second) = (
             world.agent(world.connected(PRODUCTION, "prd").await).await,

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use hadron_agent::fake::Happening;
+use hadron_proto::vocab::JobId;
 use tokio::time::sleep;
 
+use super::people;
 use super::world::{AGENTS, Cut, HUBS, World};
 
 /// What resources of the simulated templates are called.
@@ -78,17 +80,27 @@ fn kill_agent(world: &World, n: usize) {
     });
 }
 
-/// An agent has just been given leave: the worst moment to die, or to stand still.
-pub(super) fn after_leave(world: &World, n: usize) {
+/// An agent has just been given leave for this job: the worst moment to die, or to stand still with the call under way that
+/// leave was given for, and for somebody to take it all back.
+pub(super) fn after_leave(world: &World, n: usize, job: JobId) {
     let dice = &world.dice;
-    if world.at_peace() || !dice.per_mille(150) {
+    if world.at_peace() || !dice.per_mille(200) {
         return;
     }
-    let after = dice.millis(0, 4_000);
-    if dice.roll(2) == 0 {
+    let after = dice.millis(0, dice.one(&[50, 4_000]));
+    if dice.roll(3) == 0 {
         later(world, after, move |world| kill_agent(world, n));
     } else {
         later(world, after, move |world| stop_agent(world, n));
+    }
+    if dice.roll(2) == 0 {
+        let (world, after) = (world.clone(), dice.millis(0, 30_000));
+        tokio::spawn(async move {
+            sleep(after).await;
+            if !world.at_peace() {
+                people::call_off_work_of(&world, job).await;
+            }
+        });
     }
 }
 

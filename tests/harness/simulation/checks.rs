@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use hadron_agent::aws::StackStatus;
 use hadron_agent::work::policy::SID;
-use hadron_management::app::work::{Act, Token};
+use hadron_management::app::work::Token;
 use hadron_management::store::{Row, params};
 use hadron_proto::vocab::{DeploymentId, Timestamp};
+use hadron_proto::wire::authorise_request::Act;
 use tokio::time::{Instant, sleep};
 
 use super::people;
@@ -79,14 +80,31 @@ pub(super) fn accepted(world: &World, token: Token, what: &str) {
     }
 }
 
+/// The hub has just renewed a lease. Between the commit and the word of it others may have been at work, so that only a fence
+/// counts which was seen before.
+pub(super) fn renewed(world: &World, token: Token, what: &str) {
+    let latest = world
+        .ledger()
+        .watch
+        .jobs
+        .get(&token.job.to_string())
+        .map(|lease| lease.fence);
+    if let Some(latest) = latest.filter(|latest| *latest > token.fence) {
+        world.broken(format!(
+            "I8: a {what} for {} was accepted under fence {}, the latest is {latest}",
+            token.job, token.fence
+        ));
+    }
+}
+
 /// The hub has just given leave.
 pub(super) fn granted(world: &World, token: Token, act: &Act) {
     accepted(world, token, "request for leave");
     let mut ledger = world.ledger();
     match act {
-        Act::Delete { stack } => ledger.deletions.insert(stack.to_string()),
-        Act::Execute { change_set_arn, .. } => {
-            let name = change_set_arn.split('/').nth(1).unwrap_or_default();
+        Act::Delete(delete) => ledger.deletions.insert(delete.stack_arn.clone()),
+        Act::Execute(execute) => {
+            let name = execute.change_set_arn.split('/').nth(1).unwrap_or_default();
             ledger.executions.insert(name.to_owned())
         }
     };

@@ -1,16 +1,22 @@
-//! A hub: the use cases and the reconcilers, in a process that can die at any await.
+//! A hub: what agents speak to, the use cases and the reconcilers, in a process that can die at any await.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use hadron_management::api::agent::AgentApi;
 use hadron_management::app::{App, Quotas, Settings, events};
 use hadron_management::clock::Clock;
 use hadron_management::reconcile;
 use hadron_management::store::Db;
-use hadron_management::store::db::{Fate, Gate, Turn};
+use hadron_management::store::db::{Fate, Gate};
+use hadron_proto::spiffe::HubId;
+use hadron_proto::wire::agent_service_server::AgentServiceServer;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::world::{Dice, LEASE, MANAGEMENT, World, account, region};
 
@@ -22,9 +28,26 @@ pub(super) struct Hub {
 }
 
 struct Running {
-    app: App,
-    /// Everything that this process does. Dropped with it.
+    replica: Replica,
+    /// What this process does. Dropped with it. What it began elsewhere finds that its transactions have no turn any more,
+    /// and that nobody carries what it says.
     tasks: JoinSet<()>,
+}
+
+/// What a process serves.
+#[derive(Clone)]
+pub(super) struct Replica {
+    pub(super) app: App,
+    /// What agents speak to.
+    pub(super) agents: AgentServiceServer<AgentApi>,
+    /// Cancelled when the process dies.
+    pub(super) life: CancellationToken,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.replica.life.cancel();
+    }
 }
 
 fn settings() -> Settings {
@@ -52,23 +75,31 @@ pub(super) fn app(db: Db, clock: Clock) -> App {
 
 /// Nothing happens to transactions.
 pub(super) fn calm() -> Gate {
-    Arc::new(|_| Turn {
-        wait: Duration::ZERO,
-        fate: Fate::Commit,
-    })
+    Arc::new(|_| Box::pin(async { Fate::Commit }))
 }
 
 /// Transactions take a moment, in which others run and the hub may die; now and then the database cannot be reached, or
 /// its answer is lost.
-fn rough(world: &World, n: usize) -> Gate {
+fn rough(world: &World, n: usize, life: CancellationToken) -> Gate {
     let world = world.clone();
     Arc::new(move |label| {
         let dice = &world.dice;
-        if world.at_peace() {
-            return Turn {
-                wait: dice.millis(0, 3),
-                fate: Fate::Commit,
+        let turn = |wait: Duration, fate: Fate| {
+            let life = life.clone();
+            let turn = async move {
+                sleep(wait).await;
+                if life.is_cancelled() {
+                    return pending().await;
+                }
+                fate
             };
+            Box::pin(turn) as BoxFuture<'static, Fate>
+        };
+        if life.is_cancelled() {
+            return Box::pin(pending());
+        }
+        if world.at_peace() {
+            return turn(dice.millis(0, 3), Fate::Commit);
         }
         let wait = if dice.per_mille(5) {
             dice.millis(100, 8_000)
@@ -83,7 +114,7 @@ fn rough(world: &World, n: usize) -> Gate {
         if fate != Fate::Commit {
             world.say(format!("hub {n}: {label}: {fate:?}"));
         }
-        Turn { wait, fate }
+        turn(wait, fate)
     })
 }
 
@@ -126,13 +157,28 @@ impl Hub {
     /// Starts the process. What an earlier one knew is forgotten.
     pub(super) fn start(&self, world: &World) {
         world.say(format!("hub {} starts", self.n));
-        let db = Db::open_simulated(&world.store, self.clock.clone(), rough(world, self.n));
-        let app = app(db, self.clock.clone());
+        let life = CancellationToken::new();
+        let gate = rough(world, self.n, life.clone());
+        let app = app(
+            Db::open_simulated(&world.store, self.clock.clone(), gate),
+            self.clock.clone(),
+        );
         let mut tasks = JoinSet::new();
+        let agents = AgentApi::new(
+            app.clone(),
+            HubId::from_random([7; 16], true),
+            CancellationToken::new(),
+        );
+        tasks.spawn(agents.clone().pulse());
         tasks.spawn(outbox(app.clone(), world.clone()));
         tasks.spawn(expiry(app.clone(), world.clone(), self.n));
         tasks.spawn(grants(app.clone()));
-        *self.running() = Some(Running { app, tasks });
+        let replica = Replica {
+            app,
+            agents: AgentServiceServer::new(agents),
+            life,
+        };
+        *self.running() = Some(Running { replica, tasks });
     }
 
     /// It dies, with everything that it was doing.
@@ -140,17 +186,22 @@ impl Hub {
         drop(self.running().take());
     }
 
+    /// What listens there, if anybody does.
+    pub(super) fn replica(&self) -> Option<Replica> {
+        self.running().as_ref().map(|running| running.replica.clone())
+    }
+
     /// Lets the hub do something. `None` when it is dead; the answer never comes when it dies meanwhile.
-    pub(super) fn serve<T, F>(&self, work: impl FnOnce(App) -> F) -> Option<oneshot::Receiver<T>>
+    pub(super) fn serve<T, F>(&self, work: impl FnOnce(Replica) -> F) -> Option<oneshot::Receiver<T>>
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
         let mut running = self.running();
-        let Running { app, tasks } = running.as_mut()?;
+        let Running { replica, tasks } = running.as_mut()?;
         while tasks.try_join_next().is_some() {}
         let (answer, receiver) = oneshot::channel();
-        let work = work(app.clone());
+        let work = work(replica.clone());
         tasks.spawn(async move {
             // Whoever asked may have gone.
             let _ = answer.send(work.await);
@@ -165,13 +216,13 @@ async fn outbox(app: App, world: World) {
     let _ = reconcile::ask_busy_services(&app).await;
     loop {
         let wait = reconcile::drain(&app).await.unwrap_or(Duration::from_secs(2));
-        tokio::time::sleep(wait.min(Duration::from_secs(2)) + world.dice.millis(0, 50)).await;
+        sleep(wait.min(Duration::from_secs(2)) + world.dice.millis(0, 50)).await;
     }
 }
 
 async fn expiry(app: App, world: World, n: usize) {
     loop {
-        tokio::time::sleep(Duration::from_secs(1) + world.dice.millis(0, 20)).await;
+        sleep(Duration::from_secs(1) + world.dice.millis(0, 20)).await;
         if let Err(error) = reconcile::expire(app.clone()).await {
             world.say(format!("hub {n}: no expiry: {}", error.message));
         }
@@ -180,7 +231,7 @@ async fn expiry(app: App, world: World, n: usize) {
 
 async fn grants(app: App) {
     loop {
-        tokio::time::sleep(app.settings().grant_check).await;
+        sleep(app.settings().grant_check).await;
         // The next round looks again.
         let _ = reconcile::check_grants(app.clone()).await;
     }

@@ -1,11 +1,12 @@
 //! Calls between processes, and what becomes of them.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::time::Duration;
 
 use hadron_management::app::{App, AppError, ErrorKind};
 use tokio::time::{sleep, timeout};
 
+use super::hub::Replica;
 use super::world::World;
 
 /// How long the caller waits for an answer.
@@ -23,7 +24,7 @@ pub(super) enum From {
 pub(super) struct Lost;
 
 /// The way takes some time, and sometimes long.
-async fn travel(world: &World) {
+pub(super) async fn travel(world: &World) {
     let dice = &world.dice;
     let wait = match (world.at_peace(), dice.roll(1_000)) {
         (true, _) => dice.millis(1, 30),
@@ -47,9 +48,12 @@ where
     F: Future<Output = Result<T, AppError>> + Send + 'static,
     W: Fn(App) -> F + Send + Sync + 'static,
 {
-    let outcome = timeout(TRY, attempt(world, from, hub, what, work))
-        .await
-        .unwrap_or(Err(Lost));
+    let outcome = timeout(
+        TRY,
+        attempt(world, from, hub, what, move |hub: Replica| work(hub.app)),
+    )
+    .await
+    .unwrap_or(Err(Lost));
     world.say(match &outcome {
         Ok(Ok(_)) => format!("{from:?} -> hub {hub}: {what}"),
         Ok(Err(error)) => format!("{from:?} -> hub {hub}: {what}: {:?} {}", error.kind, error.reason),
@@ -68,17 +72,18 @@ where
     outcome
 }
 
-async fn attempt<T, F, W>(
+/// Carries one call: see [`call`].
+pub(super) async fn attempt<T, F, W>(
     world: &World,
     from: From,
     hub: usize,
     what: &'static str,
     work: W,
-) -> Result<Result<T, AppError>, Lost>
+) -> Result<T, Lost>
 where
     T: Send + 'static,
-    F: Future<Output = Result<T, AppError>> + Send + 'static,
-    W: Fn(App) -> F + Send + Sync + 'static,
+    F: Future<Output = T> + Send + 'static,
+    W: Fn(Replica) -> F + Send + Sync + 'static,
 {
     let cut = || match from {
         From::Agent(agent) => world.cut(agent, hub),
@@ -86,8 +91,8 @@ where
     };
     let unlucky = |cases| !world.at_peace() && world.dice.per_mille(cases);
     let (lost, twice, unanswered) = (unlucky(20), unlucky(20), unlucky(20));
+    let work = std::sync::Arc::new(work);
     if twice {
-        let (world, work) = (world.clone(), std::sync::Arc::new(work));
         let again = std::sync::Arc::clone(&work);
         let later = world.dice.millis(1, 90_000);
         let other = world.dice.one(&[0, 1]);
@@ -95,47 +100,24 @@ where
         // Not the caller's doing any more: it arrives even if the caller has died.
         tokio::spawn(async move {
             sleep(later).await;
-            if let Some(answer) = copy.hubs()[other].serve(|app| again(app)) {
+            if let Some(answer) = copy.hubs()[other].serve(|hub| again(hub)) {
                 copy.say(format!("{from:?} -> hub {other}: {what}, a second time"));
                 drop(answer.await);
             }
         });
-        return deliver(
-            &world,
-            hub,
-            lost || cut().there,
-            unanswered,
-            || cut().back,
-            |app| work(app),
-        )
-        .await;
     }
-    deliver(world, hub, lost || cut().there, unanswered, || cut().back, work).await
-}
-
-async fn deliver<T, F>(
-    world: &World,
-    hub: usize,
-    lost: bool,
-    unanswered: bool,
-    cut_back: impl Fn() -> bool,
-    work: impl FnOnce(App) -> F,
-) -> Result<Result<T, AppError>, Lost>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T, AppError>> + Send + 'static,
-{
+    let (lost, cut_back) = (lost || cut().there, || cut().back);
     if lost {
-        return std::future::pending().await;
+        return pending().await;
     }
     travel(world).await;
-    let Some(answer) = world.hubs()[hub].serve(work) else {
+    let Some(answer) = world.hubs()[hub].serve(|hub| work(hub)) else {
         // Nobody listens there.
         return Err(Lost);
     };
     let answer = answer.await.map_err(|_| Lost)?;
     if unanswered || cut_back() {
-        return std::future::pending().await;
+        return pending().await;
     }
     travel(world).await;
     Ok(answer)

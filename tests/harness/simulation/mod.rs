@@ -1,14 +1,14 @@
 //! A deterministic simulation: two hubs over one database, three agents, people, and everything that can go wrong between
 //! them. One seed decides everything, so that a run can be repeated exactly.
 //!
-//! What is real: the use cases, rules and reconcilers of the hub ([`App`](hadron_management::app::App)) with all their
-//! SQL, what agents do to stacks and policies (`hadron_agent::work`), and how they measure leases. What is simulated:
-//! CloudFormation and ECR (`hadron_agent::fake`), the links, the agent's journal and its loop around the work, time, and
-//! SQLite's threads. `management/docs/decisions/0018-simulation.md` says why.
+//! What is real: the hub's use cases, rules and reconcilers ([`App`](hadron_management::app::App)) with all their SQL, and
+//! its end of sessions and calls; the agent's session, runner, journal and leases, and what it does to stacks and policies.
+//! What is simulated: CloudFormation and ECR (`hadron_agent::fake`), what carries HTTP requests, the proof of identity, time,
+//! and SQLite's threads. `management/docs/decisions/0018-simulation.md` says why.
 //!
 //! * [`run`] is one run; [`Seed`] says what happens in it.
 //! * [`world`] is what everybody shares: dice, trace, what was promised. [`link`] carries calls between processes and
-//!   loses them. [`hub`], [`agent`] and [`people`] are the actors, [`chaos`] is what happens to them.
+//!   loses them, [`wire`] those of agents, and their streams. [`hub`], [`agent`] and [`people`] are the actors, [`chaos`] is what happens to them.
 //! * [`checks`] is what must be true: all the time, and in the end, when everything has been well for a while.
 //! * [`bugs`] switches mistakes on and counts the seeds until one of them is found.
 
@@ -17,11 +17,11 @@ pub mod bugs;
 pub mod campaign;
 mod chaos;
 mod checks;
-mod convert;
 mod hub;
 mod link;
 mod people;
 mod templates;
+mod wire;
 mod world;
 
 use std::collections::BTreeSet;

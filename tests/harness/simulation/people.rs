@@ -11,7 +11,7 @@ use hadron_management::app::services::NewService;
 use hadron_management::app::{App, AppError, ErrorKind, Request};
 use hadron_management::store::params;
 use hadron_management::store::targets::EnvironmentRoles;
-use hadron_proto::vocab::{ConnectionId, DeploymentId, Digest};
+use hadron_proto::vocab::{ConnectionId, DeploymentId, Digest, JobId};
 use tokio::time::sleep;
 
 use super::link::{self, From};
@@ -330,6 +330,20 @@ async fn cancel(world: &World) {
         return;
     };
     call_off(world, id).await;
+}
+
+/// Somebody cancels what this job is for.
+pub(super) async fn call_off_work_of(world: &World, job: JobId) {
+    let found = world
+        .store
+        .look("SELECT deployment_id FROM job WHERE id = $1", &params![job])
+        .unwrap_or_default();
+    let id = found
+        .first()
+        .and_then(|row| row.get::<Option<String>>("deployment_id").ok()?);
+    if let Some(id) = id.and_then(|id| id.parse().ok()) {
+        call_off(world, id).await;
+    }
 }
 
 async fn call_off(world: &World, id: DeploymentId) {

@@ -197,7 +197,8 @@ impl World {
             .into_iter()
             .enumerate()
             .map(|(n, id)| Agent::new(n, account(id), dice.roll(u64::MAX)))
-            .collect();
+            .collect::<std::io::Result<_>>()
+            .context("disks for agents")?;
         let world = Self(Arc::new(Inner {
             seed,
             dice,

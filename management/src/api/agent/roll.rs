@@ -10,7 +10,7 @@
 //!
 //! What the pulse costs while nothing is decided does not depend on how many agents there are.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -103,9 +103,10 @@ impl Line {
 
 #[derive(Debug, Default)]
 struct Tables {
-    sessions: HashMap<SessionId, Arc<Line>>,
-    connections: HashMap<ConnectionId, HashSet<SessionId>>,
-    lanes: HashMap<(AccountId, Region), HashSet<SessionId>>,
+    /// Sessions are told in the order of their ids, the oldest first.
+    sessions: BTreeMap<SessionId, Arc<Line>>,
+    connections: HashMap<ConnectionId, BTreeSet<SessionId>>,
+    lanes: HashMap<(AccountId, Region), BTreeSet<SessionId>>,
     /// How many have come so far.
     came: u64,
     /// Agents whose sessions came since the last pulse: what was decided about them on their way is asked for.
@@ -145,7 +146,7 @@ impl Drop for Place {
     }
 }
 
-fn leave<K: std::hash::Hash + Eq>(map: &mut HashMap<K, HashSet<SessionId>>, key: &K, session: SessionId) {
+fn leave<K: std::hash::Hash + Eq>(map: &mut HashMap<K, BTreeSet<SessionId>>, key: &K, session: SessionId) {
     if let Some(set) = map.get_mut(key) {
         set.remove(&session);
         if set.is_empty() {

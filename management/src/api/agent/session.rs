@@ -11,7 +11,6 @@ use hadron_proto::vocab::Timestamp;
 use hadron_proto::wire;
 use hadron_proto::wire::agent_message::Message as Said;
 use hadron_proto::wire::hub_message::Message as Saying;
-use rand::Rng as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
@@ -91,6 +90,8 @@ async fn run(
     // In boxes: what opening and closing need is not kept for the life of the session.
     let greeted = Box::pin(async {
         tokio::select! {
+            // A session that was opened in the database is closed there as well, so that comes first.
+            biased;
             greeted = greet(&api, &peer, not_after, &mut incoming) => greeted,
             () = out.closed() => Err(End::Gone),
             () = api.drain.cancelled() => Err(End::Refused(Status::unavailable("this hub is stopping; connect again"))),
@@ -131,12 +132,12 @@ async fn run(
 }
 
 /// When agents are to come again that this hub sends away: the more they are, the more time they are given, and not all the
-/// same.
-fn return_within(sessions: usize) -> Duration {
+/// same: `part`, from 0 to 1, says which.
+fn return_within(sessions: usize, part: f64) -> Duration {
     let (least, most) = RETURN_WITHIN;
     let all =
         Duration::from_secs(u64::try_from(sessions / RETURN_RATE).unwrap_or(u64::MAX)).clamp(least, most);
-    least + (all - least).mul_f64(rand::rng().random_range(0.5..=1.0))
+    least + (all - least).mul_f64(0.5 + part / 2.0)
 }
 
 /// Waits for Hello and opens the session.
@@ -331,14 +332,20 @@ impl Live {
         };
         let mut jobs = self.api.app.db().subscribe(lane);
         loop {
-            // All of these may be dropped and asked again without loss.
+            // An agent that always has something to say does not outlive its certificate.
+            if self.ends <= Instant::now() {
+                return Self::ended();
+            }
+            // All of these may be dropped and asked again without loss. First what ends the session; messages before what
+            // there is to look for, since the leases of the agent's jobs hang on them.
             let mut event = tokio::select! {
-                message = incoming.message() => Event::Message(message),
-                () = self.place.rung() => Event::Mail,
-                () = jobs.woken() => Event::Look,
-                () = sleep_until(self.due()) => Event::Due,
+                biased;
                 () = self.api.drain.cancelled() => Event::Drain,
                 () = self.out.closed() => Event::Gone,
+                () = self.place.rung() => Event::Mail,
+                message = incoming.message() => Event::Message(message),
+                () = jobs.woken() => Event::Look,
+                () = sleep_until(self.due()) => Event::Due,
             };
             if matches!(event, Event::Due) && self.heard + self.silence <= Instant::now() {
                 // Perhaps it was the hub that did not listen, for instance since its database was slow.
@@ -374,19 +381,20 @@ impl Live {
             Event::Look => self.check().await,
             Event::Due => self.is_due().await,
             Event::Drain => {
-                let within = return_within(self.api.roll.len());
+                let within = return_within(self.api.roll.len(), self.api.app.clock().part());
                 Err(End::GoAway("the hub is stopping", within))
             }
         }
     }
 
+    const fn ended() -> End {
+        End::GoAway("the agent's certificate has ended", Duration::from_secs(1))
+    }
+
     async fn is_due(&mut self) -> Result<(), End> {
         let now = Instant::now();
         if self.ends <= now {
-            Err(End::GoAway(
-                "the agent's certificate has ended",
-                Duration::from_secs(1),
-            ))
+            Err(Self::ended())
         } else if self.heard + self.silence <= now {
             Err(End::Refused(Status::deadline_exceeded(
                 "nothing was heard from the agent for too long",
@@ -582,7 +590,7 @@ impl Live {
 
     /// Looks again soon: it could not be done now.
     fn again(&mut self) {
-        let wait = Duration::from_millis(rand::rng().random_range(1_000..2_000));
+        let wait = Duration::from_secs(1).mul_f64(1.0 + self.api.app.clock().part());
         self.look_at = Some(Instant::now() + wait);
     }
 }
@@ -608,7 +616,9 @@ mod tests {
     #[test]
     fn the_more_agents_are_sent_away_the_more_time_they_get() {
         let seconds = |sessions| {
-            let all: Vec<f64> = (0..200).map(|_| return_within(sessions).as_secs_f64()).collect();
+            let all: Vec<f64> = (0_u8..200)
+                .map(|n| return_within(sessions, f64::from(n) / 199.0).as_secs_f64())
+                .collect();
             (
                 all.iter().copied().fold(f64::MAX, f64::min),
                 all.iter().copied().fold(0.0, f64::max),

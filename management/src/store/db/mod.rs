@@ -124,7 +124,7 @@ pub use postgres::PostgresOptions;
 pub use row::Row;
 pub use sqlite::SqliteOptions;
 #[cfg(any(test, feature = "testing"))]
-pub use sqlite::inline::{Fate, Gate, SimulatedStore, Turn};
+pub use sqlite::inline::{Fate, Gate, SimulatedStore};
 pub(in crate::store) use tx::Late;
 pub use tx::{Made, Sequence, Tx};
 pub use value::{FromValue, Mismatch, Value, params};

@@ -4,10 +4,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hadron_proto::vocab::{AccountId, Region};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 /// What a consumer waits for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,21 +61,41 @@ impl FromStr for Topic {
 #[derive(Debug)]
 pub struct Subscription {
     topic: Topic,
-    /// Only empty while being dropped.
-    receiver: Option<watch::Receiver<u64>>,
+    bell: Arc<Bell>,
+    /// How often the bell had been rung when it was last looked at.
+    seen: u64,
     wakes: Arc<Wakes>,
+}
+
+/// Wakes those who wait for one topic. No watch channel: that one wakes them in random order, this one who waits longest
+/// first.
+#[derive(Debug, Default)]
+struct Bell {
+    rung: AtomicU64,
+    waiting: Notify,
+    subscriptions: AtomicU64,
+}
+
+impl Bell {
+    fn ring(&self) {
+        self.rung.fetch_add(1, Ordering::SeqCst);
+        self.waiting.notify_waiters();
+    }
 }
 
 impl Subscription {
     /// Waits until a transaction that named the topic has been committed since the last call (or since the subscription
     /// was made). Level, not edge: a wake-up while nobody waits is kept. Safe to cancel.
     pub async fn woken(&mut self) {
-        let Some(receiver) = &mut self.receiver else {
-            return;
-        };
-        if receiver.changed().await.is_err() {
-            // The sender lives in the table as long as this receiver; without one nobody will ever wake us.
-            std::future::pending::<()>().await;
+        loop {
+            // Before looking, so that nothing is missed.
+            let rung = self.bell.waiting.notified();
+            let now = self.bell.rung.load(Ordering::SeqCst);
+            if now != self.seen {
+                self.seen = now;
+                return;
+            }
+            rung.await;
         }
     }
 }
@@ -82,11 +103,8 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let mut local = self.wakes.local.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.receiver.take());
-        if local
-            .get(&self.topic)
-            .is_some_and(|sender| sender.receiver_count() == 0)
-        {
+        // Under the lock, as in subscribing.
+        if self.bell.subscriptions.fetch_sub(1, Ordering::SeqCst) == 1 {
             local.remove(&self.topic);
         }
     }
@@ -95,7 +113,7 @@ impl Drop for Subscription {
 /// The table of who waits for what in this process, and what other processes are still to be told.
 #[derive(Debug, Default)]
 pub(super) struct Wakes {
-    local: Mutex<HashMap<Topic, watch::Sender<u64>>>,
+    local: Mutex<HashMap<Topic, Arc<Bell>>>,
     /// Topics for other replicas; stays empty on SQLite.
     unsent: Mutex<BTreeSet<Topic>>,
     pub(super) bell: Notify,
@@ -104,14 +122,13 @@ pub(super) struct Wakes {
 impl Wakes {
     pub(super) fn subscribe(self: &Arc<Self>, topic: Topic) -> Subscription {
         let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
-        let receiver = local
-            .entry(topic.clone())
-            .or_insert_with(|| watch::Sender::new(0))
-            .subscribe();
+        let bell = Arc::clone(local.entry(topic.clone()).or_default());
+        bell.subscriptions.fetch_add(1, Ordering::SeqCst);
         drop(local);
         Subscription {
             topic,
-            receiver: Some(receiver),
+            seen: bell.rung.load(Ordering::SeqCst),
+            bell,
             wakes: Arc::clone(self),
         }
     }
@@ -122,16 +139,16 @@ impl Wakes {
             return;
         }
         let local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
-        for sender in topics.iter().filter_map(|topic| local.get(topic)) {
-            sender.send_modify(|count| *count = count.wrapping_add(1));
+        for bell in topics.iter().filter_map(|topic| local.get(topic)) {
+            bell.ring();
         }
     }
 
     /// Wakes everybody in this process: wake-ups may have been missed.
     pub(super) fn wake_all(&self) {
         let local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
-        for sender in local.values() {
-            sender.send_modify(|count| *count = count.wrapping_add(1));
+        for bell in local.values() {
+            bell.ring();
         }
     }
 

@@ -9,7 +9,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use hadron_proto::fault::{Bug, bug};
@@ -56,17 +55,9 @@ pub enum Fate {
     Unanswered,
 }
 
-/// When a transaction runs, and what happens to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// How long it waits before it runs. Others run meanwhile, and the hub may die.
-    pub wait: Duration,
-    /// What happens then.
-    pub fate: Fate,
-}
-
-/// Says for each transaction, by its label, what happens to it.
-pub type Gate = Arc<dyn Fn(&'static str) -> Turn + Send + Sync>;
+/// Says for each transaction, by its label, what happens to it, when its turn has come. Others run while it waits for that,
+/// and the hub may die: then its turn never comes, so that what a dead hub was doing does nothing more.
+pub type Gate = Arc<dyn Fn(&'static str) -> BoxFuture<'static, Fate> + Send + Sync>;
 
 impl SimulatedStore {
     /// An empty one, whose time is this clock's.
@@ -133,10 +124,7 @@ impl Inline {
     }
 
     async fn turn(&self, label: &'static str) -> Result<Fate, StoreError> {
-        let Turn { wait, fate } = (self.gate)(label);
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
+        let fate = (self.gate)(label).await;
         if fate == Fate::Refuse {
             return Err(StoreError::Unavailable {
                 doing: "reaching the database",
