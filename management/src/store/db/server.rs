@@ -60,7 +60,13 @@ up || failed
 echo ready
 while read -r how; do
     case $how in
-        halt) kill -9 "$(head -n 1 "$dir/data/postmaster.pid")"; echo ready; continue ;;
+        halt)
+            pid=$(head -n 1 "$dir/data/postmaster.pid")
+            kill -9 "$pid"
+            while kill -0 "$pid" 2>&-; do sleep 0.05; done
+            echo ready
+            continue
+            ;;
         start) if "$bin/pg_ctl" -D "$dir/data" status >&2; then echo ready; continue; fi ;;
         kill) kill -9 "$(head -n 1 "$dir/data/postmaster.pid")" ;;
         *) "$bin/pg_ctl" -D "$dir/data" -m "$how" -w -t 60 stop >&2 ;;
