@@ -75,7 +75,11 @@ impl Told {
     /// How many tries were sent and failed.
     #[must_use]
     pub fn failed_tries(&self) -> u64 {
-        let sent = self.errors.iter().filter(|(sort, _)| *sort != UNSENT);
+        let unsent = [UNSENT, BEHIND_GOAWAY];
+        let sent = self
+            .errors
+            .iter()
+            .filter(|(sort, _)| !unsent.contains(&sort.as_str()));
         sent.map(|(_, count)| count).sum()
     }
 
@@ -356,9 +360,17 @@ const SILENCE: &str = "no answer in time";
 /// What a try is called that the client's own library took back before anything was sent, since its connection was being
 /// closed. Libraries of gRPC try those again by themselves; this one leaves it to its user.
 const UNSENT: &str = "Cancelled by connection";
+/// What a try is called that met the GOAWAY of a hub in good order (NO_ERROR). A request behind it was not and will not be
+/// processed (RFC 9113, 6.8), so that it may be sent elsewhere as one that was never sent.
+const BEHIND_GOAWAY: &str = "GOAWAY by connection";
+/// The words of the HTTP/2 library for it. Requests that the hub had taken on end by other words when a connection breaks.
+const GOAWAY: &str = "not a result of an error";
 
 /// An error in a few words: its code, and whether a hub said it or the connection.
 fn sort_of(status: &Status) -> String {
+    if from_connection(status) && story(status).contains(GOAWAY) {
+        return BEHIND_GOAWAY.to_owned();
+    }
     let by = if from_connection(status) {
         "connection"
     } else {

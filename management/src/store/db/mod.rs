@@ -93,7 +93,8 @@
 //!     and rows of `event`, the numbers and rows of `audit`.
 //!
 //! Tests watch that it is kept (`order`). Rows that were inserted in the same transaction are nobody else's yet and may be written at any time. Numbers of
-//! [`Sequence::FENCE`] are drawn between 4 and 5 by nobody else than those who lease jobs, which they skipped over when locked.
+//! [`Sequence::FENCE`] are drawn between 4 and 5 by nobody else than those who lease jobs, which they skipped over when locked;
+//! many at once, so seldom.
 //! What cannot follow the order is done in a transaction of its own, asked for by the outbox.
 
 #[cfg(any(test, feature = "testing"))]
