@@ -64,7 +64,7 @@ pub(super) async fn told(
         Late::Event,
         None,
         "INSERT INTO event (sequence, id, at, resource, account, region, detail_type, detail)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+         VALUES ((SELECT value FROM sequence WHERE name = 'change') - $1, $2, $3, $4, $5, $6, $7, $8)",
         params![
             id,
             at,

@@ -244,7 +244,7 @@ pub async fn audit(
         Late::Audit,
         None,
         "INSERT INTO audit (sequence, at, principal, account, action, object, outcome, detail)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+         VALUES ((SELECT value FROM sequence WHERE name = 'audit') - $1, $2, $3, $4, $5, $6, $7, $8)",
         params![
             at,
             principal,

@@ -59,6 +59,10 @@ impl Late {
     }
 }
 
+/// Draws numbers of a sequence, without telling which.
+const DRAW: &str = "INSERT INTO sequence (name, value) VALUES ($1, $2) \
+                    ON CONFLICT (name) DO UPDATE SET value = sequence.value + excluded.value";
+
 /// Statements that wait for the end of a transaction: one text, and its parameters by the key that sorts them.
 struct LateRows {
     sql: &'static str,
@@ -329,8 +333,8 @@ impl Tx {
         Ok(now)
     }
 
-    /// Leaves a row for the end of the transaction, see [`Late`]. Its parameters begin with the number that is drawn for it,
-    /// where it gets one. Of two rows with the same key the later one counts; without a key every row does, in their order.
+    /// Leaves a row for the end of the transaction, see [`Late`]. Where it gets a number, its first parameter is how far that
+    /// is below the last one of its sequence. Of two rows with the same key the later one counts; without a key every row does, in their order.
     pub(in crate::store) fn late(
         &mut self,
         what: Late,
@@ -349,8 +353,8 @@ impl Tx {
 
     /// What agents were told may not hold any more: every hub compares its sessions within a second or two.
     pub(in crate::store) fn trust_ended(&mut self) {
-        // The number that is drawn for it is all that there is to write.
-        let sql = "UPDATE sequence SET value = $1 WHERE name = $2";
+        // The number that is drawn for it is all that there is to write: it is the last one.
+        let sql = "UPDATE sequence SET value = value - $1 WHERE name = $2";
         self.late(
             Late::Trust,
             Some(String::new()),
@@ -361,19 +365,46 @@ impl Tx {
 
     /// Writes what was left for the end.
     pub(super) async fn finish(&mut self) -> Result<(), StoreError> {
-        for (what, LateRows { sql, rows }) in std::mem::take(&mut self.late) {
-            let mut rows: Vec<Vec<Value>> = rows.into_values().collect();
-            if let Some(sequence) = what.sequence() {
-                let first = self
-                    .next_many(sequence, u32::try_from(rows.len()).unwrap_or(u32::MAX))
-                    .await?;
-                for (number, params) in (first..).zip(&mut rows) {
-                    params.insert(0, number.into());
-                }
-            }
+        for (sql, rows) in self.take_late() {
             self.execute_each(sql, &rows).await?;
         }
         Ok(())
+    }
+
+    /// Writes what was left for the end and commits, on PostgreSQL: in one round trip, since between the draw of a number and
+    /// COMMIT everybody else who needs one waits.
+    pub(super) async fn commit(&mut self) -> Result<(), StoreError> {
+        let late = self.take_late();
+        for (sql, rows) in &late {
+            for params in rows {
+                self.watch(sql, params, &[]);
+            }
+        }
+        match &mut self.engine {
+            Engine::Postgres(session) => session.commit_after(&late).await,
+            Engine::Sqlite(_) => Err(StoreError::misuse(
+                self.label,
+                "SQLite's writer commits by itself",
+            )),
+        }
+    }
+
+    /// The statements for the end, with their rows. Numbers are drawn by the first statement of a sort; each of its rows says
+    /// how far its own is below the last one drawn.
+    fn take_late(&mut self) -> Vec<(&'static str, Vec<Vec<Value>>)> {
+        let mut all = Vec::new();
+        for (what, LateRows { sql, rows }) in std::mem::take(&mut self.late) {
+            let mut rows: Vec<Vec<Value>> = rows.into_values().collect();
+            if let Some(sequence) = what.sequence() {
+                let count = rows.len() as u64;
+                all.push((DRAW, vec![params![sequence.0, count].to_vec()]));
+                for (below, params) in (0..count).rev().zip(&mut rows) {
+                    params.insert(0, below.into());
+                }
+            }
+            all.push((sql, rows));
+        }
+        all
     }
 
     /// Something with an ARN was made in this transaction.

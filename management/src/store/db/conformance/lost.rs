@@ -150,7 +150,7 @@ on_both! {
         let db = tables(&test).await;
         let times: Result<(Timestamp, Timestamp), StoreError> = db.write("times", |tx| Box::pin(async move {
             let first = tx.now().await?;
-            let sql = "INSERT INTO tally (id, count) VALUES ($2, $1)";
+            let sql = "INSERT INTO tally (id, count) VALUES ($2, (SELECT value FROM sequence WHERE name = 'audit') - $1)";
             for id in ["x", "y", "z"] {
                 tx.late(crate::store::db::Late::Audit, None, sql, params![id].to_vec());
             }
@@ -166,7 +166,7 @@ on_both! {
         assert_eq!(numbers, [1, 2, 3], "in their order, numbered without a gap");
         // What fails leaves nothing for the next transaction on the same connection.
         let failed: Result<(), StoreError> = db.write("fails", |tx| Box::pin(async move {
-            tx.late(crate::store::db::Late::Audit, None, "INSERT INTO tally (id, count) VALUES ($2, $1)", params!["w"].to_vec());
+            tx.late(crate::store::db::Late::Audit, None, "INSERT INTO tally (id, count) VALUES ($2, (SELECT value FROM sequence WHERE name = 'audit') - $1)", params!["w"].to_vec());
             Err(StoreError::misuse("fails", "on purpose"))
         })).await;
         assert!(failed.is_err());

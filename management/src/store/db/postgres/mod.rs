@@ -165,7 +165,7 @@ impl Postgres {
             let outcome = work(&mut lent.tx).await;
             let outcome = match outcome {
                 Ok(value) => match lent.tx.verdict() {
-                    Ok(()) => lent.tx.finish().await.map(|()| value).map_err(E::from),
+                    Ok(()) => Ok(value),
                     Err(error) => Err(E::from(error)),
                 },
                 Err(error) => Err(error),
@@ -181,7 +181,7 @@ impl Postgres {
             };
             let topics = lent.tx.take_wakes();
             let asked = Instant::now();
-            match session(&mut lent.tx).commit().await {
+            match lent.tx.commit().await {
                 Ok(()) => pool.give_back(lent),
                 Err(error @ StoreError::CommitUnknown { .. }) => {
                     let id = session(&mut lent.tx).id();

@@ -185,7 +185,36 @@ impl Session {
         self.settle(outcome)
     }
 
-    pub(super) async fn commit(&mut self) -> Result<(), StoreError> {
+    /// Runs statements and commits, all of them on their way before the first answer is there.
+    pub(in crate::store::db) async fn commit_after(
+        &mut self,
+        last: &[(&'static str, Vec<Vec<Value>>)],
+    ) -> Result<(), StoreError> {
+        let count: usize = last.iter().map(|(_, rows)| rows.len()).sum();
+        // The number of a transaction that has not begun is not known before COMMIT would be sent.
+        if count > PIPELINE || !self.begun.load(Ordering::Relaxed) {
+            for (sql, rows) in last {
+                self.execute_each(sql, rows).await?;
+            }
+            return self.commit().await;
+        }
+        let mut prepared = Vec::with_capacity(count);
+        for (sql, rows) in last {
+            for params in rows {
+                prepared.push((self.prepare_execute(sql, params).await?, params));
+            }
+        }
+        self.begun.store(false, Ordering::Relaxed);
+        let each = prepared
+            .iter()
+            .map(|(prepared, params)| self.client.execute_raw(&prepared.statement, params.as_slice()));
+        // COMMIT of a transaction in which a statement has failed is answered like any other, and undoes it.
+        let (ran, committed) = join(try_join_all(each), self.client.batch_execute("COMMIT")).await;
+        ran.and(committed)
+            .map_err(|error| commit_failed(self.label, error))
+    }
+
+    async fn commit(&mut self) -> Result<(), StoreError> {
         if !self.begun.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
