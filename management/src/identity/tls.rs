@@ -11,7 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hadron_proto::spiffe::{AgentName, HubId};
@@ -27,6 +27,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
@@ -333,12 +334,17 @@ pub struct Peer {
     pub identity: Option<PeerIdentity>,
 }
 
+/// How long the hub listens on a connection that it has ended: some round trips, in which the peer notices.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// A connection whose handshake is done.
 #[derive(Debug)]
 pub struct TlsConnection {
     stream: TlsStream<TcpStream>,
     peer: Peer,
     _seat: Seat,
+    /// Set once the hub has said that it will not say any more: how long it still listens.
+    farewell: Option<Pin<Box<Sleep>>>,
 }
 
 impl TlsConnection {
@@ -347,6 +353,7 @@ impl TlsConnection {
             stream,
             peer,
             _seat: seat,
+            farewell: None,
         }
     }
 
@@ -394,8 +401,27 @@ impl AsyncWrite for TlsConnection {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
+
+    /// Says that nothing follows, and listens until the peer has nothing to say either, or for [`FAREWELL`]. A socket that is
+    /// closed with something unread in it is reset, and what was a request turned away in good order is a broken connection
+    /// to the peer, which cannot know then whether it was carried out.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let this = &mut *self;
+        if this.farewell.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        }
+        let farewell = this
+            .farewell
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(FAREWELL)));
+        let mut unheard = [0; 1024];
+        loop {
+            let mut some = ReadBuf::new(&mut unheard);
+            match Pin::new(&mut this.stream).poll_read(cx, &mut some) {
+                Poll::Ready(Ok(())) if !some.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return farewell.as_mut().poll(cx).map(Ok),
+            }
+        }
     }
 }
 

@@ -245,6 +245,25 @@ async fn an_agent_comes_back_as_itself_and_not_after_its_certificate_has_ended()
 }
 
 #[tokio::test]
+async fn a_connection_that_the_hub_ends_is_not_reset_for_what_was_on_its_way() {
+    let ca = ca("hub-1");
+    let mut jobs = Listener::job(&ca).await;
+    let (chain, key) = given(&ca, "hub-1", now());
+    let config = Arc::new(trusting(&ca, client(chain, &key)));
+    let (visitor, mut met) = tokio::join!(visit(&config, jobs.address), receive(&mut jobs.incoming));
+    let mut visitor = visitor.unwrap();
+    visitor.write_all(b"on its way").await.unwrap();
+    visitor.flush().await.unwrap();
+    met.shutdown().await.unwrap();
+    drop(met);
+    let mut more = Vec::new();
+    assert_eq!(visitor.read_to_end(&mut more).await.unwrap(), 0);
+    // TLS has ended in good order either way; below it, a reset would be found instead of the end.
+    let (socket, _) = visitor.get_mut();
+    assert_eq!(socket.read(&mut [0; 16]).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn one_address_gets_its_share_of_connections_and_room_again_when_one_ends() {
     let ca = ca("hub-1");
     let clock = Clock::system();
