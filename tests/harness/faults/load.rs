@@ -360,7 +360,7 @@ const SILENCE: &str = "no answer in time";
 /// What a try is called that the client's own library took back before anything was sent, since its connection was being
 /// closed. Libraries of gRPC try those again by themselves; this one leaves it to its user.
 const UNSENT: &str = "Cancelled by connection";
-/// What a try is called that met the GOAWAY of a hub in good order (NO_ERROR). A request behind it was not and will not be
+/// What a try is called that met the GOAWAY of a hub in good order (`NO_ERROR`). A request behind it was not and will not be
 /// processed (RFC 9113, 6.8), so that it may be sent elsewhere as one that was never sent.
 const BEHIND_GOAWAY: &str = "GOAWAY by connection";
 /// The words of the HTTP/2 library for it. Requests that the hub had taken on end by other words when a connection breaks.
