@@ -14,6 +14,8 @@ use crate::faults::{Options, Report};
 
 /// Seeds that a mistake may take.
 const MOST: u64 = 200;
+/// After so many seeds it is said how far it is.
+const SAY: u64 = 50;
 /// Deployments end in these ways; a simulation that never gets there tests nothing.
 const ENDINGS: [&str; 5] = [
     "SUCCEEDED",
@@ -80,6 +82,17 @@ fn simulate(first: u64, count: u64, out: &Path) -> Result<Report> {
                     .push(format!("seed {}: {told} (again: {again})", story.seed));
             }
             sum.add(story);
+            // Hours are stopped early now and then: what was done until then is not to be lost.
+            if sum.seeds.is_multiple_of(SAY) {
+                eprintln!(
+                    "simulation: {} of {count} seeds, {} violations, {:.1} simulated hours, {} states, {:.0} s",
+                    sum.seeds,
+                    sum.violations.len(),
+                    sum.simulated.as_secs_f64() / 3600.0,
+                    sum.states.len(),
+                    began.elapsed().as_secs_f64()
+                );
+            }
         }
     };
     std::thread::scope(|scope| {
