@@ -177,6 +177,43 @@ on_both! {
         assert!(none.unwrap().is_empty());
     }
 
+    async fn a_late_row_that_is_refused_undoes_its_transaction(test: TestDb) {
+        let db = tables(&test).await;
+        let refused: Result<(), StoreError> = db.write("refused", |tx| Box::pin(async move {
+            tx.execute("INSERT INTO tally (id, count) VALUES ('early', 1)", &[]).await?;
+            let sql = "INSERT INTO tally (id, count) VALUES ($2, (SELECT value FROM sequence WHERE name = 'audit') - $1)";
+            for id in ["late", "a", "later"] {
+                tx.late(crate::store::db::Late::Audit, None, sql, params![id].to_vec());
+            }
+            Ok(())
+        })).await;
+        assert_eq!(refused.unwrap_err().unique(), Some("tally_pkey"));
+        let left: Result<(usize, u64), StoreError> = db.write("left", |tx| Box::pin(async move {
+            let rows = tx.query("SELECT id FROM tally", &[]).await?;
+            Ok((rows.len(), tx.next(Sequence::AUDIT).await?))
+        })).await;
+        assert_eq!(left.unwrap(), (1, 1), "no row of it, and no number, is gone");
+    }
+
+    async fn statements_that_go_together_run_in_their_order(test: TestDb) {
+        const ADD: &str = "INSERT INTO tally (id, count) VALUES ($1, 1) RETURNING id";
+        const ALL: &str = "SELECT id FROM tally ORDER BY id";
+        let db = tables(&test).await;
+        let seen: Result<[usize; 4], StoreError> = db.write("together", |tx| Box::pin(async move {
+            let [before, added, after] = tx.query_all([(ALL, &[]), (ADD, &params!["x"]), (ALL, &[])]).await?;
+            let later = tx.query(ALL, &[]).await?;
+            Ok([before.len(), added.len(), after.len(), later.len()])
+        })).await;
+        assert_eq!(seen.unwrap(), [1, 1, 2, 2]);
+        let refused: Result<(), StoreError> = db.write("refused", |tx| Box::pin(async move {
+            tx.query_all([(ADD, &params!["y"]), (ADD, &params!["x"]), (ADD, &params!["z"])]).await?;
+            Ok(())
+        })).await;
+        assert_eq!(refused.unwrap_err().unique(), Some("tally_pkey"));
+        let left: Result<Vec<Row>, StoreError> = db.read("left", |tx| Box::pin(async move { tx.query(ALL, &[]).await })).await;
+        assert_eq!(left.unwrap().len(), 2);
+    }
+
     async fn one_at_a_time_does_work_alone(test: TestDb) {
         let other = test.open_again().await;
         let shared = test.db.is_shared();
