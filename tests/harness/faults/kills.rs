@@ -9,7 +9,7 @@ use futures::future::{join, try_join_all};
 use hadron_proto::wire;
 use tokio::time::{Instant, sleep};
 
-use super::ground::{Ground, ROOMY, by_name, leases};
+use super::ground::{Deployers, Ground, ROOMY, by_name, leases};
 use super::load::{Load, Told};
 use super::{Chance, Options, Report, Times};
 use crate::agent::Agent;
@@ -172,6 +172,22 @@ pub(super) fn tell(report: &mut Report, told: &Told) {
     report.tell("interrupted", told.interrupted.len());
     report.tell("smooth_p99_ms", told.smooth.percentile(99.0));
     report.time(&told.interrupted);
+}
+
+/// Ends what goes on in a world, tells how it went, and looks at everything. `gaps` are times in which nothing was answered.
+pub(super) async fn wind_up(
+    ground: Ground,
+    options: &Options,
+    report: &mut Report,
+    (load, deployers): (Load, Deployers),
+    gaps: &Times,
+) -> Result<()> {
+    let (ends, _) = deployers.stop().await?;
+    let told = load.stop().await?;
+    tell(report, &told);
+    report.tell("ends", by_name(&ends));
+    report.tell("silence_p99_ms", gaps.percentile(99.0));
+    ground.close(options, report, std::slice::from_ref(&told)).await
 }
 
 /// Kills one of two hubs on PostgreSQL, then, in a world of its own, the only hub on SQLite, under writes and deployments.

@@ -8,7 +8,7 @@ use hadron_management::store::db::testing::Swallow;
 use tokio::time::sleep;
 
 use super::ground::{Ground, ROOMY, by_name, leases};
-use super::kills::{CLIENTS, RATE, tell};
+use super::kills::{CLIENTS, RATE, wind_up};
 use super::load::Load;
 use super::{Options, Report, Times};
 use crate::cluster::{LinkName, Setup};
@@ -84,14 +84,7 @@ pub(super) async fn campaign(options: &Options) -> Result<Report> {
         let _ = ground.watch_leases().await;
         report.n += 1;
     }
-    let (ends, _) = deployers.stop().await?;
-    let told = load.stop().await?;
-    tell(&mut report, &told);
     report.tell("deeds", by_name(&deeds));
-    report.tell("ends", by_name(&ends));
-    report.tell("silence_p99_ms", gaps.percentile(99.0));
-    ground
-        .close(options, &mut report, std::slice::from_ref(&told))
-        .await?;
+    wind_up(ground, options, &mut report, (load, deployers), &gaps).await?;
     Ok(report)
 }

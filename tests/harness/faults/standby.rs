@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::ground::{Ground, ROOMY, by_name, leases};
-use super::kills::{CLIENTS, RATE, tell};
+use super::ground::{Ground, ROOMY, leases};
+use super::kills::{CLIENTS, RATE, wind_up};
 use super::load::{Load, Told, stored};
 use super::{Options, Report, Times};
 use crate::cluster::{LinkName, Setup};
@@ -65,14 +65,7 @@ pub(super) async fn promotion(options: &Options) -> Result<Report> {
         let _ = ground.watch_leases().await;
         report.n += 1;
     }
-    let (ends, _) = deployers.stop().await?;
-    let told = load.stop().await?;
-    tell(&mut report, &told);
-    report.tell("ends", by_name(&ends));
-    report.tell("silence_p99_ms", gaps.percentile(99.0));
-    ground
-        .close(options, &mut report, std::slice::from_ref(&told))
-        .await?;
+    wind_up(ground, options, &mut report, (load, deployers), &gaps).await?;
     Ok(report)
 }
 
