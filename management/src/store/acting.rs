@@ -28,7 +28,7 @@ pub async fn of(tx: &mut Tx, agent: AgentId, connection: ConnectionId) -> Result
     acting(&agents, &connections)
 }
 
-/// The same, and the connection of the job that it names: see [`jobs::connection_of`].
+/// The same, and the connection of the job that it names: see [`jobs::CONNECTION_OF`].
 pub async fn on_job(
     tx: &mut Tx,
     agent: AgentId,

@@ -177,6 +177,24 @@ on_both! {
         assert!(none.unwrap().is_empty());
     }
 
+    async fn many_late_rows_are_numbered_like_few(test: TestDb) {
+        let db = tables(&test).await;
+        let many: Result<(), StoreError> = db.write("many", |tx| Box::pin(async move {
+            tx.execute("INSERT INTO tally (id, count) VALUES ('early', 0)", &[]).await?;
+            let sql = "INSERT INTO tally (id, count) VALUES ($2, (SELECT value FROM sequence WHERE name = 'audit') - $1)";
+            for id in 0..600 {
+                tx.late(crate::store::db::Late::Audit, None, sql, params![format!("{id:03}")].to_vec());
+            }
+            Ok(())
+        })).await;
+        many.unwrap();
+        let numbers: Result<Vec<Row>, StoreError> = db.read("numbers", |tx| Box::pin(async move {
+            tx.query("SELECT count FROM tally WHERE count > 0 ORDER BY id", &[]).await
+        })).await;
+        let numbers: Vec<i64> = numbers.unwrap().iter().map(|row| row.get("count").unwrap()).collect();
+        assert_eq!(numbers, (1..=600).collect::<Vec<i64>>());
+    }
+
     async fn a_late_row_that_is_refused_undoes_its_transaction(test: TestDb) {
         let db = tables(&test).await;
         let refused: Result<(), StoreError> = db.write("refused", |tx| Box::pin(async move {

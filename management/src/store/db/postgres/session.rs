@@ -48,6 +48,10 @@ pub(super) struct Durability {
     pub(super) synchronous_commit: String,
 }
 
+/// How many statements go out together with COMMIT at most. Every one of them has to be sent before it, or it would run outside
+/// of the transaction; so few are polled one after another, in their order, by `try_join_all`.
+const WITH_COMMIT: usize = 24;
+
 /// How many statements of a fan-out are on their way at once.
 const PIPELINE: usize = 512;
 
@@ -192,7 +196,7 @@ impl Session {
     ) -> Result<(), StoreError> {
         let count: usize = last.iter().map(|(_, rows)| rows.len()).sum();
         // The number of a transaction that has not begun is not known before COMMIT would be sent.
-        if count > PIPELINE || !self.begun.load(Ordering::Relaxed) {
+        if count > WITH_COMMIT || !self.begun.load(Ordering::Relaxed) {
             for (sql, rows) in last {
                 self.execute_each(sql, rows).await?;
             }
