@@ -21,10 +21,13 @@ use crate::identity::tls::{self, Agents, Limits, ServerIdentity, serve_tls};
 
 /// A proof and a CSR are some kilobytes; STS is given 5 s.
 const ENROL_TIMEOUT: Duration = Duration::from_secs(15);
-/// Dead connections are noticed within half a minute; far below the idle times of NAT gateways and load balancers. Agents
-/// beat more often than that, so pings cost nothing while all is well.
+/// Dead connections are noticed within half a minute; far below the idle times of NAT gateways and load balancers.
 const PING_EVERY: Duration = Duration::from_secs(15);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection of an agent may be silent before it is asked. Agents beat more often than that, also where their
+/// heartbeat is set to half a minute, so with thousands of them nobody is asked while all is well: a ping and its answer cost
+/// as much as a heartbeat.
+const AGENT_PING_EVERY: Duration = Duration::from_secs(45);
 /// How long agents may take to answer one. A ping is judged before what has arrived is read, so a hub that got no processor
 /// meanwhile would take its own absence for that of thousands of agents, and have them all dial at once. Whether an agent is
 /// alive its session knows; this is for connections whose other end is gone.
@@ -186,6 +189,7 @@ fn server() -> Server {
 /// How the job listener does.
 fn for_agents() -> Server {
     server()
+        .http2_keepalive_interval(Some(AGENT_PING_EVERY))
         .http2_keepalive_timeout(Some(AGENT_PING_TIMEOUT))
         .max_concurrent_streams(AGENT_STREAMS)
 }

@@ -83,8 +83,8 @@ impl NullHub {
         let service = AgentServiceServer::new(hub.clone());
         tokio::spawn(
             tonic::transport::Server::builder()
-                .http2_keepalive_interval(Some(Duration::from_secs(15)))
-                .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+                .http2_keepalive_interval(Some(Duration::from_secs(45)))
+                .http2_keepalive_timeout(Some(Duration::from_secs(45)))
                 .http2_max_header_list_size(16 * 1024)
                 .initial_stream_window_size(128 * 1024)
                 .initial_connection_window_size(256 * 1024)

@@ -82,7 +82,7 @@ async fn an_agent_without_a_processor_for_half_a_minute_keeps_its_connection() {
 
     // The hub's ping waits all that time, and its answer with it.
     open.send_replace(false);
-    sleep(PING_EVERY + Duration::from_secs(30)).await;
+    sleep(AGENT_PING_EVERY + Duration::from_secs(30)).await;
     open.send_replace(true);
     reporter
         .set_service_status("session", ServingStatus::NotServing)
@@ -93,7 +93,7 @@ async fn an_agent_without_a_processor_for_half_a_minute_keeps_its_connection() {
     // One that is gone for good is let go, without anybody saying so.
     let began = Instant::now();
     open.send_replace(false);
-    sleep(PING_EVERY * 2 + AGENT_PING_TIMEOUT).await;
+    sleep(AGENT_PING_EVERY * 2 + AGENT_PING_TIMEOUT).await;
     open.send_replace(true);
     let ended = session.message().await;
     assert!(
