@@ -5,16 +5,23 @@
 //! greater than every earlier one *of the same job*, and the job's row is locked and says which that is. So a hub draws
 //! [`BLOCK`] numbers at once and deals them out from memory; where a hub with later numbers had the job meanwhile, it
 //! draws anew. Numbers that a hub takes with it when it ends are never used; there are enough.
+//!
+//! Whoever sees that few are left draws the next block, in a transaction of its own and before the last number is dealt out:
+//! otherwise every session that leases at that moment would draw, one after another behind the same row.
 
+use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Unit;
 use super::recovery::Leasing;
-use crate::store::{Sequence, StoreError, Tx};
+use super::{App, AppError, Unit};
+use crate::store::{Sequence, StoreError, Tx, recovery};
 
-/// How many numbers are drawn at once. Of 2^40, one block a second lasts for a century.
-const BLOCK: u32 = 256;
+/// How many numbers are drawn at once. Of 2^40, one block a second lasts for thirty years.
+const BLOCK: u32 = 1_024;
+/// With fewer left the next block is drawn: more than all sessions lease while that takes.
+const FEW: u64 = 512;
 
 /// Numbers that were drawn in a generation and count in no other: the first lease after a restore was announced draws, so
 /// that the sequence tells whether anything was given out since.
@@ -25,6 +32,17 @@ struct Block {
 }
 
 impl Block {
+    fn starting_at(generation: u64, first: u64) -> Self {
+        Self {
+            generation,
+            numbers: first..first + u64::from(BLOCK),
+        }
+    }
+
+    const fn left(&self) -> u64 {
+        self.numbers.end - self.numbers.start
+    }
+
     /// The next number that makes a fence greater than `last`.
     fn next(&mut self, leasing: &Leasing, last: u64) -> Option<u64> {
         if self.generation != leasing.generation {
@@ -37,41 +55,68 @@ impl Block {
     }
 }
 
-/// What this hub has drawn and not used.
+/// What this hub has drawn and not used, of one generation, in order.
 #[derive(Debug, Default)]
-pub(super) struct Stock(Mutex<Block>);
+pub(super) struct Stock {
+    blocks: Mutex<VecDeque<Block>>,
+    /// Somebody draws the next block now.
+    drawing: AtomicBool,
+}
 
 impl Stock {
-    fn left(&self) -> MutexGuard<'_, Block> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn blocks(&self) -> MutexGuard<'_, VecDeque<Block>> {
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes up to `count`.
-    fn take(&self, count: u64) -> Block {
-        let mut left = self.left();
-        let Range { start, end } = left.numbers;
-        left.numbers.start = end.min(start.saturating_add(count));
-        Block {
-            generation: left.generation,
-            numbers: start..left.numbers.start,
+    fn take(&self, mut count: u64) -> VecDeque<Block> {
+        let (mut blocks, mut taken) = (self.blocks(), VecDeque::new());
+        while count > 0 {
+            let Some(block) = blocks.front_mut() else { break };
+            let Range { start, end } = block.numbers;
+            let until = end.min(start.saturating_add(count));
+            taken.push_back(Block {
+                generation: block.generation,
+                numbers: start..until,
+            });
+            count -= until - start;
+            block.numbers.start = until;
+            if until == end {
+                blocks.pop_front();
+            }
         }
+        taken
     }
 
-    /// Takes in what a committed transaction has drawn and not used. Of two blocks the later one is kept: it serves more
-    /// jobs.
+    /// Takes in what a committed transaction has drawn and not used.
     pub(super) fn put(&self, fences: Fences) {
-        let mut left = self.left();
-        let later = |block: &Block| (block.generation, block.numbers.start);
-        if left.numbers.is_empty() || later(&fences.drawn) > later(&left) {
-            *left = fences.drawn;
+        self.add(fences.drawn);
+    }
+
+    fn add(&self, block: Block) {
+        if block.left() == 0 {
+            return;
         }
+        let mut blocks = self.blocks();
+        match blocks.front().map(|front| front.generation) {
+            Some(present) if present > block.generation => return,
+            Some(present) if present < block.generation => blocks.clear(),
+            _ => {}
+        }
+        // Later numbers serve more jobs, so they are kept for later.
+        let place = blocks.partition_point(|one| one.numbers.start < block.numbers.start);
+        blocks.insert(place, block);
+    }
+
+    fn left(&self) -> u64 {
+        self.blocks().iter().map(Block::left).sum()
     }
 }
 
 /// Those of one transaction.
 #[derive(Debug, Default)]
 pub(super) struct Fences {
-    stocked: Block,
+    stocked: VecDeque<Block>,
     /// Drawn in this transaction, so nobody else's only once it is committed.
     drawn: Block,
 }
@@ -86,6 +131,31 @@ impl Unit<'_> {
     }
 }
 
+impl App {
+    /// Draws the next block where few numbers are left, unless somebody does so already. Only for who has leased something:
+    /// see [`Block`].
+    ///
+    /// # Errors
+    /// When the database does not answer. Whoever leases next draws for themselves.
+    pub(super) async fn stock_fences(&self) -> Result<(), AppError> {
+        let stock = &self.0.fences;
+        if stock.left() >= FEW || stock.drawing.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let drawn = self.write("draw fences", |unit| {
+            Box::pin(async move {
+                let generation = recovery::generation(unit.tx).await?;
+                let first = unit.tx.next_many(Sequence::FENCE, BLOCK).await?;
+                Ok(Block::starting_at(generation, first))
+            })
+        });
+        let drawn = drawn.await;
+        stock.drawing.store(false, Ordering::Release);
+        stock.add(drawn?);
+        Ok(())
+    }
+}
+
 impl Fences {
     /// The fence of the next lease of a job whose last one was `last`: a greater one.
     pub(super) async fn next(
@@ -94,16 +164,19 @@ impl Fences {
         leasing: &Leasing,
         last: u64,
     ) -> Result<u64, StoreError> {
-        let found = self.stocked.next(leasing, last);
-        if let Some(fence) = found.or_else(|| self.drawn.next(leasing, last)) {
+        while let Some(block) = self.stocked.front_mut() {
+            if let Some(fence) = block.next(leasing, last) {
+                return Ok(fence);
+            }
+            self.stocked.pop_front();
+        }
+        if let Some(fence) = self.drawn.next(leasing, last) {
             return Ok(fence);
         }
         // Whoever had the job last drew its number before, and committed it: everything from here on is greater.
         let first = tx.next_many(Sequence::FENCE, BLOCK).await?;
-        self.drawn = Block {
-            generation: leasing.generation,
-            numbers: first + 1..first + u64::from(BLOCK),
-        };
+        self.drawn = Block::starting_at(leasing.generation, first);
+        self.drawn.numbers.start += 1;
         Ok(leasing.fence(first))
     }
 }
@@ -119,7 +192,7 @@ mod tests {
 
     fn drawn(generation: u64, numbers: Range<u64>) -> Fences {
         Fences {
-            stocked: Block::default(),
+            stocked: VecDeque::new(),
             drawn: block(generation, numbers),
         }
     }
@@ -134,24 +207,26 @@ mod tests {
     #[test]
     fn a_number_is_dealt_out_once() {
         let stock = Stock::default();
-        assert_eq!(stock.take(3), Block::default());
+        assert_eq!(stock.take(3), []);
         stock.put(drawn(0, 5..10));
-        assert_eq!(stock.take(3), block(0, 5..8));
-        assert_eq!(stock.take(3), block(0, 8..10));
-        assert_eq!(stock.take(1), block(0, 10..10));
+        stock.put(drawn(0, 20..22));
+        assert_eq!(stock.left(), 7);
+        assert_eq!(stock.take(3), [block(0, 5..8)]);
+        assert_eq!(stock.take(3), [block(0, 8..10), block(0, 20..21)]);
+        assert_eq!(stock.take(9), [block(0, 21..22)]);
+        assert_eq!(stock.take(1), []);
     }
 
     #[test]
-    fn the_later_block_is_kept() {
+    fn earlier_numbers_come_first_and_those_of_before_a_restore_not_at_all() {
         let stock = Stock::default();
-        stock.put(drawn(0, 100..110));
-        stock.put(drawn(0, 50..60));
+        stock.put(drawn(0, 100..102));
+        stock.put(drawn(0, 50..52));
         stock.put(drawn(0, 0..0));
-        assert_eq!(stock.take(1), block(0, 100..101));
+        assert_eq!(stock.take(3), [block(0, 50..52), block(0, 100..101)]);
         stock.put(drawn(1, 20..30));
-        assert_eq!(stock.take(1), block(1, 20..21));
         stock.put(drawn(0, 200..210));
-        assert_eq!(stock.take(20), block(1, 21..30));
+        assert_eq!(stock.take(20), [block(1, 20..30)]);
     }
 
     #[test]

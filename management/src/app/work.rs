@@ -455,6 +455,11 @@ impl App {
         let (taken, fences) = taken.await?;
         // Only now: what was drawn in a transaction that is not committed will be drawn again.
         self.0.fences.put(fences);
+        if !taken.offers.is_empty()
+            && let Err(error) = self.stock_fences().await
+        {
+            tracing::debug!(error = error.story(), "no fences could be drawn ahead");
+        }
         Ok(taken)
     }
 
