@@ -61,13 +61,16 @@ impl Connector {
     /// A connection for transactions.
     pub(super) async fn session(&self) -> Result<Session, StoreError> {
         let (client, _) = self.connect().await?;
-        // Acknowledged means on disk, whatever the server's default is; a stronger setting is left alone.
+        // Acknowledged means on disk, whatever the server's default is; a stronger setting is left alone. A statement is
+        // planned once and not anew for its parameters, as on SQLite: each is written for one index, and planning took as
+        // long as half of what PostgreSQL did for a job (management/docs/benchmarks.md).
         let millis = self.statement.as_millis();
         let settings = format!(
             "SELECT set_config('synchronous_commit', 'on', false) \
              WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write'); \
              SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = {millis}; \
-             SET client_min_messages = warning; SET timezone = 'UTC'; SET standard_conforming_strings = on"
+             SET client_min_messages = warning; SET timezone = 'UTC'; SET standard_conforming_strings = on; \
+             SET plan_cache_mode = force_generic_plan"
         );
         client
             .batch_execute(&settings)
