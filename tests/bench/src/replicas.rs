@@ -76,6 +76,9 @@ pub(crate) async fn one(bench: &mut Bench, hubs: u32, round: u32) -> Result<Vec<
     let before = bench.before().await?;
     let project = Arc::new(Project::start(&seeded, &setup, &options).await?);
     let system: Arc<dyn System> = Arc::clone(&project) as Arc<dyn System>;
+    if bench.flags.statements {
+        cluster.count_anew().await?;
+    }
     let ticks = machine::ticks(&[cluster.pid()]);
     let loaded = load::closed(
         Arc::clone(&system),
@@ -87,6 +90,10 @@ pub(crate) async fn one(bench: &mut Bench, hubs: u32, round: u32) -> Result<Vec<
     );
     let mut load = loaded.await?;
     let database_ticks = machine::ticks(&[cluster.pid()]).saturating_sub(ticks);
+    if bench.flags.statements {
+        let costs = cluster.costs(&database, load.submitted).await?;
+        std::fs::write(bench.flags.out.join("statements.txt"), costs)?;
+    }
     let mut row = saturated(PROJECT, outstanding, agents, round, &mut load);
     // The database worked before and after the stretch as well: per job of all.
     row.set("database_us", Used::per(database_ticks, load.submitted));

@@ -68,6 +68,9 @@ pub(crate) struct Flags {
     /// Print times and rates of disturbed rounds as well, with a mark
     #[arg(long)]
     pub(crate) busy: bool,
+    /// With W10: what each statement of the hubs costs PostgreSQL, as pg_stat_statements has it (statements.txt in the report)
+    #[arg(long)]
+    pub(crate) statements: bool,
     /// Rows that another program has measured, as JSON
     #[arg(long, value_delimiter = ',', value_name = "FILE,..")]
     pub(crate) rows: Vec<PathBuf>,
@@ -323,7 +326,7 @@ impl Bench {
         if let Some(cluster) = &self.cluster {
             return Ok(Arc::clone(cluster));
         }
-        let cluster = Arc::new(Cluster::start(&self.dir).await?);
+        let cluster = Arc::new(Cluster::start(&self.dir, self.flags.statements).await?);
         self.cluster = Some(Arc::clone(&cluster));
         Ok(cluster)
     }

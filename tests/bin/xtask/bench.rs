@@ -43,6 +43,9 @@ pub(crate) struct Bench {
     /// Print times and rates of disturbed rounds as well, with a mark
     #[arg(long)]
     busy: bool,
+    /// With W10: what each statement of the hubs costs PostgreSQL, as pg_stat_statements has it (statements.txt in the report)
+    #[arg(long)]
+    statements: bool,
 }
 
 impl Bench {
@@ -74,6 +77,7 @@ impl Bench {
             (self.quick, "--quick"),
             (self.smoke, "--smoke"),
             (self.busy, "--busy"),
+            (self.statements, "--statements"),
         ] {
             if given {
                 command.arg(flag);

@@ -3,6 +3,7 @@
 //! A PostgreSQL connection is a process: thousands of agents cannot have one each. Up to [`LANES`] connections serve all
 //! agents, which favours the peer, and the table of results says so.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -46,18 +47,25 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Makes and starts one in this directory, with settings of a small server: synced, group commit as it comes.
-    pub(crate) async fn start(dir: &Path) -> Result<Self> {
-        let settings = [
+    /// Makes and starts one in this directory, with settings of a small server: synced, group commit as it comes. With
+    /// `statements` it counts what each statement costs, which costs something itself.
+    pub(crate) async fn start(dir: &Path, statements: bool) -> Result<Self> {
+        let mut settings = vec![
             "max_connections=300",
             "shared_buffers=256MB",
             "fsync=on",
             "synchronous_commit=on",
             "max_wal_size=4GB",
         ];
+        if statements {
+            settings.extend([
+                "shared_preload_libraries=pg_stat_statements",
+                "pg_stat_statements.track_planning=on",
+            ]);
+        }
         let setup = Setup {
             within: Some(dir.to_owned()),
-            settings: settings.map(str::to_owned).to_vec(),
+            settings: settings.into_iter().map(str::to_owned).collect(),
             ..Setup::default()
         };
         let server = tokio::task::spawn_blocking(move || Server::start(&setup)).await??;
@@ -88,6 +96,34 @@ impl Cluster {
         format!("{of}_{}", self.databases.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Forgets what statements have cost so far. Only where the cluster counts that.
+    pub(crate) async fn count_anew(&self) -> Result<()> {
+        let client = self.connect("postgres").await?;
+        client
+            .batch_execute(
+                "CREATE EXTENSION IF NOT EXISTS pg_stat_statements; SELECT pg_stat_statements_reset()",
+            )
+            .await
+            .context("pg_stat_statements: part of Debian's package postgresql")
+    }
+
+    /// What the statements in a database have cost, for each of so many jobs, as a table for people.
+    pub(crate) async fn costs(&self, database: &str, jobs: u64) -> Result<String> {
+        let client = self.connect("postgres").await?;
+        let (jobs, mut text) = (jobs.max(1) as f64, String::new());
+        writeln!(text, "calls/job  plan us/job  exec us/job  rows/job  statement")?;
+        for row in client.query(COSTS, &[&database]).await? {
+            let (calls, rows): (i64, i64) = (row.get(0), row.get(3));
+            let (plan, exec): (f64, f64) = (row.get(1), row.get(2));
+            let query: String = row.get(4);
+            let shown: String = query.chars().take(SHOWN).collect();
+            let (calls, rows) = (calls as f64 / jobs, rows as f64 / jobs);
+            let (plan, exec) = (plan * 1_000.0 / jobs, exec * 1_000.0 / jobs);
+            writeln!(text, "{calls:9.2}  {plan:11.1}  {exec:11.1}  {rows:8.2}  {shown}")?;
+        }
+        Ok(text)
+    }
+
     /// A fresh database, empty or a copy of another one.
     pub(crate) async fn database(&self, name: &str, template: Option<&str>) -> Result<String> {
         let client = self.connect("postgres").await?;
@@ -100,6 +136,14 @@ impl Cluster {
         Ok(self.url(name))
     }
 }
+
+/// What statements have cost in one database: calls, milliseconds of planning and of execution, rows.
+const COSTS: &str = "
+    SELECT s.calls, s.total_plan_time, s.total_exec_time, s.rows, regexp_replace(s.query, '\\s+', ' ', 'g')
+    FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
+    WHERE d.datname = $1 ORDER BY s.total_plan_time + s.total_exec_time DESC LIMIT 60";
+/// A statement is recognised by its beginning.
+const SHOWN: usize = 160;
 
 const SCHEMA: &str = "
     CREATE TABLE job (id BIGSERIAL PRIMARY KEY, lane INT NOT NULL, agent INT NOT NULL, state SMALLINT NOT NULL DEFAULT 0,

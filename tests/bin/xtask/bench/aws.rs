@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::stream::{StreamExt as _, TryStreamExt as _};
+use hadron_proto::vocab::ConnectionId;
 use hadron_tests::emulator::Options;
 use hadron_tests::world::field;
 use hadron_tests::{DEV, PROD, World, agent, clients, paths, wait};
@@ -45,6 +46,12 @@ pub(super) async fn deployments(sizes: &[u32], slow: &[f32], rounds: u32, out: &
     std::fs::write(out, serde_json::to_string(&rows)?).with_context(|| format!("writing {}", out.display()))
 }
 
+/// A connection's id in the form that Proton's API has for it.
+fn proton_id(id: &str) -> Result<String> {
+    let id: ConnectionId = id.parse().context("a connection's id")?;
+    Ok(id.as_uuid().to_string())
+}
+
 async fn stacks(count: u32, takes: f32, round: u32) -> Result<Vec<Value>> {
     let options = Options {
         auth: false,
@@ -56,7 +63,8 @@ async fn stacks(count: u32, takes: f32, round: u32) -> Result<Vec<Value>> {
     let mut connections = Vec::new();
     for number in 0..count {
         let account = ACCOUNTS[number as usize % ACCOUNTS.len()];
-        connections.push(world.connect(account, &format!("bench-{number}")).await?);
+        let id = world.connect(account, &format!("bench-{number}")).await?;
+        connections.push(proton_id(&id)?);
     }
     for account in ACCOUNTS {
         if world.agents.contains_key(account) {
@@ -226,7 +234,7 @@ pub(super) async fn footprint(binary: &Path, deployments: u32, idle: Duration, o
     .await?;
     let bundle = paths::root().join("deploy/examples/minimal-env/v1");
     world.publish("environment", "minimal-env", &bundle, &[]).await?;
-    let connection = world.connect(DEV, "bench").await?;
+    let connection = proton_id(&world.connect(DEV, "bench").await?)?;
     world.online(DEV, true).await?;
     // The same folder and the same identity, another build.
     let folder: PathBuf = world.agent(DEV).folder().to_owned();
