@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use hadron_domain::authority::Role;
 use hadron_proto::vocab::Timestamp;
 
 use crate::app::App;
@@ -170,7 +171,7 @@ async fn open(config: &Config) -> anyhow::Result<(App, Records)> {
     migrate::check(&db).await?;
     let hub = stored_ca(&config.data_dir)?.hub_id().clone();
     let app = App::new(db, clock, config.settings(&hub));
-    let records = Records::new(app.clone(), Arc::new(config.access.clone()));
+    let records = Records::new(app.clone());
     Ok((app, records))
 }
 
@@ -200,17 +201,19 @@ async fn create(new: NewToken) -> anyhow::Result<()> {
         );
     }
     let issuer = TokenIssuer::new(records, app.clock().clone());
-    let (token, row) = issuer.mint(&new.name, new.role.word(), new.expires).await?;
+    let (token, row) = issuer
+        .mint(&new.name, new.role.0.map_or("", Role::word), new.expires)
+        .await?;
     match row.expires_at {
         Some(end) => eprintln!(
             "{} ({}), good until {end}; it is shown only now",
             row.principal,
-            new.role.word()
+            role_word(new.role.0)
         ),
         None => eprintln!(
             "{} ({}), good until it is disabled; it is shown only now",
             row.principal,
-            new.role.word()
+            role_word(new.role.0)
         ),
     }
     println!("{}", token.reveal());
@@ -237,13 +240,16 @@ async fn keys(config: &Config) -> anyhow::Result<(App, AccessKeys)> {
     let (app, _) = open(config).await?;
     let seal = Arc::new(Seal::load(&config.data_dir)?);
     wiring::check_seal(app.db(), &seal).await?;
-    let keys = AccessKeys::new(app.clone(), seal, Arc::new(config.access.clone())).map_err(told)?;
+    let keys = AccessKeys::new(app.clone(), seal).map_err(told)?;
     Ok((app, keys))
 }
 
 async fn create_key(new: NewAccessKey) -> anyhow::Result<()> {
     let (app, keys) = keys(&new.source.load()?).await?;
-    let made = keys.mint(&new.name, new.role, new.expires).await.map_err(told)?;
+    let made = keys
+        .mint(&new.name, new.role.0, new.expires)
+        .await
+        .map_err(told)?;
     let row = &made.row;
     let end = row
         .expires_at
@@ -251,7 +257,7 @@ async fn create_key(new: NewAccessKey) -> anyhow::Result<()> {
     eprintln!(
         "{} ({}), good until {end}; its secret is shown only now",
         row.principal,
-        row.role.word()
+        role_word(row.role)
     );
     match new.output {
         KeyForm::Env => print!(
@@ -283,7 +289,7 @@ async fn list_keys(config: &Config) -> anyhow::Result<()> {
         lines.push([
             key.name,
             key.id,
-            key.role.word().to_owned(),
+            role_word(key.role).to_owned(),
             key.created_at.to_string(),
             or_never(key.expires_at),
             or_never(key.last_used_at),
@@ -309,6 +315,11 @@ async fn disable_key(old: OldAccessKey) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A role as people are told it.
+fn role_word(role: Option<Role>) -> &'static str {
+    role.map_or("none", Role::word)
+}
+
 fn or_never(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "never".to_owned(), |at| at.to_string())
 }
@@ -329,7 +340,7 @@ async fn table(app: &App) -> anyhow::Result<String> {
     for token in app.minted_tokens().await.map_err(told)? {
         lines.push([
             token.name,
-            token.role.word().to_owned(),
+            role_word(token.role).to_owned(),
             token.created_at.to_string(),
             or_never(token.expires_at),
             state(token.disabled, token.expires_at, now).to_owned(),

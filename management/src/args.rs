@@ -167,15 +167,30 @@ pub enum TokenTask {
     Disable(OldToken),
 }
 
+/// The role of something that is minted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MintedRole(pub Option<Role>);
+
+impl std::str::FromStr for MintedRole {
+    type Err = hadron_domain::authority::InvalidRole;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        text.parse().map(|role| Self(Some(role)))
+    }
+}
+
 /// See [`TokenTask::Create`].
 #[derive(Debug, Args)]
 pub struct NewToken {
     /// What to call it; its bearer is known as token:NAME
     #[arg(long)]
     pub name: String,
-    /// What its bearer may do: administrator, developer, owner or auditor
+    /// What its bearer may do: administrator, developer, owner or auditor; none: what `hadron access grant` says
     #[arg(long)]
-    pub role: Role,
+    pub role: MintedRole,
     /// When it ends, such as 12h, 30d or 8w [default: never]
     #[arg(long, value_name = "TIME", value_parser = life)]
     pub expires: Option<Duration>,
@@ -221,9 +236,9 @@ pub enum KeyForm {
 pub struct NewAccessKey {
     /// What to call it; its bearer is known as key:NAME
     pub name: String,
-    /// What its bearer may do: administrator, developer or auditor
+    /// What its bearer may do: administrator, developer or auditor; none: what `hadron access grant` says
     #[arg(long)]
-    pub role: Role,
+    pub role: MintedRole,
     /// When it ends, such as 12h, 30d or 8w [default: never]
     #[arg(long, value_name = "TIME", value_parser = life)]
     pub expires: Option<Duration>,

@@ -204,6 +204,7 @@ impl Config {
                 put_events: self.events.put_events.clone(),
             },
             quotas: self.quotas,
+            access: self.access.clone(),
         }
     }
 }

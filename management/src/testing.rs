@@ -49,11 +49,11 @@ pub(crate) fn region() -> Region {
 }
 
 pub(crate) fn caller(role: Role, account: Option<&str>) -> Caller {
-    Caller {
-        principal: Principal::new(format!("token:{}", role.word())),
-        account: account.map(|account| account.parse().unwrap()),
+    Caller::new(
+        Principal::new(format!("token:{}", role.word())),
+        account.map(|account| account.parse().unwrap()),
         role,
-    }
+    )
 }
 
 pub(crate) fn asked(caller: Caller, operation: &'static str) -> Asked {

@@ -292,8 +292,7 @@ fn services(
     admission: &Admission,
     drain: &CancellationToken,
 ) -> anyhow::Result<Grpc> {
-    let access = Arc::new(config.access.clone());
-    let records = Records::new(app.clone(), Arc::clone(&access));
+    let records = Records::new(app.clone());
     let clock = app.clock().clone();
     let sts = Sts::new(config.sts.clone())?;
     // An emulator signs nobody up: whoever calls is the root of its account.
@@ -309,12 +308,11 @@ fn services(
     );
     let rules = emulated.map_or_else(login::Rules::default, login::Rules::root);
     let login = Login::new(records.clone(), Arc::clone(ca), sts, clock.clone(), rules);
-    let keys = AccessKeys::new(app.clone(), Arc::clone(seal), Arc::clone(&access))
-        .map_err(|error| anyhow!("{}", error.story()))?;
+    let keys =
+        AccessKeys::new(app.clone(), Arc::clone(seal)).map_err(|error| anyhow!("{}", error.story()))?;
     let auth = AuthApi::new(
         app.clone(),
         ca.hub_id().clone(),
-        access,
         login,
         TokenIssuer::new(records, clock),
         keys.clone(),

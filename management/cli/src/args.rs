@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agents, components, config, connections, credentials, deployments, environments, grants, instances,
-    pipelines, repositories, services, session, settings, summary, sync, tags, templates,
+    access, agents, components, config, connections, credentials, deployments, environments, grants,
+    instances, pipelines, repositories, services, session, settings, summary, sync, tags, templates,
 };
 use crate::output::Format;
 
@@ -151,6 +151,9 @@ pub(crate) enum Command {
     Tag(tags::Verb),
     /// How many there are of everything, how many failed, and how many are behind their templates
     Summary(summary::Summary),
+    /// Access: who plays which part where, and why somebody may do something
+    #[command(subcommand)]
+    Access(access::Verb),
     /// Agents: the processes that deploy in each account
     #[command(subcommand, alias = "agents")]
     Agent(agents::Verb),

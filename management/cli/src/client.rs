@@ -146,6 +146,8 @@ impl Hub {
         tags, tag_service_client, TagServiceClient;
         /// How many of everything.
         summary, summary_service_client, SummaryServiceClient;
+        /// Who may what.
+        access, access_service_client, AccessServiceClient;
         /// Agents.
         agents, agents_service_client, AgentsServiceClient;
     }

@@ -11,7 +11,7 @@ use std::fmt::{Debug, Write as _};
 use std::time::Duration;
 
 use common::{Tidy, account, at, golden, id, instance, repository, signed};
-use hadron_domain::authority::{Action, Reach, Role, reach};
+use hadron_domain::authority::{Action, Demand, Reach, Role, demand, reach};
 use hadron_domain::connection::{Approval, Connection, ConnectionInput, Roles};
 use hadron_domain::deployment::{Authorised, Deployment, DeploymentInput, Done, Ending, Intent, Phase};
 use hadron_domain::grant::{Blocked, LaneInput, PolicyLane};
@@ -637,7 +637,7 @@ fn authority() {
     for role in Role::ALL {
         let _ = write!(text, "{:>15}", role.word());
     }
-    text.push('\n');
+    text.push_str("  within a scope: what it has to cover\n");
     for action in Action::ALL {
         let _ = write!(text, "{:22}", action.words());
         for role in Role::ALL {
@@ -648,7 +648,15 @@ fn authority() {
             };
             let _ = write!(text, "{reach:>15}");
         }
-        text.push('\n');
+        let demand = match demand(action) {
+            Demand::Hub => "the hub",
+            Demand::Nothing => "nothing",
+            Demand::Any => "account, environment or service",
+            Demand::Environment => "environment or account",
+            Demand::Service => "service",
+            Demand::Both => "service, and environment or account",
+        };
+        let _ = writeln!(text, "  {demand}");
     }
     golden("authority", &text);
 }

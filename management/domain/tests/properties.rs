@@ -8,7 +8,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::{Rng, account, at, id, repository, signed};
-use hadron_domain::authority::{Action, Caller, Reach, Role, reach};
+use hadron_domain::authority::{Action, Caller, Demand, Place, Reach, Right, Role, Scope, demand, reach};
 use hadron_domain::deployment::{Authorised, Deployment, Ending, Intent, Phase};
 use hadron_domain::grant::{Because, Grants, ImageUse, LaneEffect, LaneInput, PolicyLane, Repository};
 use hadron_domain::job::{Job, JobState};
@@ -641,7 +641,7 @@ proptest! {
         own in prop::option::of(1..4_u64),
         asked in 1..4_u64,
     ) {
-        let caller = Caller { principal: Principal::new("somebody"), account: own.map(account), role };
+        let caller = Caller::new(Principal::new("somebody"), own.map(account), role);
         let reach = reach(role, action);
         prop_assert_eq!(caller.may(action).is_ok(), reach != Reach::None);
         let expected = match reach {
@@ -649,13 +649,108 @@ proptest! {
             Reach::OwnAccount => own == Some(asked),
             Reach::Everything => true,
         };
-        prop_assert_eq!(caller.may_for(action, account(asked)).is_ok(), expected);
+        prop_assert_eq!(caller.may_at(action, &Place::account(account(asked))).is_ok(), expected);
         prop_assert_eq!(role.word().parse::<Role>().unwrap(), role);
         // Auditors read, and nothing else.
         let reads = action.words().starts_with("read ");
         let all = if reads { Reach::Everything } else { Reach::None };
         prop_assert!(role != Role::Auditor || reach == all);
     }
+
+    /// Against the rules as a person would say them, one right and one thing after another.
+    #[test]
+    fn rights_are_what_the_rules_say(
+        rights in prop::collection::vec(right(), 0..5),
+        action in select(Action::ALL.to_vec()),
+        own in prop::option::of(1..4_u64),
+        place in place(),
+    ) {
+        let caller = Caller { principal: Principal::new("somebody"), account: own.map(account), rights: rights.clone() };
+        let allowed = caller.may_at(action, &place).is_ok();
+        prop_assert_eq!(allowed, oracle(&rights, own.map(account), action, &place), "{:?} {:?}", rights, place);
+        if allowed {
+            prop_assert!(caller.may(action).is_ok());
+        }
+        // What may be changed may be found.
+        let sight = caller.may(action);
+        prop_assert!(!allowed || sight.unwrap().covers(&place) || demand(action) == Demand::Nothing);
+        // More rights never allow less.
+        for role in Role::ALL {
+            let mut more = caller.clone();
+            more.rights.push(Right::everywhere(role));
+            prop_assert!(!allowed || more.may_at(action, &place).is_ok());
+        }
+    }
+
+    #[test]
+    fn scopes_come_back_as_they_were(right in right()) {
+        prop_assert_eq!(right.scope.to_string().parse::<Scope>().unwrap(), right.scope);
+    }
+}
+
+fn right() -> impl Strategy<Value = Right> {
+    let scope = prop_oneof![
+        Just(Scope::Hub),
+        (1..4_u64).prop_map(|number| Scope::Account(account(number))),
+        select(vec!["e1", "e2"]).prop_map(|name| Scope::Environment(name.parse().unwrap())),
+        select(vec!["s1", "s2"]).prop_map(|name| Scope::Service(name.parse().unwrap())),
+    ];
+    (select(Role::ALL.to_vec()), scope).prop_filter_map("a right that can be had", |(role, scope)| {
+        Right::new(role, scope).ok()
+    })
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    let environment = prop::option::of(select(vec!["e1", "e2", "e3"]));
+    let service = prop::option::of(select(vec!["s1", "s2", "s3"]));
+    (prop::option::of(1..4_u64), environment, service).prop_map(|(number, environment, service)| Place {
+        account: number.map(account),
+        environment: environment.map(|name| name.parse().unwrap()),
+        service: service.map(|name| name.parse().unwrap()),
+    })
+}
+
+/// Whether a right covers a thing in this respect.
+fn within(right: &Right, place: &Place, respect: &str) -> bool {
+    match &right.scope {
+        Scope::Hub => true,
+        Scope::Account(own) => respect != "service" && place.account == Some(*own),
+        Scope::Environment(name) => respect != "service" && place.environment.as_ref() == Some(name),
+        Scope::Service(name) => respect != "environment" && place.service.as_ref() == Some(name),
+    }
+}
+
+fn oracle(rights: &[Right], own: Option<AccountId>, action: Action, place: &Place) -> bool {
+    let far: Vec<&Right> = rights
+        .iter()
+        .filter(|right| reach(right.role, action) == Reach::Everything)
+        .collect();
+    let everywhere = far.iter().any(|right| right.scope == Scope::Hub);
+    let some = |respect: &str| far.iter().any(|right| within(right, place, respect));
+    let by_far = match demand(action) {
+        Demand::Hub => everywhere,
+        Demand::Nothing => !far.is_empty(),
+        Demand::Any => some("any"),
+        Demand::Environment => some("environment"),
+        Demand::Service => some("service"),
+        Demand::Both => some("service") && (place.environment.is_none() || some("environment")),
+    };
+    let by_own = rights.iter().any(|right| {
+        let proven = own.is_some() && own == place.account;
+        reach(right.role, action) == Reach::OwnAccount
+            && match &right.scope {
+                Scope::Hub => proven,
+                // Only the account itself asks to be connected.
+                Scope::Account(account)
+                    if right.role == Role::Owner && action != Action::RequestConnection =>
+                {
+                    place.account == Some(*account)
+                }
+                Scope::Account(account) => proven && own == Some(*account),
+                Scope::Environment(_) | Scope::Service(_) => false,
+            }
+    });
+    by_far || by_own
 }
 
 // ---- Rows -----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 //! the answer is converted back.
 //!
 //! * [`admission`]: how many calls of people are worked on at once.
+//! * [`authority`]: which right each call needs.
 //! * [`agent`]: enrolment and sessions of agents.
 //! * [`operator`]: people, scripts and the command line.
 //! * [`proton`]: clients of AWS Proton, unchanged.
@@ -9,6 +10,7 @@
 
 pub mod admission;
 pub mod agent;
+pub mod authority;
 pub mod operator;
 pub mod proton;
 pub mod status;

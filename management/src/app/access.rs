@@ -1,11 +1,15 @@
 //! Which role an IAM identity plays at this hub. People of the management account are told apart by their ARNs; people of
 //! any other account own that account here and nothing else.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use hadron_domain::authority::Role;
+use hadron_domain::authority::{Right, Role, Scope};
 use hadron_proto::vocab::{AccountId, Partition};
+
+use crate::identity::login::MAX_NAME;
+use crate::store::bindings::BindingRow;
 
 /// An ARN in which `*` stands for any characters.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,6 +28,9 @@ pub enum InvalidPattern {
         "'{0}' names a role with its path, which STS does not tell: leave the path out, role names are unique in an account"
     )]
     RolePath(String),
+    /// Something that was minted, with a name that nothing has.
+    #[error("'{0}' is no name of a token or an access key: 1 to 64 of letters, digits, '-', '_' and '.'")]
+    Name(String),
 }
 
 impl ArnPattern {
@@ -45,6 +52,12 @@ impl ArnPattern {
             }
         }
         rest.ends_with(last)
+    }
+
+    /// The partition that the pattern names.
+    #[must_use]
+    pub fn partition(&self) -> &str {
+        self.0.split(':').nth(1).unwrap_or_default()
     }
 
     /// The account that the pattern names.
@@ -86,6 +99,74 @@ impl fmt::Debug for ArnPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whom a binding means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PrincipalPattern {
+    /// IAM identities of any account.
+    Arn(ArnPattern),
+    /// The bearer of a minted token or access key, `token:<name>` or `key:<name>`.
+    Minted(String),
+}
+
+impl FromStr for PrincipalPattern {
+    type Err = InvalidPattern;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let name = text.strip_prefix("token:").or_else(|| text.strip_prefix("key:"));
+        let Some(name) = name else {
+            return text.parse().map(Self::Arn);
+        };
+        let word = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(word) {
+            Ok(Self::Minted(text.to_owned()))
+        } else {
+            Err(InvalidPattern::Name(text.chars().take(200).collect()))
+        }
+    }
+}
+
+impl fmt::Display for PrincipalPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arn(pattern) => fmt::Display::fmt(pattern, f),
+            Self::Minted(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Whether a binding means somebody.
+#[must_use]
+pub fn means(binding: &BindingRow, principal: &str) -> bool {
+    if binding.principal.contains('*') {
+        ArnPattern(binding.principal.clone()).matches(principal)
+    } else {
+        binding.principal == principal
+    }
+}
+
+/// The parts that somebody plays: one that was found when they proved who they are, and what bindings give them.
+#[must_use]
+pub fn rights(
+    principal: &str,
+    account: Option<AccountId>,
+    base: Option<Role>,
+    bindings: &[BindingRow],
+) -> Vec<Right> {
+    let base = base.map(|role| match (role, account) {
+        (Role::Owner, Some(own)) => Right {
+            role,
+            scope: Scope::Account(own),
+        },
+        _ => Right::everywhere(role),
+    });
+    let bound = bindings
+        .iter()
+        .filter(|binding| means(binding, principal))
+        .map(|binding| binding.right.clone());
+    let rights: BTreeSet<Right> = base.into_iter().chain(bound).collect();
+    rights.into_iter().collect()
 }
 
 /// Who plays which role.

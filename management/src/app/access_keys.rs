@@ -18,14 +18,13 @@ use hadron_domain::principal::Principal;
 use hadron_proto::vocab::{Digest, Timestamp};
 use subtle::ConstantTimeEq as _;
 
-use super::access::Access;
-use super::{App, AppError, ErrorKind};
+use super::{App, AppError, ErrorKind, access};
 use crate::identity::login::{self, MAX_NAME};
 use crate::identity::seal::{Place, Seal, SealError, Sealed};
 use crate::identity::sigv4::{MAX_SKEW, Presented, Skew};
 use crate::identity::{SourceRate, random};
 use crate::store::access_keys::{self, AccessKeyRow};
-use crate::store::requests;
+use crate::store::{bindings, requests};
 
 /// How long a temporary key is good.
 pub const TEMPORARY_LIFE: Duration = Duration::from_secs(3600);
@@ -105,7 +104,6 @@ pub struct AccessKeys(Arc<Inner>);
 struct Inner {
     app: App,
     seal: Arc<Seal>,
-    access: Arc<Access>,
     nobody: Sealed,
     audited: SourceRate,
     audited_of_all: SourceRate,
@@ -135,7 +133,7 @@ impl AccessKeys {
     ///
     /// # Errors
     /// When there is no randomness.
-    pub fn new(app: App, seal: Arc<Seal>, access: Arc<Access>) -> Result<Self, AppError> {
+    pub fn new(app: App, seal: Arc<Seal>) -> Result<Self, AppError> {
         let secret: [u8; 32] = random().map_err(AppError::internal)?;
         let nobody = seal
             .seal(place(NOBODY), random_text(&secret).as_bytes())
@@ -143,7 +141,6 @@ impl AccessKeys {
         Ok(Self(Arc::new(Inner {
             app,
             seal,
-            access,
             nobody,
             audited: SourceRate::new(AUDITED_PER_SOURCE),
             audited_of_all: SourceRate::new(AUDITED),
@@ -157,11 +154,16 @@ impl AccessKeys {
         self.0.app.settings().region.as_str()
     }
 
-    /// Mints a key with a name and a role.
+    /// Mints a key with a name and a role; without a role it may do what bindings say.
     ///
     /// # Errors
     /// When the name is of a wrong form or taken, the role is that of an account's owner, or the database fails.
-    pub async fn mint(&self, name: &str, role: Role, life: Option<Duration>) -> Result<NewKey, AppError> {
+    pub async fn mint(
+        &self,
+        name: &str,
+        role: Option<Role>,
+        life: Option<Duration>,
+    ) -> Result<NewKey, AppError> {
         let word = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
         if !(1..=MAX_NAME).contains(&name.len()) || !name.bytes().all(word) {
             return Err(AppError::invalid(
@@ -169,7 +171,7 @@ impl AccessKeys {
                 "an access key's name is 1 to 64 of letters, digits, '-', '_' and '.'",
             ));
         }
-        if role == Role::Owner {
+        if role == Some(Role::Owner) {
             return Err(AppError::invalid(
                 "KEY_ROLE",
                 "an access key that is minted stands for no AWS account, so it cannot be an owner's",
@@ -210,15 +212,7 @@ impl AccessKeys {
     /// # Errors
     /// When they have no role here, or the database fails.
     pub async fn issue(&self, principal: &login::Principal) -> Result<NewKey, AppError> {
-        let role = self
-            .0
-            .access
-            .role(principal.account, &principal.arn)
-            .ok_or_else(|| {
-                let message = format!("{} has no role at this hub", principal.arn);
-                AppError::new(ErrorKind::Denied, "NO_ROLE", message)
-                    .help("an administrator of the hub adds the ARN to [access] in the hub's configuration")
-            })?;
+        let role = self.0.app.base_role(principal.account, &principal.arn).await?;
         let token: [u8; 32] = random().map_err(AppError::internal)?;
         let token = random_text(&token);
         let now = self.0.app.db().now().await?;
@@ -273,7 +267,7 @@ impl AccessKeys {
                     action,
                     &row.id,
                     "done",
-                    row.role.word(),
+                    row.role.map_or("", Role::word),
                 )
                 .await?;
                 Ok(())
@@ -330,10 +324,11 @@ impl AccessKeys {
             .0
             .app
             .read("access key", move |tx| {
-                Box::pin(async move { Ok(access_keys::get(tx, &id).await?) })
+                Box::pin(async move { Ok(bindings::with_key(tx, &id).await?) })
             })
             .await
             .map_err(Refusal::Internal)?;
+        let (found, bindings) = found.unzip();
         let right = self.is_signed_with(presented, found.as_ref())?;
         let key = match found {
             Some(key) if right => key,
@@ -394,10 +389,11 @@ impl AccessKeys {
                 .refuse(presented, Some(&key), asked, told, Refusal::Replayed { wait })
                 .await);
         }
+        let bindings = bindings.unwrap_or_default();
         Ok(Caller {
+            rights: access::rights(&key.principal, key.account, key.role, &bindings),
             principal: Principal::new(key.principal),
             account: key.account,
-            role: key.role,
         })
     }
 

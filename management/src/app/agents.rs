@@ -1,6 +1,6 @@
 //! Looking at agents.
 
-use hadron_domain::authority::{Action, Caller, Reach};
+use hadron_domain::authority::{Action, Caller};
 use hadron_proto::vocab::AccountId;
 
 use super::{App, AppError};
@@ -31,19 +31,11 @@ impl App {
         after: String,
         limit: u32,
     ) -> Result<Vec<AgentView>, AppError> {
-        let account = match self.may(caller, Action::ReadAgent).await? {
-            Reach::OwnAccount
-                if caller.account.is_none() || account.is_some_and(|asked| caller.account != Some(asked)) =>
-            {
-                return Ok(Vec::new());
-            }
-            Reach::OwnAccount => caller.account,
-            Reach::Everything | Reach::None => account,
-        };
+        let sight = self.may(caller, Action::ReadAgent).await?;
         self.read("agents", move |tx| {
             Box::pin(async move {
                 let mut views = Vec::new();
-                for agent in agents::list(tx, account, &after, limit).await? {
+                for agent in agents::list(tx, account, &sight, &after, limit).await? {
                     let jobs = match agent.session {
                         Some(session) => jobs::held_by(tx, session).await?,
                         None => 0,

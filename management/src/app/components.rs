@@ -175,8 +175,11 @@ impl App {
         caller: &Caller,
         name: &ComponentName,
     ) -> Result<ComponentView, AppError> {
-        self.may(caller, Action::ReadComponent).await?;
-        self.component(name).await?.ok_or_else(|| not_found(name))
+        let sight = self.may(caller, Action::ReadComponent).await?;
+        self.component(name)
+            .await?
+            .filter(|view| sight.covers(&view.target.place()))
+            .ok_or_else(|| not_found(name))
     }
 
     async fn component(&self, name: &ComponentName) -> Result<Option<ComponentView>, AppError> {
@@ -198,7 +201,7 @@ impl App {
         after: String,
         limit: u32,
     ) -> Result<Vec<ComponentView>, AppError> {
-        self.may(caller, Action::ReadComponent).await?;
+        let sight = self.may(caller, Action::ReadComponent).await?;
         if filter.instance.is_some() && filter.service.is_none() {
             return Err(AppError::invalid(
                 "SERVICE_MISSING",
@@ -209,7 +212,7 @@ impl App {
         self.read("components", move |tx| {
             Box::pin(async move {
                 let mut views = Vec::new();
-                for row in components::list(tx, &filter, &after, limit).await? {
+                for row in components::list(tx, &filter, &sight, &after, limit).await? {
                     views.extend(view(tx, &row.name).await?);
                 }
                 Ok(views)
@@ -240,6 +243,12 @@ impl App {
         let drafted = self
             .draft_component(&name, &empty, shape, &new.manifest, new.environment)
             .await?;
+        self.may_at(
+            &request.caller,
+            Action::WriteComponent,
+            &drafted.environment.place(),
+        )
+        .await?;
         self.write_once(request.key(), "create component", move |unit| {
             Box::pin(async move {
                 let Drafted {
@@ -318,6 +327,8 @@ impl App {
         }
         let name = update.name.clone();
         let before = self.get_component(&request.caller, &name).await?;
+        self.may_at(&request.caller, Action::WriteComponent, &before.target.place())
+            .await?;
         if !update.deploy {
             let deploys = update.change != Change::Keep
                 || update.service_spec.is_some()
@@ -450,6 +461,8 @@ impl App {
     ) -> Result<ComponentView, AppError> {
         self.may(&request.caller, Action::WriteComponent).await?;
         let before = self.get_component(&request.caller, &name).await?;
+        self.may_at(&request.caller, Action::WriteComponent, &before.target.place())
+            .await?;
         if self.seen(&request).await?.is_some() {
             return Ok(before);
         }

@@ -1,6 +1,6 @@
 //! Requesting, accepting, rejecting and withdrawing environment account connections.
 
-use hadron_domain::authority::{Action, Caller, Denied, Reach};
+use hadron_domain::authority::{Action, Caller, Place, Sight};
 use hadron_domain::connection::{
     Approval, Connection, ConnectionEffect, ConnectionInput, ConnectionRefusal, Roles,
 };
@@ -118,12 +118,7 @@ impl App {
     ) -> Result<ConnectionView, AppError> {
         self.may(&request.caller, Action::RequestConnection).await?;
         let Some(account) = request.caller.account else {
-            let (principal, role) = (request.caller.principal.clone(), request.caller.role);
-            let denied = Denied {
-                principal,
-                role,
-                action: Action::RequestConnection,
-            };
+            let denied = request.caller.denied(Action::RequestConnection, None);
             let mut error = self.denied(&request.caller, denied).await;
             error.reason = "ACCOUNT_NOT_PROVEN";
             error.message =
@@ -218,7 +213,7 @@ impl App {
         caller: &Caller,
         id: ConnectionId,
     ) -> Result<ConnectionView, AppError> {
-        let reach = self.may(caller, Action::ReadConnection).await?;
+        let sight = self.may(caller, Action::ReadConnection).await?;
         let row = self
             .read("connection", move |tx| {
                 Box::pin(async move { Ok(connections::get(tx, id).await?) })
@@ -226,7 +221,7 @@ impl App {
             .await?
             .filter(|row| row.kind == ConnectionKind::Environment)
             .ok_or_else(|| AppError::not_found("connection", id))?;
-        if reach == Reach::OwnAccount && caller.account != Some(row.connection.account) {
+        if !sight.covers(&Place::account(row.connection.account)) {
             return Err(AppError::not_found("connection", id));
         }
         self.view(row.connection).await
@@ -270,22 +265,14 @@ impl App {
     pub async fn list_connections(
         &self,
         caller: &Caller,
-        mut filter: Filter,
+        filter: Filter,
         after: String,
         limit: u32,
     ) -> Result<Vec<ConnectionView>, AppError> {
-        if self.may(caller, Action::ReadConnection).await? == Reach::OwnAccount {
-            let Some(own) = caller.account else {
-                return Ok(Vec::new());
-            };
-            if filter.account.is_some_and(|asked| asked != own) {
-                return Ok(Vec::new());
-            }
-            filter.account = Some(own);
-        }
+        let sight = self.may(caller, Action::ReadConnection).await?;
         let rows = self
             .read("connections", move |tx| {
-                Box::pin(async move { Ok(connections::list(tx, &filter, &after, limit).await?) })
+                Box::pin(async move { Ok(connections::list(tx, &filter, &sight, &after, limit).await?) })
             })
             .await?;
         let mut views = Vec::with_capacity(rows.len());
@@ -308,7 +295,7 @@ impl App {
         after: String,
         limit: u32,
     ) -> Result<Vec<ConnectionView>, AppError> {
-        let everything = self.may(caller, Action::ReadConnection).await? == Reach::Everything;
+        let everything = self.may(caller, Action::ReadConnection).await? == Sight::Everything;
         let own = caller.account;
         match side {
             // Who sees everything stands for the management account, whichever account they come from.
@@ -436,10 +423,11 @@ impl App {
             .ok_or_else(|| AppError::not_found("connection", id))?
             .connection
             .account;
-        let Err(denied) = caller.may_for(action, account) else {
+        let place = Place::account(account);
+        let Err(denied) = caller.may_at(action, &place) else {
             return Ok(account);
         };
-        if caller.may_for(Action::ReadConnection, account).is_ok() {
+        if caller.may_at(Action::ReadConnection, &place).is_ok() {
             Err(self.denied(caller, denied).await.help(rule))
         } else {
             Err(AppError::not_found("connection", id))

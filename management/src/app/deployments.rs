@@ -7,7 +7,7 @@
 //! pipeline, a service with an instance is that instance, a component is that component. An environment named together
 //! with one of these keeps what is in that environment.
 
-use hadron_domain::authority::{Action, Caller, Reach};
+use hadron_domain::authority::{Action, Caller};
 use hadron_domain::deployment::{DeploymentInput, Intent, Phase};
 use hadron_domain::step::Machine;
 use hadron_domain::target::Target;
@@ -140,17 +140,14 @@ impl App {
     /// # Errors
     /// When it does not exist or is not the caller's to see; both look the same to those who may see only their own.
     pub async fn get_deployment(&self, caller: &Caller, id: DeploymentId) -> Result<DeploymentRow, AppError> {
-        let reach = self.may(caller, Action::ReadDeployment).await?;
+        let sight = self.may(caller, Action::ReadDeployment).await?;
         let row = self
             .read("deployment", move |tx| {
                 Box::pin(async move { Ok(deployments::get(tx, id).await?) })
             })
             .await?
-            .ok_or_else(|| AppError::not_found("deployment", id))?;
-        if reach == Reach::OwnAccount && caller.account != Some(row.account) {
-            return Err(AppError::not_found("deployment", id));
-        }
-        Ok(row)
+            .filter(|row| sight.covers(&row.place()));
+        row.ok_or_else(|| AppError::not_found("deployment", id))
     }
 
     /// One deployment, if it is one of those that the names mean.
@@ -184,22 +181,13 @@ impl App {
     pub async fn list_deployments(
         &self,
         caller: &Caller,
-        mut filter: Filter,
+        filter: Filter,
         before: String,
         limit: u32,
     ) -> Result<Vec<DeploymentRow>, AppError> {
-        if self.may(caller, Action::ReadDeployment).await? == Reach::OwnAccount {
-            // An empty filter means all of them.
-            let Some(own) = caller.account.map(|account| account.to_string()) else {
-                return Ok(Vec::new());
-            };
-            if !filter.account.is_empty() && filter.account != own {
-                return Ok(Vec::new());
-            }
-            filter.account = own;
-        }
+        let sight = self.may(caller, Action::ReadDeployment).await?;
         self.read("deployments", move |tx| {
-            Box::pin(async move { Ok(deployments::list(tx, &filter, &before, limit).await?) })
+            Box::pin(async move { Ok(deployments::list(tx, &filter, &sight, &before, limit).await?) })
         })
         .await
     }
@@ -261,7 +249,7 @@ impl App {
     ) -> Result<DeploymentRow, AppError> {
         let caller = request.caller.clone();
         let before = self.get_deployment(&caller, id).await?;
-        self.may_for(&caller, Action::CancelDeployment, before.account)
+        self.may_at(&caller, Action::CancelDeployment, &before.place())
             .await?;
         if self.seen(&request).await?.is_some() {
             return self.get_deployment(&caller, id).await;
@@ -372,6 +360,9 @@ impl App {
         if self.seen(&request).await?.is_some() {
             return Ok(None);
         }
+        let before = self.get_deployment(&request.caller, id).await?;
+        self.may_at(&request.caller, Action::DeleteDeployment, &before.place())
+            .await?;
         self.write_once(request.key(), "delete deployment", move |unit| {
             Box::pin(async move {
                 let row = deployments::get(unit.tx, id)

@@ -1,13 +1,12 @@
 //! What [`identity`](crate::identity) needs to remember, kept in the store: challenges, certificates given, tokens.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
+use hadron_domain::authority::Role;
 use hadron_domain::connection::Approval;
 use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, Digest, Region, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::access::Access;
 use super::{App, AppError, Unit};
 use crate::clock::Clock;
 use crate::identity::enrolment::{
@@ -24,14 +23,13 @@ use crate::store::{Topic, Tx, agents, challenges, connections, requests};
 #[derive(Clone, Debug)]
 pub struct Records {
     app: App,
-    access: Arc<Access>,
 }
 
 impl Records {
     /// Over this database.
     #[must_use]
-    pub const fn new(app: App, access: Arc<Access>) -> Self {
-        Self { app, access }
+    pub const fn new(app: App) -> Self {
+        Self { app }
     }
 }
 
@@ -330,15 +328,18 @@ async fn record(unit: &mut Unit<'_>, enrolled: Enrolled) -> Result<Recorded, App
 
 impl Tokens for Records {
     async fn add(&self, token: &TokenRow) -> Result<(), StoreFailed> {
-        let (role, name) = match (&token.role, token.account) {
-            (Some(role), _) => (
-                role.parse().ok(),
-                token.principal.strip_prefix("token:").unwrap_or_default(),
-            ),
-            (None, Some(account)) => (self.access.role(account, &token.principal), ""),
-            (None, None) => (None, ""),
+        let minted = token.principal.strip_prefix("token:");
+        let role = match (&token.role, token.account) {
+            // Bindings alone say what the bearer may do.
+            (Some(role), _) if role.is_empty() => None,
+            (Some(role), _) => Some(role.parse().map_err(|error| StoreFailed(Box::new(error)))?),
+            (None, account) => {
+                let account = account.ok_or_else(|| StoreFailed("a login without an account".into()))?;
+                let found = self.app.base_role(account, &token.principal).await;
+                found.map_err(failed)?
+            }
         };
-        let role = role.ok_or_else(|| StoreFailed(format!("{} has no role here", token.principal).into()))?;
+        let name = minted.unwrap_or_default();
         let row = requests::TokenRow {
             digest: token.hash,
             name: name.to_owned(),
@@ -358,7 +359,7 @@ impl Tokens for Records {
             Box::pin(async move {
                 requests::insert_token(unit.tx, &row).await?;
                 let (principal, account) = (row.principal.as_str(), row.account);
-                let role = row.role.word();
+                let role = row.role.map_or("", Role::word);
                 requests::audit(
                     unit.tx, unit.now, principal, account, action, &row.name, "done", role,
                 )
@@ -381,7 +382,7 @@ impl Tokens for Records {
                 hash: row.digest,
                 principal: row.principal,
                 account: row.account,
-                role: Some(row.role.word().to_owned()),
+                role: Some(row.role.map_or("", Role::word).to_owned()),
                 created_at: row.created_at,
                 expires_at: row.expires_at,
             }))

@@ -7,7 +7,7 @@ mod update;
 
 use std::collections::BTreeSet;
 
-use hadron_domain::authority::{Action, Caller, Reach};
+use hadron_domain::authority::{Action, Caller};
 use hadron_domain::connection::{Approval, Connection};
 use hadron_domain::deployment::Intent;
 use hadron_domain::target::{Provisioning, Target};
@@ -121,13 +121,13 @@ impl App {
         caller: &Caller,
         name: &EnvironmentName,
     ) -> Result<TargetRow, AppError> {
-        let reach = self.may(caller, Action::ReadEnvironment).await?;
+        let sight = self.may(caller, Action::ReadEnvironment).await?;
         let target = Target::Environment(name.clone());
         self.read("environment", move |tx| {
             Box::pin(async move { Ok(targets::get(tx, &target).await?) })
         })
         .await?
-        .filter(|row| reach == Reach::Everything || caller.account == Some(row.account))
+        .filter(|row| sight.covers(&row.place()))
         .ok_or_else(|| not_found(name))
     }
 
@@ -155,8 +155,7 @@ impl App {
         .await
     }
 
-    /// Environments by name, after `after`, with their connections; only those of the caller's own account where their right
-    /// reaches no further. `templates`: only those made from one of these, whichever minor version they run.
+    /// Environments by name, after `after`, with their connections; only those that the caller may see. `templates`: only those made from one of these, whichever minor version they run.
     ///
     /// # Errors
     /// When the caller may not read environments, or more templates are named than are looked for in one go.
@@ -167,13 +166,7 @@ impl App {
         after: String,
         limit: u32,
     ) -> Result<Vec<EnvironmentView>, AppError> {
-        let account = match self.may(caller, Action::ReadEnvironment).await? {
-            Reach::OwnAccount => match caller.account {
-                Some(own) => Some(own),
-                None => return Ok(Vec::new()),
-            },
-            Reach::Everything | Reach::None => None,
-        };
+        let sight = self.may(caller, Action::ReadEnvironment).await?;
         let templates: BTreeSet<CompatibleTemplate> = templates.into_iter().collect();
         if templates.len() > MOST_TEMPLATES {
             return Err(AppError::invalid(
@@ -189,12 +182,12 @@ impl App {
             Box::pin(async move {
                 let mut rows = Vec::new();
                 if templates.is_empty() {
-                    rows = targets::environments(tx, account, &after, limit).await?;
+                    rows = targets::environments(tx, &sight, &after, limit).await?;
                 } else {
                     // Each question goes by the index on templates and gives at most a page: the first page of them all is the
                     // page.
                     for each in &templates {
-                        let of = targets::environments_of(tx, each, account, &after, limit).await?;
+                        let of = targets::environments_of(tx, each, &sight, &after, limit).await?;
                         rows.extend(of);
                     }
                     rows.sort_by_key(|row| row.target.name());
@@ -221,7 +214,7 @@ impl App {
         name: &EnvironmentName,
     ) -> Result<TargetRow, AppError> {
         let before = self.get_environment(&request.caller, name).await?;
-        self.may_for(&request.caller, Action::CancelDeployment, before.account)
+        self.may_at(&request.caller, Action::CancelDeployment, &before.place())
             .await?;
         if self.seen(&request).await?.is_none() {
             self.cancel_active(request.clone(), &before).await?;
@@ -229,14 +222,14 @@ impl App {
         self.get_environment(&request.caller, name).await
     }
 
-    /// Targets of one kind, those of the caller's own account only where their right reaches no further.
+    /// Targets of one kind that the caller may see.
     ///
     /// # Errors
     /// When the caller may not read them.
     pub async fn list_targets(
         &self,
         caller: &Caller,
-        mut filter: Filter,
+        filter: Filter,
         after: (String, String),
         limit: u32,
     ) -> Result<Vec<TargetRow>, AppError> {
@@ -245,17 +238,11 @@ impl App {
         } else {
             Action::ReadService
         };
-        if self.may(caller, action).await? == Reach::OwnAccount {
-            let Some(own) = caller.account else {
-                return Ok(Vec::new());
-            };
-            if filter.account.is_some_and(|asked| asked != own) {
-                return Ok(Vec::new());
-            }
-            filter.account = Some(own);
-        }
+        let sight = self.may(caller, action).await?;
         self.read("targets", move |tx| {
-            Box::pin(async move { Ok(targets::list(tx, &filter, (&after.0, &after.1), limit).await?) })
+            Box::pin(
+                async move { Ok(targets::list(tx, &filter, &sight, (&after.0, &after.1), limit).await?) },
+            )
         })
         .await
     }
@@ -274,6 +261,9 @@ impl App {
         if self.seen(&request).await?.is_some() {
             return self.get_environment(&request.caller, &name).await;
         }
+        let before = self.get_environment(&request.caller, &name).await?;
+        self.may_at(&request.caller, Action::WriteEnvironment, &before.place())
+            .await?;
         self.write_once(request.key(), "delete environment", move |unit| {
             Box::pin(async move {
                 let target = Target::Environment(name.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hadron_domain::authority::{Action, Caller, Reach};
+use hadron_domain::authority::{Action, Caller, Place};
 use hadron_domain::deployment::{DeploymentInput, Phase};
 use hadron_domain::grant::{Grants, ImageUse, LaneInput, PolicyLane, Repository};
 use hadron_domain::service::Part;
@@ -335,20 +335,19 @@ pub async fn release(unit: &mut Unit<'_>, id: DeploymentId) -> Result<(), AppErr
 }
 
 impl App {
-    /// Grants in order, those of the caller's own account only where their right reaches no further.
+    /// Grants in order, those to accounts that the caller may see.
     ///
     /// # Errors
     /// When the caller may not read grants.
     pub async fn list_grants(&self, caller: &Caller) -> Result<Vec<GrantView>, AppError> {
-        let reach = self.may(caller, Action::ReadGrant).await?;
-        let own = caller.account;
+        let sight = self.may(caller, Action::ReadGrant).await?;
         let rows = self
             .read("grants", |tx| Box::pin(async move { Ok(lanes::all(tx).await?) }))
             .await?;
         let mut views = Vec::new();
         for row in rows {
             for account in row.lane.accounts() {
-                if reach == Reach::OwnAccount && own != Some(account) {
+                if !sight.covers(&Place::account(account)) {
                     continue;
                 }
                 views.push(GrantView {

@@ -2,7 +2,7 @@
 
 pub mod list;
 
-use hadron_domain::authority::{Action, Caller};
+use hadron_domain::authority::{Action, Caller, Place};
 use hadron_domain::deployment::Intent;
 use hadron_domain::service::Doing;
 use hadron_domain::target::Target;
@@ -69,12 +69,13 @@ impl App {
         service: &ServiceName,
         name: &InstanceName,
     ) -> Result<TargetRow, AppError> {
-        self.may(caller, Action::ReadService).await?;
+        let sight = self.may(caller, Action::ReadService).await?;
         let target = Target::Instance(service.clone(), name.clone());
         self.read("instance", move |tx| {
             Box::pin(async move { Ok(targets::get(tx, &target).await?) })
         })
         .await?
+        .filter(|row| sight.covers(&row.place()))
         .ok_or_else(|| not_found(service, name))
     }
 
@@ -93,7 +94,12 @@ impl App {
         spec: Option<String>,
         version: Option<Wanted>,
     ) -> Result<TargetRow, AppError> {
-        self.may(&request.caller, Action::WriteService).await?;
+        self.may_at(
+            &request.caller,
+            Action::WriteService,
+            &Place::service(service.clone()),
+        )
+        .await?;
         let caller = request.caller.clone();
         if self.seen(&request).await?.is_some() {
             return self.get_instance(&caller, &service, &name).await;
@@ -167,11 +173,18 @@ impl App {
         name: InstanceName,
         update: PartUpdate,
     ) -> Result<TargetRow, AppError> {
-        self.may(&request.caller, Action::WriteService).await?;
+        self.may_at(
+            &request.caller,
+            Action::WriteService,
+            &Place::service(service.clone()),
+        )
+        .await?;
         if self.seen(&request).await?.is_some() {
             return self.get_instance(&request.caller, &service, &name).await;
         }
         let before = self.get_instance(&request.caller, &service, &name).await?;
+        self.may_at(&request.caller, Action::WriteService, &before.place())
+            .await?;
         let owner = self.get_service(&request.caller, &service).await?.service;
         if going(&owner.doing, &name) {
             return Err(occupied(&owner));
@@ -309,7 +322,12 @@ impl App {
         name: InstanceName,
         retain: Vec<String>,
     ) -> Result<TargetRow, AppError> {
-        self.may(&request.caller, Action::WriteService).await?;
+        self.may_at(
+            &request.caller,
+            Action::WriteService,
+            &Place::service(service.clone()),
+        )
+        .await?;
         if self.seen(&request).await?.is_some() {
             return self.get_instance(&request.caller, &service, &name).await;
         }

@@ -9,6 +9,7 @@ pub mod access;
 pub mod access_keys;
 pub mod acks;
 pub mod agents;
+pub mod bindings;
 pub mod bundles;
 pub mod components;
 pub mod connections;
@@ -45,7 +46,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use hadron_domain::authority::{Action, Caller, Denied};
+use hadron_domain::authority::{Action, Caller, Denied, Place, Sight};
 use hadron_domain::principal::Signed;
 use hadron_proto::vocab::{
     AccountId, ConnectionId, Digest, JobId, Region, RoleArn, SessionId, StackPrefix, Timestamp,
@@ -85,6 +86,8 @@ pub struct Settings {
     pub events: events::Sinks,
     /// How many of each thing there may be.
     pub quotas: quotas::Quotas,
+    /// Who plays which role everywhere, by configuration.
+    pub access: access::Access,
 }
 
 /// What live sessions have to be told after a commit.
@@ -359,6 +362,7 @@ impl App {
     pub async fn denied(&self, caller: &Caller, denied: Denied) -> AppError {
         let (principal, account) = (caller.principal.clone(), caller.account);
         let action = format!("{:?}", denied.action);
+        let object = denied.place.as_ref().map(ToString::to_string).unwrap_or_default();
         let written = self
             .write("denied", move |unit| {
                 Box::pin(async move {
@@ -368,7 +372,7 @@ impl App {
                         principal.as_str(),
                         account,
                         &action,
-                        "",
+                        &object,
                         "denied",
                         "",
                     )
@@ -383,29 +387,43 @@ impl App {
         denied.into()
     }
 
-    /// Whether the caller has the right at all; a refusal is audited.
+    /// What the caller may do this to; a refusal is audited.
     ///
     /// # Errors
-    /// When they have not.
-    pub async fn may(
-        &self,
-        caller: &Caller,
-        action: Action,
-    ) -> Result<hadron_domain::authority::Reach, AppError> {
+    /// When there is nothing that they could.
+    pub async fn may(&self, caller: &Caller, action: Action) -> Result<Sight, AppError> {
         match caller.may(action) {
-            Ok(reach) => Ok(reach),
+            Ok(sight) => Ok(sight),
             Err(denied) => Err(self.denied(caller, denied).await),
         }
     }
 
-    /// Whether the caller has the right to something of this account, as the stored row says; a refusal is audited.
+    /// Whether the caller has the right to something there, as the stored row says; a refusal is audited.
     ///
     /// # Errors
     /// When they have not.
-    pub async fn may_for(&self, caller: &Caller, action: Action, account: AccountId) -> Result<(), AppError> {
-        match caller.may_for(action, account) {
+    pub async fn may_at(&self, caller: &Caller, action: Action, place: &Place) -> Result<(), AppError> {
+        match caller.may_at(action, place) {
             Ok(()) => Ok(()),
             Err(denied) => Err(self.denied(caller, denied).await),
+        }
+    }
+
+    /// Whether something there is the caller's to know of at all; otherwise it is answered as if it did not exist. A refusal
+    /// of what they may know of is audited.
+    ///
+    /// # Errors
+    /// When they may read it, and may not do this.
+    pub async fn may_touch(
+        &self,
+        caller: &Caller,
+        (action, read): (Action, Action),
+        place: &Place,
+    ) -> Result<bool, AppError> {
+        match caller.may_at(action, place) {
+            Ok(()) => Ok(true),
+            Err(denied) if caller.may_at(read, place).is_ok() => Err(self.denied(caller, denied).await),
+            Err(_) => Ok(false),
         }
     }
 }

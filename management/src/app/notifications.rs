@@ -5,6 +5,7 @@ use hadron_domain::authority::{Action, Caller};
 use hadron_domain::target::Target;
 use hadron_proto::vocab::DeploymentId;
 
+use super::outputs::read_action;
 use super::{App, AppError, ErrorKind};
 use crate::store::targets;
 
@@ -74,16 +75,19 @@ impl App {
         } else {
             None
         };
-        let row = row.ok_or_else(|| {
+        let unknown = || {
             AppError::new(
                 ErrorKind::NotFound,
                 "NOT_FOUND",
                 format!("there is no {arn} at this hub"),
             )
             .help("check account, Region and name in the ARN")
-        })?;
-        self.may_for(caller, Action::NotifyDeployment, row.account)
-            .await?;
+        };
+        let row = row.ok_or_else(unknown)?;
+        let actions = (Action::NotifyDeployment, read_action(&row.target));
+        if !self.may_touch(caller, actions, &row.place()).await? {
+            return Err(unknown());
+        }
         let long = |text: &str| text.chars().count() > LONGEST_OUTPUT;
         if notice.outputs.len() > MOST_OUTPUTS
             || notice.outputs.iter().any(|(key, value)| long(key) || long(value))

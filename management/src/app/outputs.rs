@@ -4,7 +4,7 @@
 //! named deployment. A deployment names its target: that of another one is not found here. What is provisioned is one
 //! stack, once it is known; what somebody else provisions has none.
 
-use hadron_domain::authority::{Action, Caller, Reach};
+use hadron_domain::authority::{Action, Caller};
 use hadron_domain::service::Part;
 use hadron_domain::target::Target;
 use hadron_proto::vocab::DeploymentId;
@@ -22,7 +22,7 @@ pub struct Provisioned {
     pub identifier: String,
 }
 
-const fn read_action(target: &Target) -> Action {
+pub(super) const fn read_action(target: &Target) -> Action {
     match target {
         Target::Environment(_) => Action::ReadEnvironment,
         Target::Instance(..) | Target::Pipeline(_) => Action::ReadService,
@@ -63,7 +63,7 @@ impl App {
         action: Action,
         target: &Target,
     ) -> Result<TargetRow, AppError> {
-        let reach = self.may(caller, action).await?;
+        let sight = self.may(caller, action).await?;
         let wanted = target.clone();
         self.read("target", move |tx| {
             Box::pin(async move { Ok(targets::get(tx, &wanted).await?) })
@@ -71,7 +71,7 @@ impl App {
         .await?
         // A pipeline that was removed is remembered for its service only.
         .filter(|row| row.part != Part::Gone)
-        .filter(|row| reach == Reach::Everything || caller.account == Some(row.account))
+        .filter(|row| sight.covers(&row.place()))
         .ok_or_else(|| not_found(target))
     }
 

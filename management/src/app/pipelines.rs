@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hadron_domain::authority::{Action, Caller};
+use hadron_domain::authority::{Action, Caller, Place};
 use hadron_domain::deployment::Intent;
 use hadron_domain::service::{Doing, Part};
 use hadron_domain::target::Target;
@@ -61,7 +61,12 @@ impl App {
         service: ServiceName,
         mut update: PartUpdate,
     ) -> Result<TargetRow, AppError> {
-        self.may(&request.caller, Action::WriteService).await?;
+        self.may_at(
+            &request.caller,
+            Action::WriteService,
+            &Place::service(service.clone()),
+        )
+        .await?;
         let view = self.get_service(&request.caller, &service).await?;
         let before = view.pipeline.clone().ok_or_else(|| not_found(&service))?;
         if self.seen(&request).await?.is_some() {
@@ -138,7 +143,12 @@ impl App {
         service: ServiceName,
         update: PartUpdate,
     ) -> Result<TargetRow, AppError> {
-        self.may(&request.caller, Action::WriteService).await?;
+        self.may_at(
+            &request.caller,
+            Action::WriteService,
+            &Place::service(service.clone()),
+        )
+        .await?;
         let before = self.get_pipeline(&request.caller, &service).await?;
         if self.seen(&request).await?.is_none()
             && !matches!(before.part, Part::Gone | Part::Untouched | Part::Bad)
@@ -163,7 +173,12 @@ impl App {
         service: ServiceName,
         retain: Vec<String>,
     ) -> Result<TargetRow, AppError> {
-        self.may(&request.caller, Action::WriteService).await?;
+        self.may_at(
+            &request.caller,
+            Action::WriteService,
+            &Place::service(service.clone()),
+        )
+        .await?;
         let view = self.get_service(&request.caller, &service).await?;
         let before = view.pipeline.clone().ok_or_else(|| not_found(&service))?;
         if self.seen(&request).await?.is_some() {

@@ -11,7 +11,7 @@ mod fresh;
 
 use std::collections::BTreeMap;
 
-use hadron_domain::authority::{Action, Caller};
+use hadron_domain::authority::{Action, Caller, Place};
 use hadron_domain::service::{Doing, Part, Parts, Stage};
 use hadron_domain::target::Target;
 use hadron_domain::template::CompatibleTemplate;
@@ -180,7 +180,10 @@ impl App {
     /// # Errors
     /// When it does not exist.
     pub async fn get_service(&self, caller: &Caller, name: &ServiceName) -> Result<ServiceView, AppError> {
-        self.may(caller, Action::ReadService).await?;
+        let sight = self.may(caller, Action::ReadService).await?;
+        if !sight.covers(&Place::service(name.clone())) {
+            return Err(not_found(name));
+        }
         self.service(name).await?.ok_or_else(|| not_found(name))
     }
 
@@ -207,10 +210,10 @@ impl App {
         after: String,
         limit: u32,
     ) -> Result<Vec<ServiceView>, AppError> {
-        self.may(caller, Action::ReadService).await?;
+        let sight = self.may(caller, Action::ReadService).await?;
         self.read("services", move |tx| {
             Box::pin(async move {
-                let page = services::list(tx, &after, limit).await?;
+                let page = services::list(tx, &sight, &after, limit).await?;
                 let (Some(first), Some(last)) = (page.first(), page.last()) else {
                     return Ok(Vec::new());
                 };
@@ -240,7 +243,10 @@ impl App {
         caller: &Caller,
         name: &ServiceName,
     ) -> Result<(ServiceRow, Option<TargetRow>), AppError> {
-        self.may(caller, Action::ReadService).await?;
+        let sight = self.may(caller, Action::ReadService).await?;
+        if !sight.covers(&Place::service(name.clone())) {
+            return Err(not_found(name));
+        }
         let wanted = name.clone();
         self.read("service", move |tx| {
             Box::pin(async move {
@@ -267,9 +273,9 @@ impl App {
         after: String,
         limit: u32,
     ) -> Result<Vec<ServiceRow>, AppError> {
-        self.may(caller, Action::ReadService).await?;
+        let sight = self.may(caller, Action::ReadService).await?;
         self.read("services", move |tx| {
-            Box::pin(async move { Ok(services::list(tx, &after, limit).await?) })
+            Box::pin(async move { Ok(services::list(tx, &sight, &after, limit).await?) })
         })
         .await
     }

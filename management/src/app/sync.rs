@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use hadron_domain::authority::{Action, Caller};
+use hadron_domain::authority::{Action, Caller, Place};
 use hadron_domain::repository::{Provider, SourceName};
 use hadron_domain::target::Target;
 use hadron_domain::template::TemplateKind;
@@ -56,6 +56,15 @@ impl Follower {
         match self {
             Self::Template(..) => (Action::WriteTemplateSync, Action::ReadTemplateSync),
             Self::Service(_) => (Action::WriteServiceSync, Action::ReadServiceSync),
+        }
+    }
+
+    /// Where it is, for those whose rights do not reach everything.
+    fn place(&self) -> Place {
+        match self {
+            // The hub's, as all templates.
+            Self::Template(..) => Place::default(),
+            Self::Service(name) => Place::service(name.clone()),
         }
     }
 
@@ -176,7 +185,7 @@ impl App {
     /// When it does not exist or follows something already, or the repository is not linked.
     pub async fn follow(&self, request: Request, new: Following) -> Result<SyncRow, AppError> {
         let (write, _) = new.follower.actions();
-        self.may(&request.caller, write).await?;
+        self.may_at(&request.caller, write, &new.follower.place()).await?;
         check(&new)?;
         let (kind, key) = (new.follower.created(), new.follower.key());
         if self.seen(&request).await?.is_some() || self.repeated(&request, kind, &key).await? {
@@ -221,12 +230,13 @@ impl App {
     /// When it follows nothing.
     pub async fn following(&self, caller: &Caller, follower: Follower) -> Result<SyncRow, AppError> {
         let (_, read) = follower.actions();
-        self.may(caller, read).await?;
+        let sight = self.may(caller, read).await?;
         let owned = follower.clone();
         self.read("sync config", move |tx| {
             Box::pin(async move { Ok(sync::get(tx, &owned).await?) })
         })
         .await?
+        .filter(|_| sight.covers(&follower.place()))
         .ok_or_else(|| follows_nothing(&follower))
     }
 
@@ -236,7 +246,7 @@ impl App {
     /// When it follows nothing, or the repository is not linked.
     pub async fn follow_other(&self, request: Request, new: Following) -> Result<SyncRow, AppError> {
         let (write, _) = new.follower.actions();
-        self.may(&request.caller, write).await?;
+        self.may_at(&request.caller, write, &new.follower.place()).await?;
         check(&new)?;
         if self.seen(&request).await?.is_some() {
             return self.following(&request.caller, new.follower).await;
@@ -271,7 +281,7 @@ impl App {
     /// When it follows nothing.
     pub async fn unfollow(&self, request: Request, follower: Follower) -> Result<Option<SyncRow>, AppError> {
         let (write, _) = follower.actions();
-        self.may(&request.caller, write).await?;
+        self.may_at(&request.caller, write, &follower.place()).await?;
         if self.seen(&request).await?.is_some() {
             return Ok(None);
         }
@@ -354,12 +364,15 @@ impl App {
         } else {
             Action::ReadTemplateSync
         };
-        self.may(caller, action).await?;
+        let sight = self.may(caller, action).await?;
         self.read("sync definitions", move |tx| {
             Box::pin(async move {
                 linked(tx, provider, &repository).await?;
                 let mut found = Vec::new();
                 for row in sync::of_repository(tx, provider, &repository).await? {
+                    if !sight.covers(&row.follower.place()) {
+                        continue;
+                    }
                     match &row.follower {
                         Follower::Service(name) if of_services => found.push(SyncDefinition {
                             branch: row.branch.clone(),
@@ -396,7 +409,10 @@ impl App {
         service: ServiceName,
         instance: Option<InstanceName>,
     ) -> Result<Vec<BlockerRow>, AppError> {
-        self.may(caller, Action::ReadServiceSync).await?;
+        let sight = self.may(caller, Action::ReadServiceSync).await?;
+        if !sight.covers(&Place::service(service.clone())) {
+            return Err(AppError::not_found("service", &service));
+        }
         self.read("sync blockers", move |tx| {
             Box::pin(async move {
                 exists(tx, &Follower::Service(service.clone())).await?;
@@ -423,7 +439,11 @@ impl App {
         let again = self.seen(&request).await?.is_some();
         self.write_once(request.key(), "resolve blocker", move |unit| {
             Box::pin(async move {
-                let mut row = sync::get_blocker(unit.tx, id).await?.ok_or_else(|| {
+                let found = sync::get_blocker(unit.tx, id).await?.filter(|row| {
+                    let place = Place::service(row.service.clone());
+                    request.caller.may_at(Action::WriteServiceSync, &place).is_ok()
+                });
+                let mut row = found.ok_or_else(|| {
                     AppError::new(
                         ErrorKind::NotFound,
                         "NOT_FOUND",

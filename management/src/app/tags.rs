@@ -1,7 +1,7 @@
 //! Tags of everything that has an ARN of its own: those that customers gave, and those that follow from what a thing is.
 
 use hadron_domain::arn::{Resource, ResourceArn};
-use hadron_domain::authority::{Action, Caller, Reach};
+use hadron_domain::authority::{Action, Caller, Place};
 use hadron_domain::tag::{self, Facts, TagFault, Tags};
 use hadron_domain::target::Target;
 use hadron_domain::template::TemplateKind;
@@ -30,8 +30,8 @@ impl From<TagFault> for AppError {
 
 /// A resource whose tags are asked for.
 struct Found {
-    /// The account that it belongs to.
-    account: AccountId,
+    /// Where it is, for those whose rights do not reach everything.
+    ground: Place,
     /// Its ARN's account and Region.
     place: (AccountId, Region),
     /// What its managed tags tell; `None` for what has none.
@@ -114,7 +114,7 @@ async fn find(tx: &mut Tx, settings: &Settings, resource: &Resource) -> Result<O
     let arn = |resource: Resource| resource.arn(settings.account, &settings.region).to_string();
     let own = |facts: Facts| {
         Some(Found {
-            account: settings.account,
+            ground: Place::account(settings.account),
             place: place.clone(),
             facts: Some(facts),
         })
@@ -145,7 +145,7 @@ async fn find(tx: &mut Tx, settings: &Settings, resource: &Resource) -> Result<O
         }
         Resource::Service(name) => {
             let row = services::get(tx, name).await?;
-            return Ok(row.and_then(|row| {
+            let found = row.and_then(|row| {
                 own(Facts {
                     template: Some(arn(Resource::version(
                         TemplateKind::Service,
@@ -155,6 +155,10 @@ async fn find(tx: &mut Tx, settings: &Settings, resource: &Resource) -> Result<O
                     service: Some(arn(resource.clone())),
                     ..Facts::default()
                 })
+            });
+            return Ok(found.map(|found| Found {
+                ground: Place::service(name.clone()),
+                ..found
             }));
         }
         Resource::Repository(provider, name) => {
@@ -170,7 +174,7 @@ async fn find(tx: &mut Tx, settings: &Settings, resource: &Resource) -> Result<O
                     )
             });
             return Ok(row.map(|row| Found {
-                account: row.connection.account,
+                ground: Place::account(row.connection.account),
                 place: (row.connection.account, row.connection.region),
                 facts: None,
             }));
@@ -213,7 +217,7 @@ async fn find(tx: &mut Tx, settings: &Settings, resource: &Resource) -> Result<O
     let attached = attached.as_ref().map(|place| (&place.service, &place.instance));
     let facts = facts_of(settings, &target, row.environment.as_ref(), made_from, attached);
     Ok(Some(Found {
-        account: row.account,
+        ground: row.place(),
         place,
         facts: Some(facts),
     }))
@@ -257,7 +261,7 @@ impl App {
     }
 
     async fn change_tags(&self, request: Request, arn: ResourceArn, change: Change) -> Result<(), AppError> {
-        let (action, _) = actions(&arn.resource)?;
+        let (action, read) = actions(&arn.resource)?;
         self.may(&request.caller, action).await?;
         let (settings, wanted) = (self.settings().clone(), arn.clone());
         let seen = self
@@ -265,7 +269,12 @@ impl App {
                 Box::pin(async move { found(tx, &settings, &wanted).await })
             })
             .await?;
-        self.may_for(&request.caller, action, seen.account).await?;
+        if !self
+            .may_touch(&request.caller, (action, read), &seen.ground)
+            .await?
+        {
+            return Err(nothing(&arn));
+        }
         if self.seen(&request).await?.is_some() {
             return Ok(());
         }
@@ -300,13 +309,13 @@ impl App {
         limit: u32,
     ) -> Result<Vec<(String, String)>, AppError> {
         let (_, action) = actions(&arn.resource)?;
-        let reach = self.may(caller, action).await?;
-        let (settings, own) = (self.settings().clone(), caller.account);
+        let sight = self.may(caller, action).await?;
+        let settings = self.settings().clone();
         let all = self
             .read("tags", move |tx| {
                 Box::pin(async move {
                     let found = found(tx, &settings, &arn).await?;
-                    if reach == Reach::OwnAccount && own != Some(found.account) {
+                    if !sight.covers(&found.ground) {
                         return Err(nothing(&arn));
                     }
                     let mut all = tags::of(tx, &arn.resource).await?;

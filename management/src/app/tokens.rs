@@ -4,7 +4,8 @@ use hadron_domain::authority::Caller;
 use hadron_domain::principal::Principal;
 use hadron_proto::vocab::Digest;
 
-use super::{App, AppError, ErrorKind};
+use super::{App, AppError, ErrorKind, access};
+use crate::store::bindings;
 use crate::store::requests::{self, TokenRow};
 
 fn unauthenticated(message: &str) -> AppError {
@@ -22,17 +23,17 @@ impl App {
     pub async fn caller_of(&self, token: &str) -> Result<Caller, AppError> {
         let digest = Digest::of(token.as_bytes());
         let now = self.db().now().await?;
-        let row = self
+        let (row, bindings) = self
             .read("token", move |tx| {
-                Box::pin(async move { Ok(requests::token(tx, digest).await?) })
+                Box::pin(async move { Ok(bindings::with_token(tx, digest).await?) })
             })
             .await?
-            .filter(|row| !row.disabled && row.expires_at.is_none_or(|at| now < at))
+            .filter(|(row, _)| !row.disabled && row.expires_at.is_none_or(|at| now < at))
             .ok_or_else(|| unauthenticated("the token is unknown, expired or switched off"))?;
         Ok(Caller {
+            rights: access::rights(&row.principal, row.account, row.role, &bindings),
             principal: Principal::new(row.principal),
             account: row.account,
-            role: row.role,
         })
     }
 

@@ -5,6 +5,7 @@ use hadron_proto::vocab::{AccountId, Digest, Timestamp};
 
 use super::StoreError;
 use super::db::{Row, Tx, params};
+use super::requests;
 
 macro_rules! key_columns {
     () => {
@@ -23,8 +24,8 @@ pub struct AccessKeyRow {
     pub principal: String,
     /// The account that STS proved; `None` for minted keys.
     pub account: Option<AccountId>,
-    /// The part that its bearer plays.
-    pub role: Role,
+    /// The part that its bearer plays everywhere; `None` where bindings alone say what they may do.
+    pub role: Option<Role>,
     /// The secret, sealed.
     pub secret: Vec<u8>,
     /// The version of the key that it is sealed with.
@@ -41,14 +42,14 @@ pub struct AccessKeyRow {
     pub disabled: bool,
 }
 
-fn from_row(row: &Row) -> Result<AccessKeyRow, StoreError> {
+pub(super) fn from_row(row: &Row) -> Result<AccessKeyRow, StoreError> {
     let session = row.str("session")?;
     Ok(AccessKeyRow {
         id: row.get("id")?,
         name: row.get("name")?,
         principal: row.get("principal")?,
         account: row.text_as_opt("account")?,
-        role: row.text_as("role")?,
+        role: requests::role(row)?,
         secret: row.get("secret")?,
         key_version: row.get("key_version")?,
         session: if session.is_empty() {
@@ -74,7 +75,7 @@ pub async fn insert(tx: &mut Tx, key: &AccessKeyRow) -> Result<(), StoreError> {
             &key.name,
             &key.principal,
             key.account.map(|account| account.to_string()),
-            key.role.word(),
+            key.role.map_or("", Role::word),
             key.secret.clone(),
             key.key_version,
             key.session.map(|session| session.to_string()).unwrap_or_default(),
@@ -88,14 +89,12 @@ pub async fn insert(tx: &mut Tx, key: &AccessKeyRow) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What [`get`] asks.
+pub(super) const GET: &str = concat!("SELECT ", key_columns!(), " FROM access_key WHERE id = $1");
+
 /// A key by its id, whether it counts or not.
 pub async fn get(tx: &mut Tx, id: &str) -> Result<Option<AccessKeyRow>, StoreError> {
-    let row = tx
-        .query_opt(
-            concat!("SELECT ", key_columns!(), " FROM access_key WHERE id = $1"),
-            &params![id],
-        )
-        .await?;
+    let row = tx.query_opt(GET, &params![id]).await?;
     row.as_ref().map(from_row).transpose()
 }
 

@@ -1,8 +1,10 @@
 //! Rows of enrolled agents and of the sessions that they hold.
 
+use hadron_domain::authority::Sight;
 use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, Region, SessionId, Timestamp};
 
 use super::db::{Row, Sequence, Topic, Tx, params};
+use super::sight::{self, seen};
 use super::{StoreError, UNREAD, many};
 
 macro_rules! agent_columns {
@@ -249,6 +251,7 @@ pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
 pub async fn list(
     tx: &mut Tx,
     account: Option<AccountId>,
+    sight: &Sight,
     after: &str,
     limit: u32,
 ) -> Result<Vec<AgentRow>, StoreError> {
@@ -256,12 +259,15 @@ pub async fn list(
         concat!(
             "SELECT ",
             agent_columns!(),
-            " FROM agent WHERE id > $1 AND ($2 = '' OR account = $2) ORDER BY id LIMIT $3"
+            " FROM agent WHERE id > $1 AND ($2 = '' OR account = $2) AND ",
+            seen!("$4", "account" in "account"),
+            " ORDER BY id LIMIT $3"
         ),
         &params![
             after,
             account.map(|account| account.to_string()).unwrap_or_default(),
-            limit
+            limit,
+            sight::words(sight)
         ],
     )
     .await?

@@ -1,10 +1,12 @@
 //! Rows of what only components have; their stacks are targets of kind component.
 
+use hadron_domain::authority::Sight;
 use hadron_domain::component::{Attachment, Shape};
 use hadron_proto::vocab::{ComponentName, EnvironmentName, InstanceName, ServiceName, Timestamp};
 
 use super::db::{Row, Topic, Tx, params};
 use super::deployments::ComponentState;
+use super::sight::{self, seen};
 use super::{StoreError, corrupt};
 
 macro_rules! component_columns {
@@ -194,6 +196,7 @@ pub struct Filter {
 pub async fn list(
     tx: &mut Tx,
     filter: &Filter,
+    sight: &Sight,
     after: &str,
     limit: u32,
 ) -> Result<Vec<ComponentRow>, StoreError> {
@@ -206,15 +209,17 @@ pub async fn list(
             component_columns!(),
             " FROM component c JOIN target t ON t.kind = 'component' AND t.instance = c.name
          WHERE c.name > $1 AND ($2 = '' OR t.environment = $2) AND ($3 = '' OR c.service = $3)
-           AND ($4 = '' OR c.instance = $4)
-         ORDER BY c.name LIMIT $5"
+           AND ($4 = '' OR c.instance = $4) AND ",
+            seen!("$6", "account" in "t.account", "environment" in "t.environment"),
+            " ORDER BY c.name LIMIT $5"
         ),
         &params![
             after,
             text(filter.environment.as_ref()),
             text(filter.service.as_ref()),
             text(filter.instance.as_ref()),
-            limit
+            limit,
+            sight::words(sight)
         ],
     )
     .await?

@@ -1,10 +1,12 @@
 //! Rows of connections.
 
 use hadron_domain::arn::Resource;
+use hadron_domain::authority::Sight;
 use hadron_domain::connection::{Approval, Connection};
 use hadron_proto::vocab::{AccountId, ConnectionId, EnvironmentName, Region};
 
 use super::db::{Row, Topic, Tx, params};
+use super::sight::{self, seen};
 use super::{StoreError, UNREAD, events, json, tags, to_json};
 
 macro_rules! connection_columns {
@@ -280,6 +282,7 @@ pub struct Filter {
 pub async fn list(
     tx: &mut Tx,
     filter: &Filter,
+    sight: &Sight,
     after: &str,
     limit: u32,
 ) -> Result<Vec<ConnectionRow>, StoreError> {
@@ -298,7 +301,9 @@ pub async fn list(
             " FROM connection
          WHERE kind = 'environment' AND status <> 'DELETED' AND id > $1
            AND ($2 = '' OR account = $2) AND ($3 = '' OR status IN ($3, $4, $5)) AND ($6 = '' OR environment = $6)
-         ORDER BY id LIMIT $7"
+           AND ",
+            seen!("$8", "account" in "account"),
+            " ORDER BY id LIMIT $7"
         ),
         &params![
             after,
@@ -314,7 +319,8 @@ pub async fn list(
                 .as_ref()
                 .map(ToString::to_string)
                 .unwrap_or_default(),
-            limit
+            limit,
+            sight::words(sight)
         ],
     )
     .await?

@@ -1,5 +1,6 @@
 //! Rows of deployments and of what happened during them.
 
+use hadron_domain::authority::{Place, Sight};
 use hadron_domain::deployment::Deployment;
 use hadron_domain::target::Target;
 use hadron_proto::vocab::{
@@ -10,6 +11,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::db::{Row, Topic, Tx, params};
+use super::sight::{self, seen};
 use super::{StoreError, UNREAD, json, targets, to_json};
 
 macro_rules! deployment_event_columns {
@@ -89,6 +91,14 @@ pub struct DeploymentRow {
     pub earlier: Earlier,
     /// Grows with every write.
     pub generation: u64,
+}
+
+impl DeploymentRow {
+    /// Where its target is, for those whose rights do not reach everything.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place::target(&self.target, self.environment.as_ref(), self.account)
+    }
 }
 
 /// What had been deployed for a target when a deployment of it began. They may have been removed since.
@@ -491,8 +501,9 @@ macro_rules! listed {
             $leading,
             " AND id < $1 AND ($2 = '' OR service = $2) AND ($3 = '' OR instance = $3)
               AND ($4 = '' OR environment = $4) AND ($5 = '' OR kind = $5) AND ($6 = '' OR account = $6)
-              AND (CAST($7 AS BIGINT) = 0 OR active = 1)
-              ORDER BY id DESC LIMIT $8"
+              AND (CAST($7 AS BIGINT) = 0 OR active = 1) AND ",
+            seen!("$9", "account" in "account", "environment" in "environment", "service" in "service"),
+            " ORDER BY id DESC LIMIT $8"
         )
     };
 }
@@ -524,6 +535,7 @@ const fn statement(
 pub async fn list(
     tx: &mut Tx,
     filter: &Filter,
+    sight: &Sight,
     before: &str,
     limit: u32,
 ) -> Result<Vec<DeploymentRow>, StoreError> {
@@ -552,7 +564,8 @@ pub async fn list(
             kind,
             &filter.account,
             filter.active_only,
-            limit
+            limit,
+            sight::words(sight)
         ],
     )
     .await?

@@ -4,11 +4,13 @@
 //! service's and the instance's name, all three in the same direction. Each order has an index of its own (migration 2),
 //! so that a page costs what it holds, however many instances there are; what is filtered besides is compared row by row.
 
+use hadron_domain::authority::Sight;
 use hadron_domain::target::Target;
 use hadron_proto::vocab::Timestamp;
 
 use super::StoreError;
 use super::db::{Tx, Value, params};
+use super::sight::{self, seen};
 use super::targets::{TargetRow, from_row, target_columns};
 
 /// What a list of instances is sorted by.
@@ -145,7 +147,7 @@ pub struct Filter {
 /// `$columns` is what the list is sorted by, `$values` where the page begins; the rest says in which direction. Only that
 /// may look like a range of an index: `|| ''` and `+ 0` keep planners from walking through another one and sorting then.
 macro_rules! listed {
-    ($columns:literal $beyond:literal $values:literal, $services:literal, $order:literal, $limit:literal) => {
+    ($columns:literal $beyond:literal $values:literal, $services:literal, $order:literal, $limit:literal, $sight:literal) => {
         concat!(
             "SELECT ",
             target_columns!(),
@@ -162,7 +164,9 @@ macro_rules! listed {
               AND ($6 = '' OR status = $6)
               AND COALESCE(attempted_at, created_at) + 0 > $7 AND COALESCE(attempted_at, created_at) + 0 < $8
               AND created_at + 0 > $9 AND created_at + 0 < $10
-              ORDER BY ",
+              AND ",
+            seen!($sight, "account" in "account", "environment" in "environment", "service" in "service"),
+            " ORDER BY ",
             $order,
             " LIMIT ",
             $limit
@@ -178,13 +182,15 @@ macro_rules! by {
                 $columns ">" "$11, $12, $13",
                 "service || '' >= $1 AND service || '' <= $2",
                 $columns,
-                "$14"
+                "$14",
+                "$15"
             ),
             Direction::Descending => listed!(
                 $columns "<" "$11, $12, $13",
                 "service || '' >= $1 AND service || '' <= $2",
                 $backwards,
-                "$14"
+                "$14",
+                "$15"
             ),
         }
     };
@@ -197,25 +203,29 @@ const fn statement(sort: SortBy, direction: Direction) -> &'static str {
             "service, instance" ">" "$11, $12",
             "service || '' >= $1 AND service <= $2",
             "service, instance",
-            "$13"
+            "$13",
+            "$14"
         ),
         (SortBy::ServiceName, Direction::Descending) => listed!(
             "service, instance" "<" "$11, $12",
             "service >= $1 AND service || '' <= $2",
             "service DESC, instance DESC",
-            "$13"
+            "$13",
+            "$14"
         ),
         (SortBy::Name, Direction::Ascending) => listed!(
             "instance, service" ">" "$11, $12",
             "service || '' >= $1 AND service || '' <= $2",
             "instance, service",
-            "$13"
+            "$13",
+            "$14"
         ),
         (SortBy::Name, Direction::Descending) => listed!(
             "instance, service" "<" "$11, $12",
             "service || '' >= $1 AND service || '' <= $2",
             "instance DESC, service DESC",
-            "$13"
+            "$13",
+            "$14"
         ),
         (SortBy::DeploymentStatus, direction) => by!(
             direction,
@@ -237,13 +247,15 @@ const fn statement(sort: SortBy, direction: Direction) -> &'static str {
             "COALESCE(attempted_at, created_at), service, instance" ">" "$11, $12, $13",
             "service || '' >= $1 AND service || '' <= $2 AND COALESCE(attempted_at, created_at) >= $11",
             "COALESCE(attempted_at, created_at), service, instance",
-            "$14"
+            "$14",
+            "$15"
         ),
         (SortBy::LastDeploymentAttemptedAt, Direction::Descending) => listed!(
             "COALESCE(attempted_at, created_at), service, instance" "<" "$11, $12, $13",
             "service || '' >= $1 AND service || '' <= $2 AND COALESCE(attempted_at, created_at) <= $11",
             "COALESCE(attempted_at, created_at) DESC, service DESC, instance DESC",
-            "$14"
+            "$14",
+            "$15"
         ),
         (SortBy::CreatedAt, direction) => by!(
             direction,
@@ -260,6 +272,7 @@ const fn statement(sort: SortBy, direction: Direction) -> &'static str {
 pub async fn list(
     tx: &mut Tx,
     filter: &Filter,
+    sight: &Sight,
     sort: SortBy,
     direction: Direction,
     after: Option<&Place>,
@@ -303,7 +316,7 @@ pub async fn list(
             values.extend(params![at, place.service, place.name]);
         }
     }
-    values.push(Value::from(limit));
+    values.extend(params![limit, sight::words(sight)]);
     let sql = statement(sort, direction);
     tx.query(sql, &values).await?.iter().map(from_row).collect()
 }

@@ -8,6 +8,7 @@
 pub mod access_keys;
 pub mod acting;
 pub mod agents;
+pub mod bindings;
 pub mod challenges;
 pub mod components;
 pub mod connections;
@@ -29,6 +30,7 @@ pub mod repositories;
 pub mod requests;
 pub mod services;
 pub mod settings;
+mod sight;
 pub mod summary;
 pub mod sync;
 pub mod tags;

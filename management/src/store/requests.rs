@@ -140,8 +140,8 @@ pub struct TokenRow {
     pub principal: String,
     /// The account that STS proved; `None` for minted ones.
     pub account: Option<AccountId>,
-    /// The part that its bearer plays.
-    pub role: Role,
+    /// The part that its bearer plays everywhere; `None` where bindings alone say what they may do.
+    pub role: Option<Role>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it stops counting.
@@ -160,7 +160,7 @@ pub async fn insert_token(tx: &mut Tx, token: &TokenRow) -> Result<(), StoreErro
             &token.name,
             &token.principal,
             token.account.map(|account| account.to_string()),
-            token.role.word(),
+            token.role.map_or("", Role::word),
             token.created_at,
             token.expires_at,
             token.disabled
@@ -170,27 +170,34 @@ pub async fn insert_token(tx: &mut Tx, token: &TokenRow) -> Result<(), StoreErro
     Ok(())
 }
 
-fn token_from(row: &super::db::Row) -> Result<TokenRow, StoreError> {
+pub(super) fn token_from(row: &super::db::Row) -> Result<TokenRow, StoreError> {
     Ok(TokenRow {
         digest: row.text_as("digest")?,
         name: row.get("name")?,
         principal: row.get("principal")?,
         account: row.text_as_opt("account")?,
-        role: row.text_as("role")?,
+        role: role(row)?,
         created_at: row.get("created_at")?,
         expires_at: row.get("expires_at")?,
         disabled: row.get("disabled")?,
     })
 }
 
+/// Reads column `role` of tokens and access keys, which is empty for who has no part but by bindings.
+pub(super) fn role(row: &super::db::Row) -> Result<Option<Role>, StoreError> {
+    if row.str("role")?.is_empty() {
+        Ok(None)
+    } else {
+        row.text_as("role").map(Some)
+    }
+}
+
+/// What [`token`] asks.
+pub(super) const TOKEN: &str = concat!("SELECT ", token_columns!(), " FROM token WHERE digest = $1");
+
 /// A token by the digest of its text.
 pub async fn token(tx: &mut Tx, digest: Digest) -> Result<Option<TokenRow>, StoreError> {
-    let row = tx
-        .query_opt(
-            concat!("SELECT ", token_columns!(), " FROM token WHERE digest = $1"),
-            &params![digest],
-        )
-        .await?;
+    let row = tx.query_opt(TOKEN, &params![digest]).await?;
     row.as_ref().map(token_from).transpose()
 }
 

@@ -1,11 +1,13 @@
 //! Rows of services.
 
 use hadron_domain::arn::Resource;
+use hadron_domain::authority::Sight;
 use hadron_domain::event::DELETED;
 use hadron_domain::service::{Doing, Status};
 use hadron_proto::vocab::{ServiceName, TemplateName, TemplateVersion, Timestamp};
 
 use super::db::{Row, Topic, Tx, params};
+use super::sight::{self, seen};
 use super::{StoreError, UNREAD, corrupt, events, json, sync, tags, to_json};
 
 macro_rules! service_columns {
@@ -186,14 +188,21 @@ pub async fn get(tx: &mut Tx, name: &ServiceName) -> Result<Option<ServiceRow>, 
 }
 
 /// Services by name, after `after`.
-pub async fn list(tx: &mut Tx, after: &str, limit: u32) -> Result<Vec<ServiceRow>, StoreError> {
+pub async fn list(
+    tx: &mut Tx,
+    sight: &Sight,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<ServiceRow>, StoreError> {
     tx.query(
         concat!(
             "SELECT ",
             service_columns!(),
-            " FROM service WHERE name > $1 ORDER BY name LIMIT $2"
+            " FROM service WHERE name > $1 AND ",
+            seen!("$3", "service" in "name"),
+            " ORDER BY name LIMIT $2"
         ),
-        &params![after, limit],
+        &params![after, limit, sight::words(sight)],
     )
     .await?
     .iter()

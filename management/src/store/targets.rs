@@ -1,6 +1,7 @@
 //! Rows of whatever owns a stack: environments, service instances and pipelines.
 
 use hadron_domain::arn::Resource as Named;
+use hadron_domain::authority::{Place, Sight};
 use hadron_domain::event::DELETED;
 use hadron_domain::service::Part;
 use hadron_domain::target::{Provisioning, Target};
@@ -13,6 +14,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::db::{Row, Topic, Tx, params};
+use super::sight::{self, seen};
 use super::{StoreError, UNREAD, corrupt, events, json, tags, to_json};
 
 macro_rules! target_columns {
@@ -124,6 +126,12 @@ pub struct Fresh {
 }
 
 impl TargetRow {
+    /// Where it is, for those whose rights do not reach everything.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place::target(&self.target, self.environment.as_ref(), self.account)
+    }
+
     /// A target for which nothing has been deployed yet. It gets a stack name with its first deployment.
     #[must_use]
     pub fn fresh(fresh: Fresh, now: Timestamp) -> Self {
@@ -503,6 +511,7 @@ pub struct Filter {
 pub async fn list(
     tx: &mut Tx,
     filter: &Filter,
+    sight: &Sight,
     after: (&str, &str),
     limit: u32,
 ) -> Result<Vec<TargetRow>, StoreError> {
@@ -514,7 +523,7 @@ pub async fn list(
          WHERE kind = $1
            AND (service > $2 OR (service = $2 AND (CASE WHEN kind = 'environment' THEN environment ELSE instance END) > $3))
            AND ($4 = '' OR service = $4) AND ($5 = '' OR environment = $5) AND ($6 = '' OR template_name = $6)
-           AND ($7 = '' OR account = $7) AND ($8 = '' OR instance = $8)
+           AND ($7 = '' OR account = $7) AND ($8 = '' OR instance = $8) AND ", seen!("$10", "account" in "account", "environment" in "environment", "service" in "service"), "
          ORDER BY service, (CASE WHEN kind = 'environment' THEN environment ELSE instance END) LIMIT $9"),
         &params![
             filter.kind,
@@ -525,7 +534,8 @@ pub async fn list(
             text(filter.template.as_ref()),
             text(filter.account.as_ref()),
             text(filter.instance.as_ref()),
-            limit
+            limit,
+            sight::words(sight)
         ],
     )
     .await?
@@ -537,11 +547,10 @@ pub async fn list(
 /// Environments by name, after `after`.
 pub async fn environments(
     tx: &mut Tx,
-    account: Option<AccountId>,
+    sight: &Sight,
     after: &str,
     limit: u32,
 ) -> Result<Vec<TargetRow>, StoreError> {
-    let account = account.map(|account| account.to_string()).unwrap_or_default();
     // The unique index on names knows instances not at all: only with this condition SQLite takes it.
     tx.query(
         concat!(
@@ -549,10 +558,11 @@ pub async fn environments(
             target_columns!(),
             " FROM target
          WHERE kind = 'environment' AND kind <> 'instance' AND service = '' AND instance = '' AND environment > $1
-           AND ($2 = '' OR account = $2)
-         ORDER BY environment LIMIT $3"
+           AND ",
+            seen!("$2", "account" in "account", "environment" in "environment", "service" in "service"),
+            " ORDER BY environment LIMIT $3"
         ),
-        &params![after, account, limit],
+        &params![after, sight::words(sight), limit],
     )
     .await?
     .iter()
@@ -564,21 +574,21 @@ pub async fn environments(
 pub async fn environments_of(
     tx: &mut Tx,
     of: &CompatibleTemplate,
-    account: Option<AccountId>,
+    sight: &Sight,
     after: &str,
     limit: u32,
 ) -> Result<Vec<TargetRow>, StoreError> {
-    let account = account.map(|account| account.to_string()).unwrap_or_default();
     tx.query(
         concat!(
             "SELECT ",
             target_columns!(),
             " FROM target
          WHERE template_name = $1 AND major = $2 AND kind = 'environment' AND environment > $3
-           AND ($4 = '' OR account = $4)
-         ORDER BY environment LIMIT $5"
+           AND ",
+            seen!("$4", "account" in "account", "environment" in "environment", "service" in "service"),
+            " ORDER BY environment LIMIT $5"
         ),
-        &params![&of.template, of.major, after, account, limit],
+        &params![&of.template, of.major, after, sight::words(sight), limit],
     )
     .await?
     .iter()

@@ -190,7 +190,7 @@ async fn streams_of_people_are_bounded_and_agents_do_not_notice() {
         name: "test".to_owned(),
         principal: "token:test".to_owned(),
         account: None,
-        role: hadron_domain::authority::Role::Administrator,
+        role: Some(hadron_domain::authority::Role::Administrator),
         created_at: world.app().clock().now(),
         expires_at: None,
         disabled: false,

@@ -8,14 +8,13 @@ use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{self, SignableBody, SignableRequest, SigningSettings};
 use aws_sigv4::sign::v4;
 use hadron_domain::authority::Role;
-use hadron_management::app::access::Access;
 use hadron_management::app::access_keys::{AccessKeys, Asked, NewKey, Refusal};
 use hadron_management::identity::login::Principal;
 use hadron_management::identity::seal::Seal;
 use hadron_management::identity::sigv4::{Presented, Skew};
 use hadron_management::reconcile;
 use hadron_management::store::{StoreError, params};
-use hadron_proto::vocab::{Partition, Timestamp};
+use hadron_proto::vocab::Timestamp;
 use http::Request;
 
 use crate::scenarios;
@@ -23,16 +22,6 @@ use crate::world::{MANAGEMENT, PRODUCTION, World, account, reason, region};
 
 const BODY: &[u8] = b"{}";
 const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
-fn access() -> Arc<Access> {
-    Arc::new(Access {
-        account: account(MANAGEMENT),
-        partition: Partition::Aws,
-        administrators: vec![format!("arn:aws:iam::{MANAGEMENT}:role/admin").parse().unwrap()],
-        developers: Vec::new(),
-        auditors: Vec::new(),
-    })
-}
 
 fn person(account_id: &str, name: &str) -> Principal {
     Principal {
@@ -58,7 +47,7 @@ impl std::ops::Deref for Keys {
 fn keys(world: &World) -> Keys {
     let dir = tempfile::tempdir().unwrap();
     let seal = Arc::new(Seal::load_or_create(dir.path()).unwrap());
-    let keys = AccessKeys::new(world.app.clone(), seal, access()).unwrap();
+    let keys = AccessKeys::new(world.app.clone(), seal).unwrap();
     Keys { keys, _dir: dir }
 }
 
@@ -158,19 +147,19 @@ fn is_signature(outcome: Result<hadron_domain::authority::Caller, Refusal>) -> S
 scenarios! {
     async fn keys_stand_for_whom_they_were_made(world: World) {
         let keys = keys(&world);
-        let minted = keys.mint("ci", Role::Developer, None).await.unwrap();
+        let minted = keys.mint("ci", Some(Role::Developer), None).await.unwrap();
         assert!(minted.row.id.len() == 20 && minted.row.id.starts_with("HUBA"), "{}", minted.row.id);
         let caller = keys.authenticate(&with(&minted, now(&world).await), reads()).await.unwrap();
-        assert_eq!((caller.principal.as_str(), caller.account, caller.role), ("key:ci", None, Role::Developer));
+        assert_eq!((caller.principal.as_str(), caller.account, caller.role()), ("key:ci", None, Some(Role::Developer)));
 
         let owner = keys.issue(&person(PRODUCTION, "role/anything")).await.unwrap();
         let caller = keys.authenticate(&with(&owner, now(&world).await), reads()).await.unwrap();
-        assert_eq!((caller.account, caller.role), (Some(account(PRODUCTION)), Role::Owner));
+        assert_eq!((caller.account, caller.role()), (Some(account(PRODUCTION)), Some(Role::Owner)));
         assert_eq!(caller.principal.as_str(), format!("arn:aws:iam::{PRODUCTION}:role/anything"));
 
         let admin = keys.issue(&person(MANAGEMENT, "role/admin")).await.unwrap();
         let caller = keys.authenticate(&with(&admin, now(&world).await), reads()).await.unwrap();
-        assert_eq!((caller.account, caller.role), (Some(account(MANAGEMENT)), Role::Administrator));
+        assert_eq!((caller.account, caller.role()), (Some(account(MANAGEMENT)), Some(Role::Administrator)));
         assert_eq!(reason(keys.issue(&person(MANAGEMENT, "user/passer-by")).await), "NO_ROLE");
 
         // Secrets are in the database only in a form that opens in their own row.
@@ -190,9 +179,9 @@ scenarios! {
     async fn without_the_secret_everything_is_one_answer(world: World) {
         let keys = keys(&world);
         let at = now(&world).await;
-        let minted = keys.mint("ci", Role::Auditor, None).await.unwrap();
-        let gone = keys.mint("gone", Role::Auditor, None).await.unwrap();
-        let old = keys.mint("old", Role::Auditor, Some(Duration::from_secs(60))).await.unwrap();
+        let minted = keys.mint("ci", Some(Role::Auditor), None).await.unwrap();
+        let gone = keys.mint("gone", Some(Role::Auditor), None).await.unwrap();
+        let old = keys.mint("old", Some(Role::Auditor), Some(Duration::from_secs(60))).await.unwrap();
         let mine = keys.issue(&person(PRODUCTION, "role/a")).await.unwrap();
         let other = keys.issue(&person(PRODUCTION, "role/b")).await.unwrap();
         assert_eq!(keys.disable("gone".to_owned()).await.unwrap(), std::slice::from_ref(&gone.row.id));
@@ -251,7 +240,7 @@ scenarios! {
     async fn a_change_counts_once(world: World) {
         let keys = keys(&world);
         let at = now(&world).await;
-        let key = keys.mint("ci", Role::Administrator, None).await.unwrap();
+        let key = keys.mint("ci", Some(Role::Administrator), None).await.unwrap();
         let presented = with(&key, at);
         keys.authenticate(&presented, changes()).await.unwrap();
         let again = keys.authenticate(&presented, changes()).await;
@@ -290,11 +279,11 @@ scenarios! {
 
     async fn minted_keys_are_listed_and_temporary_ones_are_forgotten(world: World) {
         let keys = keys(&world);
-        assert_eq!(reason(keys.mint("a b", Role::Auditor, None).await), "KEY_NAME");
-        assert_eq!(reason(keys.mint("", Role::Auditor, None).await), "KEY_NAME");
-        assert_eq!(reason(keys.mint("own", Role::Owner, None).await), "KEY_ROLE");
-        let first = keys.mint("ci", Role::Auditor, Some(Duration::from_secs(3600))).await.unwrap();
-        assert_eq!(reason(keys.mint("ci", Role::Auditor, None).await), "KEY_EXISTS");
+        assert_eq!(reason(keys.mint("a b", Some(Role::Auditor), None).await), "KEY_NAME");
+        assert_eq!(reason(keys.mint("", Some(Role::Auditor), None).await), "KEY_NAME");
+        assert_eq!(reason(keys.mint("own", Some(Role::Owner), None).await), "KEY_ROLE");
+        let first = keys.mint("ci", Some(Role::Auditor), Some(Duration::from_secs(3600))).await.unwrap();
+        assert_eq!(reason(keys.mint("ci", Some(Role::Auditor), None).await), "KEY_EXISTS");
         let temporary = keys.issue(&person(PRODUCTION, "role/a")).await.unwrap();
         assert!(temporary.row.expires_at.is_some_and(|end| end.as_micros() % 1_000_000 == 0));
         let listed = keys.minted().await.unwrap();
@@ -319,7 +308,7 @@ scenarios! {
         assert_eq!(keys.disable("ci".to_owned()).await.unwrap(), std::slice::from_ref(&first.row.id));
         assert!(keys.disable("ci".to_owned()).await.unwrap().is_empty());
         assert!(keys.disable(String::new()).await.unwrap().is_empty(), "temporary keys have no name to be named by");
-        let second = keys.mint("ci", Role::Auditor, None).await.unwrap();
+        let second = keys.mint("ci", Some(Role::Auditor), None).await.unwrap();
         assert_ne!(second.row.id, first.row.id);
 
         pass(&world, Duration::from_secs(49 * 3600)).await;
@@ -352,7 +341,7 @@ scenarios! {
 
     async fn another_sealing_key_opens_nothing(world: World) {
         let (right, wrong) = (keys(&world), keys(&world));
-        let key = right.mint("ci", Role::Auditor, None).await.unwrap();
+        let key = right.mint("ci", Some(Role::Auditor), None).await.unwrap();
         let presented = with(&key, now(&world).await);
         right.authenticate(&presented, reads()).await.unwrap();
         let refused = wrong.authenticate(&presented, reads()).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 
-use hadron_domain::authority::{Action, Caller, Reach, Role, reach};
+use hadron_domain::authority::{Action, Caller, Reach, Right, Role, reach};
 use hadron_domain::component::Change;
 use hadron_domain::repository::{Provider, SourceName};
 use hadron_domain::template::TemplateKind;
@@ -68,7 +68,7 @@ fn calls<'a>(
             RequestConnection,
             app.request_connection(
                 request("RequestConnection"),
-                new_connection(&own, &format!("env-{}", who.role.word()))
+                new_connection(&own, &format!("env-{}", word(who)))
             )
         ),
         read!(
@@ -96,7 +96,7 @@ fn calls<'a>(
             WriteTemplate,
             app.create_template(
                 request("CreateTemplate"),
-                NewTemplate::named(kind, format!("t-{}", who.role.word()).parse().unwrap())
+                NewTemplate::named(kind, format!("t-{}", word(who)).parse().unwrap())
             )
         ),
         call!(
@@ -453,7 +453,7 @@ fn calls<'a>(
         call!(
             "link_repository",
             WriteRepository,
-            app.link_repository(request("LinkRepository"), repository(who.role))
+            app.link_repository(request("LinkRepository"), repository(who))
         ),
         call!(
             "unlink_repository",
@@ -541,6 +541,29 @@ fn calls<'a>(
             ReadEnvironment,
             app.list_tags(who, notice().resource, "", 9)
         ),
+        read!(
+            "list_access",
+            ReadAccess,
+            app.list_access(who, Default::default(), 9)
+        ),
+        call!(
+            "grant_access",
+            WriteAccess,
+            app.grant_access(
+                request("GrantAccess"),
+                "token:x".parse().unwrap(),
+                Right::everywhere(Role::Auditor)
+            )
+        ),
+        call!(
+            "revoke_access",
+            WriteAccess,
+            app.revoke_access(
+                request("RevokeAccess"),
+                "token:x".to_owned(),
+                Right::everywhere(Role::Auditor)
+            )
+        ),
         read!("list_grants", ReadGrant, app.list_grants(who)),
         read!(
             "list_agents",
@@ -559,10 +582,14 @@ fn source() -> SourceName {
     "acme/none".parse().unwrap()
 }
 
-fn repository(role: Role) -> NewRepository {
+fn word(who: &Caller) -> &'static str {
+    who.role().unwrap().word()
+}
+
+fn repository(who: &Caller) -> NewRepository {
     NewRepository {
         provider: Provider::Github,
-        name: format!("acme/{}", role.word()).parse().unwrap(),
+        name: format!("acme/{}", word(who)).parse().unwrap(),
         connection_arn: format!(
             "arn:aws:codeconnections:us-east-1:{PRODUCTION}:connection/0a1b2c3d-0000-4000-8000-0123456789ab"
         ),

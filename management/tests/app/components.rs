@@ -21,9 +21,9 @@ use crate::world::{
 };
 
 const PLAIN: &str = "minimal-svc-no-pipeline";
-const MANIFEST: &str = "infrastructure:\n  templates:\n    - file: bucket.yaml\n      rendering_engine: jinja\n      template_language: cloudformation\n";
+pub(crate) const MANIFEST: &str = "infrastructure:\n  templates:\n    - file: bucket.yaml\n      rendering_engine: jinja\n      template_language: cloudformation\n";
 const ATTACHED: &str = "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n    Properties:\n      DisplayName: \"{{ component.name }} of {{ service.name }}/{{ service_instance.name }}:{{ service_instance.inputs.port }}\"\n";
-const FREE: &str = "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n    Properties:\n      DisplayName: \"{{ component.name }} in {{ environment.name }} ({{ environment.account_id }})\"\n";
+pub(crate) const FREE: &str = "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n    Properties:\n      DisplayName: \"{{ component.name }} in {{ environment.name }} ({{ environment.account_id }})\"\n";
 
 fn component(name: &str) -> Target {
     Target::Component(name.parse().unwrap())
@@ -49,7 +49,7 @@ fn attached(name: &str, to: &str) -> NewComponent {
     }
 }
 
-fn free(name: &str, in_environment: &str) -> NewComponent {
+pub(crate) fn free(name: &str, in_environment: &str) -> NewComponent {
     NewComponent {
         environment: Some(in_environment.parse().unwrap()),
         attached: None,

@@ -19,6 +19,7 @@ mod events;
 mod grants;
 mod instances;
 mod jobs;
+mod matrix;
 mod pages;
 mod previous;
 mod proton_rest;

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use hadron_management::app::access::Access;
 use hadron_management::app::connections::RolesUpdate;
 use hadron_management::app::effects::Outcome;
 use hadron_management::app::enrolment::Records;
@@ -22,13 +21,13 @@ use hadron_management::identity::login::TokenIssuer;
 use hadron_management::reconcile;
 use hadron_management::store::db::testing::{self, Swallow};
 use hadron_management::store::{Sequence, StoreError, acting, deployments, jobs, outbox, params};
-use hadron_proto::vocab::{ConnectionId, Partition, Timestamp};
+use hadron_proto::vocab::{ConnectionId, Timestamp};
 
 use crate::agent::{Agent, abilities, applied, delete, event, execute};
 use crate::world::{
-    LEASE, MANAGEMENT, PRODUCTION, STAGING, World, account, administrator, asked, current, developer,
-    environment, environment_update, identified, instance, new_connection, new_environment, owner, reason,
-    service_spec, settings,
+    LEASE, PRODUCTION, STAGING, World, account, administrator, asked, current, developer, environment,
+    environment_update, identified, instance, new_connection, new_environment, owner, reason, service_spec,
+    settings,
 };
 
 /// Another hub on the same database.
@@ -358,14 +357,7 @@ async fn clocks_of_hubs_decide_nothing() {
     );
 
     // Challenges: given by one, taken by the other, in time and too late.
-    let access = Arc::new(Access {
-        account: account(MANAGEMENT),
-        partition: Partition::Aws,
-        administrators: vec![format!("arn:aws:iam::{MANAGEMENT}:role/admin").parse().unwrap()],
-        developers: Vec::new(),
-        auditors: Vec::new(),
-    });
-    let records = |app: &App| Records::new(app.clone(), Arc::clone(&access));
+    let records = |app: &App| Records::new(app.clone());
     for (giver, taker) in [(&fast, &slow), (&slow, &fast)] {
         for (life, good) in [(Duration::from_secs(60), true), (Duration::ZERO, false)] {
             let (give, take) = (records(giver), records(taker));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use hadron_domain::authority::Role;
+use hadron_domain::authority::{Role, Sight};
 use hadron_domain::connection::{Approval, Connection, Roles};
 use hadron_domain::deployment::{Authorised, Deployment, Ending, Intent, Phase};
 use hadron_domain::grant::{Because, PolicyLane, Repository};
@@ -158,8 +158,8 @@ scenarios! {
             assert_eq!(connections::of_account(unit.tx, account(PRODUCTION), &region()).await?, [row.clone()]);
             assert_eq!(connections::of_account(unit.tx, account(STAGING), &region()).await?, []);
             let filter = connections::Filter { statuses: vec!["CONNECTED".to_owned()], environment: Some("prd".parse().unwrap()), account: None };
-            assert_eq!(connections::list(unit.tx, &filter, "", 9).await?, [row.clone()]);
-            assert_eq!(connections::list(unit.tx, &filter, &id.to_string(), 9).await?, []);
+            assert_eq!(connections::list(unit.tx, &filter, &Sight::Everything, "", 9).await?, [row.clone()]);
+            assert_eq!(connections::list(unit.tx, &filter, &Sight::Everything, &id.to_string(), 9).await?, []);
             let own = connections::management(unit.tx).await?.unwrap();
             assert_eq!((own.kind, own.connection.account), (ConnectionKind::Management, account(MANAGEMENT)));
 
@@ -175,7 +175,7 @@ scenarios! {
             let session = unit.fresh_id();
             agents::open_session(unit.tx, agent.id, session, "w", at(10)).await?;
             (agent.session, agent.version, agent.last_seen) = (Some(session), "w".to_owned(), at(10));
-            assert_eq!(agents::list(unit.tx, None, "", 9).await?, [agent.clone()]);
+            assert_eq!(agents::list(unit.tx, None, &Sight::Everything, "", 9).await?, [agent.clone()]);
             let older = AgentRow { id: unit.fresh_id(), session: None, last_seen: at(11), not_after: at(1), ..agent.clone() };
             agents::insert(unit.tx, &older).await?;
             assert_eq!(agents::latest(unit.tx, account(PRODUCTION), &region()).await?.unwrap().id, agent.id, "the connected one");
@@ -186,7 +186,7 @@ scenarios! {
             agents::close_session(unit.tx, session, at(14)).await?;
             assert_eq!(agents::get(unit.tx, agent.id).await?.unwrap().session, None);
             assert_eq!(agents::forget(unit.tx, at(5)).await?, 1);
-            assert_eq!(agents::list(unit.tx, Some(account(STAGING)), "", 9).await?, []);
+            assert_eq!(agents::list(unit.tx, Some(account(STAGING)), &Sight::Everything, "", 9).await?, []);
             Ok(())
         }));
         done.await.unwrap();
@@ -408,7 +408,7 @@ scenarios! {
             }
             assert!(matches!(services::put(unit.tx, &mut ServiceRow { generation: 0, ..service }).await, Err(StoreError::Unavailable { .. })));
             services::remove(unit.tx, &web()).await?;
-            assert_eq!(services::list(unit.tx, "", 9).await?, []);
+            assert_eq!(services::list(unit.tx, &Sight::Everything, "", 9).await?, []);
 
             let job = unit.fresh_id();
             let accounts: BTreeSet<_> = [account(PRODUCTION)].into();
@@ -509,7 +509,7 @@ scenarios! {
 
             let mut token = TokenRow {
                 digest: Digest::of(b"token"), name: "ci".to_owned(), principal: "token:ci".to_owned(), account: Some(account(PRODUCTION)),
-                role: Role::Owner, created_at: at(1), expires_at: Some(at(2)), disabled: false,
+                role: Some(Role::Owner), created_at: at(1), expires_at: Some(at(2)), disabled: false,
             };
             requests::insert_token(unit.tx, &token).await?;
             assert_eq!(requests::token(unit.tx, token.digest).await?, Some(token.clone()));

@@ -8,6 +8,7 @@ use hadron_domain::principal::Principal;
 use hadron_domain::target::Target;
 use hadron_domain::template::{TemplateKind, Wanted};
 use hadron_management::api::proton::testing::Client;
+use hadron_management::app::access::Access;
 use hadron_management::app::connections::NewConnection;
 use hadron_management::app::environments::{EnvironmentUpdate, NewEnvironment, Path, UpdateMode};
 use hadron_management::app::instances::PartUpdate;
@@ -19,6 +20,7 @@ use hadron_management::store::db::testing::{self, TestDb};
 use hadron_management::store::deployments::{self, DeploymentRow, EventRow};
 use hadron_management::store::targets::{self, TargetRow};
 use hadron_management::store::{StoreError, Value, params};
+use hadron_proto::vocab::Partition;
 use hadron_proto::vocab::{AccountId, ConnectionId, DeploymentId, Digest, Region, TemplateVersion};
 use hadron_templates::{Bundle, Limits};
 
@@ -122,15 +124,22 @@ pub(crate) fn settings() -> Settings {
         grant_check: Duration::from_secs(900),
         events: hadron_management::app::events::Sinks::default(),
         quotas: hadron_management::app::Quotas::default(),
+        access: Access {
+            account: account(MANAGEMENT),
+            partition: Partition::Aws,
+            administrators: vec![format!("arn:aws:iam::{MANAGEMENT}:role/admin").parse().unwrap()],
+            developers: Vec::new(),
+            auditors: Vec::new(),
+        },
     }
 }
 
 pub(crate) fn caller(role: Role, account: Option<&str>) -> Caller {
-    Caller {
-        principal: Principal::new(format!("token:{}-{}", role.word(), account.unwrap_or("none"))),
-        account: account.map(|account| account.parse().unwrap()),
+    Caller::new(
+        Principal::new(format!("token:{}-{}", role.word(), account.unwrap_or("none"))),
+        account.map(|account| account.parse().unwrap()),
         role,
-    }
+    )
 }
 
 pub(crate) fn administrator() -> Caller {

@@ -152,9 +152,15 @@ async fn questions(project: &Project, agents: u32) -> Result<Spans> {
             async move {
                 let now = tx.now().await?;
                 jobs::expired(tx, now, 50).await?;
-                hadron_management::store::agents::list(tx, Some(account), "", 50)
-                    .await
-                    .map(drop)
+                hadron_management::store::agents::list(
+                    tx,
+                    Some(account),
+                    &hadron_domain::authority::Sight::Everything,
+                    "",
+                    50,
+                )
+                .await
+                .map(drop)
             }
             .boxed()
         })

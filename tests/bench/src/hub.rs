@@ -206,7 +206,17 @@ async fn lanes(app: &App, agents: u32) -> Result<Vec<(AccountId, ConnectionId)>>
     loop {
         let page = app
             .read("lanes", move |tx| {
-                async move { Ok(connections::list(tx, &connections::Filter::default(), &after, 1_000).await?) }.boxed()
+                async move {
+                    Ok(connections::list(
+                        tx,
+                        &connections::Filter::default(),
+                        &hadron_domain::authority::Sight::Everything,
+                        &after,
+                        1_000,
+                    )
+                    .await?)
+                }
+                .boxed()
             })
             .await
             .map_err(|error| anyhow!("{}", error.story()))?;

@@ -19,7 +19,6 @@ use hadron_agent::limits::{Limits, Policy, RoleLists};
 use hadron_agent::runner::{self, Desk, Runner, Tasks, Worker};
 use hadron_agent::session::{Dial, DialError, Held, Jitter, Link, Session, Transport};
 use hadron_agent::work::{Settings, perform};
-use hadron_management::app::access::Access;
 use hadron_management::app::enrolment::Records;
 use hadron_management::app::work::Peer;
 use hadron_management::app::{App, AppError, ErrorKind};
@@ -29,7 +28,7 @@ use hadron_management::identity::enrolment::{
     Recorded, StoreFailed,
 };
 use hadron_management::identity::tls;
-use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, Partition, RoleArn, StackPrefix, Timestamp};
+use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, RoleArn, StackPrefix, Timestamp};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -532,12 +531,5 @@ fn short(outcome: &Outcome) -> String {
 }
 
 fn records(app: &App) -> Records {
-    let access = Access {
-        account: app.settings().account,
-        partition: Partition::Aws,
-        administrators: Vec::new(),
-        developers: Vec::new(),
-        auditors: Vec::new(),
-    };
-    Records::new(app.clone(), Arc::new(access))
+    Records::new(app.clone())
 }

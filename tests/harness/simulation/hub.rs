@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use hadron_management::api::agent::AgentApi;
+use hadron_management::app::access::Access;
 use hadron_management::app::{App, Quotas, Settings, events};
 use hadron_management::clock::Clock;
 use hadron_management::reconcile;
 use hadron_management::store::Db;
 use hadron_management::store::db::{Fate, Gate};
 use hadron_proto::spiffe::HubId;
+use hadron_proto::vocab::Partition;
 use hadron_proto::wire::agent_service_server::AgentServiceServer;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -65,6 +67,13 @@ fn settings() -> Settings {
         grant_check: Duration::from_secs(300),
         events: events::Sinks::default(),
         quotas: Quotas::default(),
+        access: Access {
+            account: account(MANAGEMENT),
+            partition: Partition::Aws,
+            administrators: Vec::new(),
+            developers: Vec::new(),
+            auditors: Vec::new(),
+        },
     }
 }
 

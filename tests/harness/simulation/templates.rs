@@ -56,11 +56,11 @@ const MANIFEST: &str = "infrastructure:
 ";
 
 pub(super) fn caller(role: Role, account: Option<&str>) -> Caller {
-    Caller {
-        principal: Principal::new(format!("token:{}", role.word())),
-        account: account.and_then(|account| account.parse().ok()),
+    Caller::new(
+        Principal::new(format!("token:{}", role.word())),
+        account.and_then(|account| account.parse().ok()),
         role,
-    }
+    )
 }
 
 fn asked(operation: &'static str) -> Request {

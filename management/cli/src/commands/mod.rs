@@ -19,6 +19,7 @@ use crate::output::{self, Card, Format, Out, Show, emit, say};
 use crate::prompt;
 use crate::settings::Settings;
 
+pub(crate) mod access;
 pub(crate) mod agents;
 pub(crate) mod components;
 pub(crate) mod config;
@@ -68,6 +69,7 @@ pub(crate) async fn run(command: Command, cx: &Context) -> Result<()> {
         Command::Sync(verb) => sync::run(verb, cx).await,
         Command::Tag(verb) => tags::run(verb, cx).await,
         Command::Summary(summary) => summary::run(summary, cx).await,
+        Command::Access(verb) => access::run(verb, cx).await,
         Command::Agent(verb) => agents::run(verb, cx).await,
         Command::Settings(verb) => settings::run(verb, cx).await,
         Command::Login(login) => session::login(login, cx).await,

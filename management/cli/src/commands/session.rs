@@ -104,6 +104,7 @@ impl Show for wire::WhoAmIResponse {
             "principal": self.principal,
             "accountId": text(&self.account_id),
             "role": text(&self.role),
+            "rights": self.rights,
             "hub": {
                 "id": text(&self.hub_id),
                 "version": text(&self.hub_version),
@@ -115,7 +116,12 @@ impl Show for wire::WhoAmIResponse {
     fn card(&self, card: &mut Card) {
         card.title(&self.principal);
         card.fact("account", &self.account_id);
-        card.fact("role", &self.role);
+        let rights = if self.rights.is_empty() {
+            self.role.clone()
+        } else {
+            self.rights.join(", ")
+        };
+        card.fact("role", rights);
         card.fact("hub", &self.hub_id);
         card.fact("hub version", &self.hub_version);
         card.fact("management account", &self.management_account_id);

@@ -217,6 +217,7 @@ impl auth::AuthService for Hub {
             hub_version: env!("CARGO_PKG_VERSION").to_owned(),
             management_account_id: "111111111111".to_owned(),
             region: "us-east-1".to_owned(),
+            rights: Vec::new(),
         }))
     }
 }

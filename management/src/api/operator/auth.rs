@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use hadron_domain::authority::Role;
 use hadron_proto::wire;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
 use super::caller::authenticate;
 use super::convert;
 use crate::api::agent::{source, span, story};
 use crate::api::status::{status, with_info};
 use crate::app::App;
-use crate::app::access::Access;
 use crate::app::access_keys::AccessKeys;
 use crate::app::enrolment::Records;
 use crate::identity::login::{Login, LoginError, Principal, TOKEN_LIFE, TokenIssuer};
@@ -25,7 +24,6 @@ pub struct AuthApi(Arc<Inner>);
 struct Inner {
     app: App,
     hub: HubId,
-    access: Arc<Access>,
     login: Login<Records>,
     tokens: TokenIssuer<Records>,
     keys: AccessKeys,
@@ -42,7 +40,6 @@ impl AuthApi {
     pub fn new(
         app: App,
         hub: HubId,
-        access: Arc<Access>,
         login: Login<Records>,
         tokens: TokenIssuer<Records>,
         keys: AccessKeys,
@@ -50,7 +47,6 @@ impl AuthApi {
         Self(Arc::new(Inner {
             app,
             hub,
-            access,
             login,
             tokens,
             keys,
@@ -72,18 +68,23 @@ impl AuthApi {
         login.finish(proof).await.map_err(|error| refused(&error))
     }
 
-    /// The role of somebody who has proven who they are.
-    fn role(&self, principal: &Principal) -> Result<Role, Status> {
-        self.0
-            .access
-            .role(principal.account, &principal.arn)
-            .ok_or_else(|| {
-                tracing::info!(principal = principal.arn, "A login was refused: no role");
-                let message = format!("{} has no role at this hub", principal.arn);
-                let help = "an administrator of the hub adds the ARN to [access] in the hub's configuration";
-                with_info(Code::PermissionDenied, "NO_ROLE", &message, Some(help))
-            })
+    /// The role of somebody who has proven who they are; `None` where bindings alone give them one.
+    async fn role(&self, principal: &Principal) -> Result<Option<Role>, Status> {
+        let role = self.0.app.base_role(principal.account, &principal.arn).await;
+        role.map_err(|error| {
+            tracing::info!(
+                principal = principal.arn,
+                error = error.story(),
+                "A login was refused"
+            );
+            status(&error)
+        })
     }
+}
+
+/// A role as it is said on the wire.
+fn word(role: Option<Role>) -> &'static str {
+    role.map_or("none", Role::word)
 }
 
 fn refused(error: &LoginError) -> Status {
@@ -134,24 +135,20 @@ impl wire::auth_service_server::AuthService for AuthApi {
         request: Request<wire::FinishLoginRequest>,
     ) -> Result<Response<wire::FinishLoginResponse>, Status> {
         let principal = self.proven(&request, request.get_ref().proof.as_ref()).await?;
-        let role = self.role(&principal)?;
+        let role = self.role(&principal).await?;
         let (token, row) = self
             .0
             .tokens
             .issue(&principal)
             .await
             .map_err(|error| refused(&error))?;
-        tracing::info!(
-            principal = row.principal,
-            role = role.word(),
-            "Somebody logged in"
-        );
+        tracing::info!(principal = row.principal, role = word(role), "Somebody logged in");
         Ok(Response::new(wire::FinishLoginResponse {
             token: token.reveal().to_owned(),
             valid_for: Some(span(TOKEN_LIFE)),
             principal: row.principal,
             account_id: principal.account.to_string(),
-            role: role.word().to_owned(),
+            role: word(role).to_owned(),
         }))
     }
 
@@ -171,7 +168,7 @@ impl wire::auth_service_server::AuthService for AuthApi {
         let row = made.row;
         tracing::info!(
             principal = row.principal,
-            role = row.role.word(),
+            role = word(row.role),
             access_key = row.id,
             "A temporary access key was issued"
         );
@@ -182,7 +179,7 @@ impl wire::auth_service_server::AuthService for AuthApi {
             expiration: row.expires_at.map(convert::time),
             principal: row.principal,
             account_id: principal.account.to_string(),
-            role: row.role.word().to_owned(),
+            role: word(row.role).to_owned(),
         }))
     }
 
@@ -198,7 +195,8 @@ impl wire::auth_service_server::AuthService for AuthApi {
                 .account
                 .map(|account| account.to_string())
                 .unwrap_or_default(),
-            role: caller.role.word().to_owned(),
+            role: word(caller.role()).to_owned(),
+            rights: caller.rights.iter().map(ToString::to_string).collect(),
             hub_id: self.0.hub.to_string(),
             hub_version: env!("CARGO_PKG_VERSION").to_owned(),
             management_account_id: settings.account.to_string(),

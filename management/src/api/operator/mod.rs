@@ -3,6 +3,7 @@
 //! * [`auth`]: login; [`caller`]: who a call comes from.
 //! * `convert`: between the wire and the use cases; `page`, `watch`: what all lists and streams have in common.
 
+mod access;
 mod agents;
 pub mod auth;
 pub mod caller;
@@ -105,6 +106,9 @@ pub fn routes(app: &App, drain: &CancellationToken) -> Routes {
         ))
         .add_service(wire::tag_service_server::TagServiceServer::new(operator.clone()))
         .add_service(wire::summary_service_server::SummaryServiceServer::new(
+            operator.clone(),
+        ))
+        .add_service(wire::access_service_server::AccessServiceServer::new(
             operator.clone(),
         ))
         .add_service(wire::agents_service_server::AgentsServiceServer::new(operator));

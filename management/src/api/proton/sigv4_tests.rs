@@ -11,15 +11,8 @@ use crate::testing::World;
 
 async fn verifier(world: &World) -> (Verifier, NewKey) {
     let seal = Seal::load(&world.dir.path().join("data")).unwrap();
-    let access = crate::app::access::Access {
-        account: "111111111111".parse().unwrap(),
-        partition: hadron_proto::vocab::Partition::Aws,
-        administrators: Vec::new(),
-        developers: Vec::new(),
-        auditors: Vec::new(),
-    };
-    let keys = AccessKeys::new(world.app().clone(), Arc::new(seal), Arc::new(access)).unwrap();
-    let key = keys.mint("ci", Role::Developer, None).await.unwrap();
+    let keys = AccessKeys::new(world.app().clone(), Arc::new(seal)).unwrap();
+    let key = keys.mint("ci", Some(Role::Developer), None).await.unwrap();
     (Verifier::new(keys), key)
 }
 

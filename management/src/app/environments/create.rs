@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hadron_domain::authority::Action;
+use hadron_domain::authority::{Action, Place, Scope, Sight};
 use hadron_domain::deployment::Intent;
 use hadron_domain::target::Target;
 use hadron_domain::template::{TemplateKind, Wanted};
@@ -76,7 +76,14 @@ impl App {
         request: Request,
         new: NewEnvironment,
     ) -> Result<TargetRow, AppError> {
-        self.may(&request.caller, Action::WriteEnvironment).await?;
+        // By its name, before anything is said about a connection; who has an account has to be told its environment's first.
+        let sight = self.may(&request.caller, Action::WriteEnvironment).await?;
+        let of_account = |scope: &Scope| matches!(scope, Scope::Account(_));
+        if !matches!(&sight, Sight::Within(scopes) if scopes.iter().any(of_account)) {
+            let place = Place::environment(new.name.clone());
+            self.may_at(&request.caller, Action::WriteEnvironment, &place)
+                .await?;
+        }
         if self.seen(&request).await?.is_some()
             || self.repeated(&request, CREATION, new.name.as_str()).await?
         {
@@ -113,6 +120,12 @@ impl App {
             })
             .await?
             .connection;
+        let place = Place {
+            account: Some(seen.account),
+            ..Place::environment(new.name.clone())
+        };
+        self.may_at(&request.caller, Action::WriteEnvironment, &place)
+            .await?;
         let made = inputs::environment(bundle, new.name.clone(), seen.account, seen.region, new.spec).await?;
         self.write("create environment", move |unit| {
             Box::pin(async move {

@@ -1,6 +1,6 @@
 //! Changing environments: Proton's update modes.
 
-use hadron_domain::authority::Action;
+use hadron_domain::authority::{Action, Sight};
 use hadron_domain::template::{TemplateKind, Wanted};
 use hadron_proto::vocab::{ConnectionId, EnvironmentName, TemplateName, TemplateVersion};
 
@@ -135,6 +135,8 @@ impl App {
             return self.get_environment(&request.caller, &update.name).await;
         }
         let before = self.get_environment(&request.caller, &update.name).await?;
+        self.may_at(&request.caller, Action::WriteEnvironment, &before.place())
+            .await?;
         if update.repository.is_some() {
             return Err(provisioning::no_repository(before.provisioning));
         }
@@ -284,7 +286,7 @@ impl Unit<'_> {
                 environment: Some(name.clone()),
                 ..Filter::default()
             };
-            for mut row in targets::list(self.tx, &filter, ("", ""), u32::MAX).await? {
+            for mut row in targets::list(self.tx, &filter, &Sight::Everything, ("", ""), u32::MAX).await? {
                 if deployments::active_of(self.tx, row.id).await?.is_none() {
                     row.connection = connection;
                     targets::put(self.tx, &mut row).await?;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use hadron_domain::authority::{Action, Caller};
+use hadron_domain::authority::{Action, Caller, Place as Ground};
 use hadron_domain::template::{TemplateKind, Versions};
 use hadron_proto::vocab::{
     EnvironmentName, InstanceName, ServiceName, TemplateName, TemplateVersion, Timestamp,
@@ -270,13 +270,14 @@ impl App {
         after: Option<Place>,
         limit: u32,
     ) -> Result<Vec<TargetRow>, AppError> {
-        self.may(caller, Action::ReadService).await?;
+        let sight = self.may(caller, Action::ReadService).await?;
         let conditions = Conditions::read(&list)?;
         let (sort, direction) = (list.sort, list.direction);
         self.read("instances", move |tx| {
             Box::pin(async move {
                 if let Some(service) = &list.service
-                    && services::get(tx, service).await?.is_none()
+                    && (!sight.covers(&Ground::service(service.clone()))
+                        || services::get(tx, service).await?.is_none())
                 {
                     return Err(AppError::not_found("service", service));
                 }
@@ -289,9 +290,16 @@ impl App {
                 let mut known: BTreeMap<TemplateName, Versions> = BTreeMap::new();
                 let (mut after, wanted) = (after, limit as usize);
                 loop {
-                    let rows =
-                        instances::list(tx, &conditions.filter, sort, direction, after.as_ref(), limit)
-                            .await?;
+                    let rows = instances::list(
+                        tx,
+                        &conditions.filter,
+                        &sight,
+                        sort,
+                        direction,
+                        after.as_ref(),
+                        limit,
+                    )
+                    .await?;
                     let last = rows.len() < wanted;
                     after = rows.last().map(|row| Place::of(row, sort));
                     for row in rows {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hadron_domain::authority::Action;
+use hadron_domain::authority::{Action, Place};
 use hadron_domain::service::{Doing, Part, Stage, Status};
 use hadron_domain::target::Target;
 use hadron_domain::template::{TemplateKind, Wanted};
@@ -45,7 +45,12 @@ impl App {
         spec: Option<String>,
         description: Option<String>,
     ) -> Result<ServiceView, AppError> {
-        self.may(&request.caller, Action::WriteService).await?;
+        self.may_at(
+            &request.caller,
+            Action::WriteService,
+            &Place::service(name.clone()),
+        )
+        .await?;
         let caller = request.caller.clone();
         if self.seen(&request).await?.is_some() {
             return self.get_service(&caller, &name).await;
@@ -128,6 +133,16 @@ impl App {
         let named: BTreeSet<InstanceName> = spec.instances.iter().map(|each| each.name.clone()).collect();
         let adding: BTreeSet<InstanceName> = named.difference(&there).cloned().collect();
         let removing: BTreeSet<InstanceName> = there.difference(&named).cloned().collect();
+        let into = spec.instances.iter().filter(|each| adding.contains(&each.name));
+        let out_of = before
+            .instances
+            .iter()
+            .filter(|row| matches!(&row.target, Target::Instance(_, name) if removing.contains(name)));
+        let touched = into
+            .map(|each| &each.environment)
+            .chain(out_of.filter_map(|row| row.environment.as_ref()));
+        self.may_deploy(&request.caller, &before.service.name, touched)
+            .await?;
         if !adding.is_empty() {
             // Those that could not be deleted are still there.
             let stuck = before

@@ -1,6 +1,6 @@
 //! Creating a service.
 
-use hadron_domain::authority::Action;
+use hadron_domain::authority::{Action, Place};
 use hadron_domain::connection::Connection;
 use hadron_domain::service::{Doing, Status};
 use hadron_domain::target::Target;
@@ -39,7 +39,12 @@ impl App {
     /// # Errors
     /// Every fault of the spec at once; or when template, environments or name cannot be used.
     pub async fn create_service(&self, request: Request, new: NewService) -> Result<ServiceView, AppError> {
-        self.may(&request.caller, Action::WriteService).await?;
+        self.may_at(
+            &request.caller,
+            Action::WriteService,
+            &Place::service(new.name.clone()),
+        )
+        .await?;
         if self.seen(&request).await?.is_some()
             || self.repeated(&request, CREATION, new.name.as_str()).await?
         {
@@ -82,6 +87,12 @@ impl App {
         }
         let mut spec = ServiceSpec::parse("spec", &new.spec)?;
         spec.resolve_current(None)?;
+        self.may_deploy(
+            &request.caller,
+            &new.name,
+            spec.instances.iter().map(|each| &each.environment),
+        )
+        .await?;
         let text = spec.to_text();
         let at = self.db().now().await?;
         let service = ServiceRow {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hadron_domain::authority::Action;
+use hadron_domain::authority::{Action, Place};
 use hadron_domain::deployment::Intent;
 use hadron_domain::service::{Doing, Part, Status};
 use hadron_proto::vocab::ServiceName;
@@ -19,8 +19,15 @@ impl App {
     /// # Errors
     /// When it is in the middle of something.
     pub async fn delete_service(&self, request: Request, name: ServiceName) -> Result<ServiceView, AppError> {
-        self.may(&request.caller, Action::WriteService).await?;
+        self.may_at(
+            &request.caller,
+            Action::WriteService,
+            &Place::service(name.clone()),
+        )
+        .await?;
         let before = self.get_service(&request.caller, &name).await?;
+        let out_of = before.instances.iter().filter_map(|row| row.environment.as_ref());
+        self.may_deploy(&request.caller, &name, out_of).await?;
         if self.seen(&request).await?.is_some() {
             return Ok(before);
         }

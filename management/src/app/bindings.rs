@@ -1,0 +1,338 @@
+//! Who plays which part where: granting, revoking, and explaining what somebody may do.
+//!
+//! Bindings stand in the database and count from the next request on, at every hub. What the configuration says counts
+//! besides, so that nobody can lock out the administrators of the hub's machine.
+
+use std::fmt;
+
+use hadron_domain::authority::{Action, Caller, Demand, Place, Reach, Right, Role, demand, reach};
+use hadron_domain::principal::Principal;
+use hadron_proto::vocab::{AccountId, EnvironmentName, ServiceName};
+
+use super::access::{self, PrincipalPattern};
+use super::{App, AppError, ErrorKind, Request};
+use crate::store::bindings::{self, BindingRow};
+use crate::store::targets;
+use hadron_domain::target::Target;
+
+/// Bindings that a hub may have: every request reads those that may mean its caller.
+const MOST: u64 = 1_000;
+
+/// What is asked about somebody's rights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Who; `None`: the caller.
+    pub principal: Option<String>,
+    /// What they want to do.
+    pub action: Action,
+    /// To something of this account.
+    pub account: Option<AccountId>,
+    /// To this environment, or something in it.
+    pub environment: Option<EnvironmentName>,
+    /// To this service, or a part of it.
+    pub service: Option<ServiceName>,
+}
+
+/// Whether somebody may, and what every one of their rights has to do with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// Who.
+    pub principal: String,
+    /// Whether they may.
+    pub allowed: bool,
+    /// What has to be covered for the action.
+    pub demand: &'static str,
+    /// Their rights, with where each comes from and what it does for the action.
+    pub rights: Vec<(Right, Origin, &'static str)>,
+}
+
+/// Where a right comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The hub's configuration, the account that somebody comes from, or the role that a token was minted with.
+    Given,
+    /// A binding to this pattern.
+    Binding(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given => f.write_str("given: configuration, own account or minted"),
+            Self::Binding(pattern) => write!(f, "granted to {pattern}"),
+        }
+    }
+}
+
+impl App {
+    /// The part that an IAM identity plays everywhere; `None` where only bindings give it one.
+    ///
+    /// # Errors
+    /// When it plays no part at all.
+    pub async fn base_role(&self, account: AccountId, arn: &str) -> Result<Option<Role>, AppError> {
+        if let Some(role) = self.settings().access.role(account, arn) {
+            return Ok(Some(role));
+        }
+        if self.bindings_of(arn).await?.is_empty() {
+            let message = format!("{arn} has no role at this hub");
+            return Err(AppError::new(ErrorKind::Denied, "NO_ROLE", message).help(format!(
+                "an administrator grants one: hadron access grant {arn} --role developer --scope service:NAME; or adds the \
+                 ARN to [access] in the hub's configuration"
+            )));
+        }
+        Ok(None)
+    }
+
+    async fn bindings_of(&self, principal: &str) -> Result<Vec<BindingRow>, AppError> {
+        let name = principal.to_owned();
+        let mut found = self
+            .read("bindings", move |tx| {
+                Box::pin(async move { Ok(bindings::of(tx, &name).await?) })
+            })
+            .await?;
+        found.retain(|binding| access::means(binding, principal));
+        Ok(found)
+    }
+
+    /// Lets somebody play a part in a scope. Gives the binding, and whether it is new.
+    ///
+    /// # Errors
+    /// When there are as many as there may be.
+    pub async fn grant_access(
+        &self,
+        request: Request,
+        principal: PrincipalPattern,
+        right: Right,
+    ) -> Result<(BindingRow, bool), AppError> {
+        self.may_at(&request.caller, Action::WriteAccess, &Place::default())
+            .await?;
+        let partition = self.settings().access.partition;
+        if let PrincipalPattern::Arn(pattern) = &principal
+            && pattern.partition() != partition.as_str()
+        {
+            return Err(AppError::invalid(
+                "OTHER_PARTITION",
+                format!(
+                    "{pattern} is of another partition than this hub ({})",
+                    partition.as_str()
+                ),
+            )
+            .help("identities of other partitions cannot log in here"));
+        }
+        let again = self.seen(&request).await?.is_some();
+        self.write_once(request.key(), "grant access", move |unit| {
+            Box::pin(async move {
+                let row = BindingRow {
+                    principal: principal.to_string(),
+                    right,
+                    created_by: request.caller.principal.to_string(),
+                    created_at: unit.now,
+                };
+                if again {
+                    return Ok((row, false));
+                }
+                let many = bindings::count(unit.tx).await?;
+                if many >= MOST {
+                    return Err(AppError::new(
+                        ErrorKind::Precondition,
+                        "TOO_MANY_BINDINGS",
+                        format!("there are {many} bindings, and every request reads those that may mean its caller"),
+                    )
+                    .help("bind patterns of ARNs, such as arn:aws:iam::111111111111:role/team-*, and revoke what they cover"));
+                }
+                let new = bindings::insert(unit.tx, &row).await?;
+                let what = format!("{} to {}", row.right, row.principal);
+                unit.answered(&request, &what).await?;
+                Ok((row, new))
+            })
+        })
+        .await
+    }
+
+    /// Takes a part in a scope away from somebody.
+    ///
+    /// # Errors
+    /// When they were never granted it.
+    pub async fn revoke_access(
+        &self,
+        request: Request,
+        principal: String,
+        right: Right,
+    ) -> Result<(), AppError> {
+        self.may_at(&request.caller, Action::WriteAccess, &Place::default())
+            .await?;
+        if self.seen(&request).await?.is_some() {
+            return Ok(());
+        }
+        self.write_once(request.key(), "revoke access", move |unit| {
+            Box::pin(async move {
+                if !bindings::remove(unit.tx, &principal, &right).await? {
+                    return Err(AppError::new(
+                        ErrorKind::NotFound,
+                        "NOT_FOUND",
+                        format!("{principal} was not granted to be {right}"),
+                    )
+                    .help(
+                        "see what is granted: hadron access list; what the configuration gives is changed in its [access]",
+                    ));
+                }
+                let what = format!("{right} from {principal}");
+                Ok(unit.answered(&request, &what).await?)
+            })
+        })
+        .await
+    }
+
+    /// Bindings by principal, role and scope, after `after`.
+    ///
+    /// # Errors
+    /// When the caller may not read them.
+    pub async fn list_access(
+        &self,
+        caller: &Caller,
+        after: (String, String, String),
+        limit: u32,
+    ) -> Result<Vec<BindingRow>, AppError> {
+        self.may(caller, Action::ReadAccess).await?;
+        self.read("bindings", move |tx| {
+            Box::pin(async move { Ok(bindings::list(tx, (&after.0, &after.1, &after.2), limit).await?) })
+        })
+        .await
+    }
+
+    /// Whether somebody may do something, and why.
+    ///
+    /// # Errors
+    /// When it is asked about somebody else, and the caller may not read who may what.
+    pub async fn explain_access(&self, caller: &Caller, question: Question) -> Result<Explanation, AppError> {
+        let who = match question.principal {
+            Some(name) if name != caller.principal.as_str() => {
+                self.may(caller, Action::ReadAccess).await?;
+                self.somebody(&name).await?
+            }
+            _ => caller.clone(),
+        };
+        let place = Place {
+            account: question.account,
+            environment: question.environment,
+            service: question.service,
+        };
+        let place = self.completed(place).await?;
+        let bound = self.bindings_of(who.principal.as_str()).await?;
+        let rights = who.rights.iter().map(|right| {
+            let origin = bound.iter().find(|binding| binding.right == *right);
+            let origin = origin.map_or(Origin::Given, |binding| {
+                Origin::Binding(binding.principal.clone())
+            });
+            let alone = Caller {
+                rights: vec![right.clone()],
+                ..who.clone()
+            };
+            (right.clone(), origin, said(&alone, question.action, &place))
+        });
+        Ok(Explanation {
+            principal: who.principal.to_string(),
+            allowed: who.may_at(question.action, &place).is_ok(),
+            demand: demanded(question.action),
+            rights: rights.collect(),
+        })
+    }
+
+    /// Somebody by what they are called, with the rights that they would have.
+    async fn somebody(&self, name: &str) -> Result<Caller, AppError> {
+        let account = name.split(':').nth(4).and_then(|account| account.parse().ok());
+        let base = account.and_then(|account| self.settings().access.role(account, name));
+        let base = match base {
+            Some(role) => Some(role),
+            None => self.minted_role(name).await?,
+        };
+        let bound = self.bindings_of(name).await?;
+        Ok(Caller {
+            principal: Principal::new(name),
+            account,
+            rights: access::rights(name, account, base, &bound),
+        })
+    }
+
+    /// The role that a token was minted with.
+    async fn minted_role(&self, name: &str) -> Result<Option<Role>, AppError> {
+        let Some(name) = name.strip_prefix("token:") else {
+            return Ok(None);
+        };
+        let minted = self.minted_tokens().await?;
+        let token = minted
+            .into_iter()
+            .find(|token| token.name == name && !token.disabled);
+        Ok(token.and_then(|token| token.role))
+    }
+
+    /// A place with the account of its environment, where that exists.
+    async fn completed(&self, place: Place) -> Result<Place, AppError> {
+        let (None, Some(name)) = (place.account, &place.environment) else {
+            return Ok(place);
+        };
+        let target = Target::Environment(name.clone());
+        let row = self
+            .read("environment of a place", move |tx| {
+                Box::pin(async move { Ok(targets::get(tx, &target).await?) })
+            })
+            .await?;
+        Ok(Place {
+            account: row.map(|row| row.account),
+            ..place
+        })
+    }
+
+    /// Whether the caller may deploy a service into environments, or out of them; a refusal is audited.
+    ///
+    /// # Errors
+    /// When they may not.
+    pub(super) async fn may_deploy(
+        &self,
+        caller: &Caller,
+        service: &ServiceName,
+        environments: impl Iterator<Item = &EnvironmentName>,
+    ) -> Result<(), AppError> {
+        for name in environments {
+            let place = Place {
+                service: Some(service.clone()),
+                ..Place::environment(name.clone())
+            };
+            if caller.may_at(Action::WriteService, &place).is_ok() {
+                continue;
+            }
+            let place = self.completed(place).await?;
+            self.may_at(caller, Action::WriteService, &place).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What one right does for an action.
+fn said(alone: &Caller, action: Action, place: &Place) -> &'static str {
+    let role = alone.role();
+    let some = |wanted| role.is_some_and(|role| reach(role, action) == wanted);
+    if alone.may_at(action, place).is_ok() {
+        "allows it"
+    } else if some(Reach::None) {
+        "its role may not do this at all"
+    } else if some(Reach::OwnAccount) {
+        "reaches the caller's own account only"
+    } else if demand(action) == Demand::Both {
+        "covers at most one of service and environment; both are needed, by one right or by two"
+    } else {
+        "its scope does not cover this"
+    }
+}
+
+/// In words, what has to be covered.
+const fn demanded(action: Action) -> &'static str {
+    match demand(action) {
+        Demand::Hub => "a role for the whole hub",
+        Demand::Nothing => "a role anywhere",
+        Demand::Any => "a role that covers its account, environment or service",
+        Demand::Environment => "a role that covers its environment or account",
+        Demand::Service => "a role that covers its service",
+        Demand::Both => "roles that cover its service and, for what is deployed, its environment",
+    }
+}
