@@ -113,6 +113,21 @@ impl Stock {
     }
 }
 
+/// Says that somebody draws, for as long as they do: a session may end in the middle of it.
+struct Drawing<'a>(&'a AtomicBool);
+
+impl<'a> Drawing<'a> {
+    fn begin(stock: &'a Stock) -> Option<Self> {
+        (!stock.drawing.swap(true, Ordering::AcqRel)).then_some(Self(&stock.drawing))
+    }
+}
+
+impl Drop for Drawing<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 /// Those of one transaction.
 #[derive(Debug, Default)]
 pub(super) struct Fences {
@@ -139,9 +154,9 @@ impl App {
     /// When the database does not answer. Whoever leases next draws for themselves.
     pub(super) async fn stock_fences(&self) -> Result<(), AppError> {
         let stock = &self.0.fences;
-        if stock.left() >= FEW || stock.drawing.swap(true, Ordering::AcqRel) {
+        let Some(_drawing) = (stock.left() < FEW).then(|| Drawing::begin(stock)).flatten() else {
             return Ok(());
-        }
+        };
         let drawn = self.write("draw fences", |unit| {
             Box::pin(async move {
                 let generation = recovery::generation(unit.tx).await?;
@@ -149,9 +164,7 @@ impl App {
                 Ok(Block::starting_at(generation, first))
             })
         });
-        let drawn = drawn.await;
-        stock.drawing.store(false, Ordering::Release);
-        stock.add(drawn?);
+        stock.add(drawn.await?);
         Ok(())
     }
 }
@@ -215,6 +228,16 @@ mod tests {
         assert_eq!(stock.take(3), [block(0, 8..10), block(0, 20..21)]);
         assert_eq!(stock.take(9), [block(0, 21..22)]);
         assert_eq!(stock.take(1), []);
+    }
+
+    #[test]
+    fn one_draws_at_a_time_and_who_gives_up_is_in_nobodys_way() {
+        let stock = Stock::default();
+        let drawing = Drawing::begin(&stock);
+        assert!(drawing.is_some());
+        assert!(Drawing::begin(&stock).is_none());
+        drop(drawing);
+        assert!(Drawing::begin(&stock).is_some());
     }
 
     #[test]

@@ -262,7 +262,7 @@ scenarios! {
         assert_eq!(notify(developer(), notice("service/web")).await, "NOT_DEPLOYED");
         assert_eq!(notify(developer(), notice("environment/stg")).await, "NOT_FOUND");
         assert_eq!(notify(auditor(), notice("environment/prd")).await, "DENIED");
-        assert_eq!(notify(owner(STAGING), notice("environment/prd")).await, "DENIED");
+        assert_eq!(notify(owner(STAGING), notice("environment/prd")).await, "NOT_FOUND");
         assert_eq!(notify(owner(PRODUCTION), notice("environment/prd")).await, "NOT_SELF_MANAGED");
         let last = world.target(&environment("prd")).await.attempted.unwrap().0;
         let about = |id| DeploymentNotice { deployment: Some(id), ..notice("environment/prd") };

@@ -112,7 +112,8 @@ scenarios! {
         let connection =
             format!("arn:aws:proton:us-east-1:{PRODUCTION}:environment-account-connection/{}", id.as_uuid());
         give(&world, &owner(PRODUCTION), &connection, &[("a", "b")]).await.unwrap();
-        assert_eq!(reason(give(&world, &owner(STAGING), &connection, &[("a", "c")]).await), "DENIED");
+        // What is another account's does not exist.
+        assert_eq!(reason(give(&world, &owner(STAGING), &connection, &[("a", "c")]).await), "NOT_FOUND");
         // Nobody of the management account owns the connection, administrators included.
         assert_eq!(reason(give(&world, &administrator(), &connection, &[("a", "c")]).await), "DENIED");
         // Connections have no managed tags.
