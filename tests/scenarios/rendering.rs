@@ -22,14 +22,9 @@ const UNNOTICED: Duration = Duration::from_millis(250);
 /// What is bad, the text at the top of a template that does it, and words of the refusal.
 type Bomb = (&'static str, String, &'static [&'static str]);
 
-const MEMORY: &[&str] = &[
-    "needs more than 256 MiB of memory",
-    "checking the bundle",
-    "grow in loops",
-    "render.memory_mib",
-];
+const MEMORY: &[&str] = &["checking the bundle needs more than 256 MiB of memory"];
 /// Slow machines meet the limit of computing first.
-const MEMORY_OR_TIME: &[&str] = &["needs more than", "checking the bundle"];
+const MEMORY_OR_TIME: &[&str] = &["checking the bundle needs more than"];
 /// The engine's own limits tell the place.
 const PLACE: &[&str] = &["infrastructure/cloudformation.yaml:1:"];
 
@@ -108,11 +103,7 @@ fn bombs() -> Vec<Bomb> {
             format!(
                 "{million}{{% for i in range(99999) %}}{{% set ns.t = ns.s | upper | replace('A', 'b') %}}{{% endfor %}}"
             ),
-            &[
-                "needs more than 1000 ms of computing",
-                "checking the bundle",
-                "render.compute_milliseconds",
-            ],
+            &["checking the bundle needs more than 1000 ms of computing"],
         ),
     ]
 }
@@ -152,11 +143,11 @@ struct Caller {
 }
 
 impl Caller {
-    async fn new(world: &World) -> Result<Self> {
+    async fn new(world: &World, name: &str) -> Result<Self> {
         Ok(Self {
             templates: TemplateServiceClient::new(world.door().await?),
             environments: EnvironmentServiceClient::new(world.door().await?),
-            token: world.hub.token("somebody", "administrator")?,
+            token: world.hub.token(name, "administrator")?,
         })
     }
 
@@ -237,7 +228,7 @@ impl Caller {
 /// A world with an environment template that has no version yet.
 async fn world() -> (World, Caller) {
     let world = World::new().await.unwrap();
-    let caller = Caller::new(&world).await.unwrap();
+    let caller = Caller::new(&world, "somebody").await.unwrap();
     let request = caller.request(wire::CreateTemplateRequest {
         kind: wire::TemplateKind::Environment.into(),
         name: "bomb".to_owned(),
@@ -464,7 +455,7 @@ async fn a_worker_that_somebody_ends_costs_one_request_and_all_end_with_the_hub(
 }
 
 async fn caller_again(world: &World) -> Result<()> {
-    let caller = Caller::new(world).await?;
+    let caller = Caller::new(world, "somebody-else").await?;
     caller.register("").await.map(drop).context("after the restart")
 }
 
@@ -473,8 +464,17 @@ async fn workers_have_nothing_but_their_pipes() {
     let (mut world, caller) = world().await;
     caller.register("").await.unwrap();
     let hub = world.hub.process().pid();
-    let workers = children(hub);
-    assert!(!workers.is_empty());
+    // One may have been started only now: it takes from itself what it has before it says that it is ready.
+    let workers = wait::until("all workers to be ready", Duration::from_secs(30), || async {
+        let workers = children(hub);
+        let confined = |pid: &u32| {
+            std::fs::read_to_string(format!("/proc/{pid}/status"))
+                .is_ok_and(|status| status.lines().any(|line| line == "Seccomp:\t2"))
+        };
+        Ok(Some(workers).filter(|workers| !workers.is_empty() && workers.iter().all(confined)))
+    })
+    .await
+    .unwrap();
     for pid in workers {
         let of = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
         assert_eq!(of("environ"), "", "no environment");
