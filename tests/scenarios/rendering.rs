@@ -65,7 +65,7 @@ fn bombs() -> Vec<Bomb> {
         ("AT-52 center", "{{ 'a' | center(2000000000) }}".to_owned(), PLACE),
         (
             "AT-52 indent",
-            "{{ 'a\nb' | indent(2000000000) }}".to_owned(),
+            "{{ 'ab' | indent(2000000000) }}".to_owned(),
             PLACE,
         ),
         (

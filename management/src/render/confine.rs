@@ -236,7 +236,8 @@ pub(super) fn close() -> Confined {
     Confined::default()
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use std::io::Write as _;
 

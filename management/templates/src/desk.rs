@@ -275,6 +275,10 @@ pub enum Answer {
 
 /// What comes back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most replies are answers, and each is made and looked at once"
+)]
 pub enum Reply {
     /// The answer.
     Answer(Answer),
