@@ -10,6 +10,7 @@ use hadron_domain::authority::Role;
 use hadron_proto::vocab::AccountId;
 
 use crate::config::{self, Config, Invalid, KEYS, Kind, Origin, Override};
+use crate::render::Allowed;
 use crate::telemetry::LogFormat;
 
 const HEADING: &str = "Configuration";
@@ -98,6 +99,9 @@ pub enum Task {
     /// Work on the database directly, also beside a running hub
     #[command(subcommand)]
     Admin(Admin),
+    /// Read and render what strangers wrote, for the hub that started this
+    #[command(hide = true)]
+    RenderWorker(Allowed),
     /// Print the version
     Version,
 }

@@ -21,10 +21,13 @@ use crate::app::{Quota, Quotas, Settings};
 use crate::identity::ca::LeafLife;
 use crate::identity::sts::StsEndpoint;
 use crate::identity::{DevMode, HubId};
+use crate::render;
 use crate::webhook::Webhook;
 
 /// The exit code for a configuration that is wrong (`EX_USAGE` of sysexits).
 pub const EXIT: u8 = 64;
+
+const MIB: u64 = 1024 * 1024;
 
 /// Everything that can be set.
 #[derive(Clone, Debug)]
@@ -55,6 +58,8 @@ pub struct Config {
     pub grant_check: Duration,
     /// How much is done at once, and how it ends.
     pub limits: Limits,
+    /// How templates are rendered.
+    pub render: render::Options,
     /// How many of each thing there may be.
     pub quotas: Quotas,
     /// Who is told about changes of status.
@@ -275,6 +280,20 @@ impl fmt::Display for Config {
             "agent connections   {}, {} from one address",
             self.agent_connections, self.agent_connections_per_address
         )?;
+        writeln!(
+            f,
+            "rendering           {} workers, {} more wait; {} MiB, {} ms of computing and {} s for each{}",
+            self.render.workers,
+            self.render.queue,
+            self.render.memory / MIB,
+            self.render.computing.as_millis(),
+            self.render.time.as_secs(),
+            if self.render.confined {
+                "; confined or not at all"
+            } else {
+                ""
+            }
+        )?;
         writeln!(f, "stack prefix        {}", self.stack_prefix)?;
         let told = match (&self.events.webhook, &self.events.put_events) {
             (None, None) => "nobody".to_owned(),
@@ -366,6 +385,7 @@ fn build(source: &mut Source) -> Option<Config> {
     let agent_connections_per_address = connections(source, "agents.connections_per_address", 12_000);
     let grant_check = Duration::from_secs(counted(source, "grants.check_seconds", 900, 1, 86_400));
     let limits = limits(source, wants_dev);
+    let render = rendering(source);
     let quotas = quotas(source);
     let events = events(source, wants_dev);
     let stack_prefix = source.parsed("stacks.prefix").unwrap_or_else(StackPrefix::proton);
@@ -383,6 +403,7 @@ fn build(source: &mut Source) -> Option<Config> {
         agent_connections_per_address,
         grant_check,
         limits,
+        render,
         quotas,
         events,
         stack_prefix,
@@ -760,6 +781,26 @@ fn limits(source: &mut Source, dev: bool) -> Limits {
         api_queue,
         api_streams,
         linger: Duration::from_secs(linger),
+    }
+}
+
+fn rendering(source: &mut Source) -> render::Options {
+    let default = render::Options::default();
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    render::Options {
+        workers: count(counted(
+            source,
+            "render.workers",
+            default.workers as u64,
+            1,
+            1_024,
+        )),
+        queue: count(counted(source, "render.queue", default.queue as u64, 0, 100_000)),
+        // What a whole bundle of the largest size takes to be read, and what no machine has.
+        memory: counted(source, "render.memory_mib", default.memory / MIB, 64, 65_536) * MIB,
+        computing: Duration::from_millis(counted(source, "render.compute_milliseconds", 1_000, 100, 60_000)),
+        time: Duration::from_secs(counted(source, "render.seconds", default.time.as_secs(), 1, 600)),
+        confined: source.switch("render.require_confinement"),
     }
 }
 

@@ -4,6 +4,7 @@
 //! * [`app`]: the use cases. [`api`] converts what comes in and goes out and decides nothing; [`reconcile`] acts on what
 //!   has drifted and on what transactions left to be done.
 //! * [`store`]: the only module with SQL. The rules themselves are in the crate `hadron-domain`.
+//! * [`render`]: processes that read and render what strangers wrote.
 //! * [`identity`]: the certificate authority, proofs by STS, TLS.
 //! * [`wiring`] builds everything once; [`config`], [`args`], [`telemetry`], [`limits`], [`shutdown`], [`admin`] are the process
 //!   around it. [`clock`] is the only one that knows the time. [`high_water`] notices that the database was restored.
@@ -20,6 +21,7 @@ pub mod high_water;
 pub mod identity;
 pub mod limits;
 pub mod reconcile;
+pub mod render;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;

@@ -5,11 +5,20 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use hadron_management::args::{Cli, Task};
 use hadron_management::config::{self, Invalid};
-use hadron_management::{admin, limits, shutdown, telemetry, wiring};
+use hadron_management::{admin, limits, render, shutdown, telemetry, wiring};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // A worker is nothing but what it renders: no run-time, no log, no configuration.
+    if let Task::RenderWorker(allowed) = cli.command {
+        return render::work(allowed);
+    }
+    start(cli)
+}
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    match run(Cli::parse()).await {
+async fn start(cli: Cli) -> ExitCode {
+    match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -37,6 +46,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Task::Backup(backup) => admin::backup(backup).await?,
         Task::Recover(recover) => admin::recover(recover).await?,
         Task::Admin(task) => admin::run(task).await?,
+        // Is on its way before anything is set up.
+        Task::RenderWorker(_) => {}
         Task::Version => println!("hadron-hub {}", env!("CARGO_PKG_VERSION")),
     }
     Ok(())

@@ -29,6 +29,7 @@ use crate::app::{App, Request as Asked};
 use crate::clock::Clock;
 use crate::config::{self, Override};
 use crate::identity::testing::{FakeSts, agent_credentials};
+use crate::render::Renderer;
 use crate::store::jobs::{self, JobRow, JobWork};
 use crate::wiring::{self, Running};
 
@@ -105,7 +106,7 @@ impl World {
 
     /// The same, where it may not be able to start.
     pub(crate) async fn try_start(&self) -> anyhow::Result<Running> {
-        wiring::start(self.config(&[]), Clock::system()).await
+        wiring::start(self.config(&[]), Clock::system(), Renderer::here()).await
     }
 
     /// What it is started with.
@@ -308,7 +309,9 @@ impl World {
 
 async fn start(sts: &FakeSts, dir: &TempDir, keys: &[(&str, &str)]) -> Running {
     let config = configuration(sts, dir, keys);
-    wiring::start(config, Clock::system()).await.unwrap()
+    wiring::start(config, Clock::system(), Renderer::here())
+        .await
+        .unwrap()
 }
 
 fn configuration(sts: &FakeSts, dir: &TempDir, keys: &[(&str, &str)]) -> config::Config {

@@ -39,6 +39,7 @@ use crate::identity::seal::Seal;
 use crate::identity::sts::Sts;
 use crate::identity::tickets::Tickets;
 use crate::identity::tls::{Agents, ServerIdentity};
+use crate::render::Renderer;
 use crate::store::db::{PostgresOptions, SqliteOptions};
 use crate::store::{Db, meta, migrate};
 use crate::webhook::Webhook;
@@ -107,7 +108,8 @@ fn make_private(dir: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// When the hub cannot start, or a part of it ends by itself.
 pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
-    let hub = start(config, Clock::system()).await?;
+    let renderer = Renderer::workers(config.render.clone()).await?;
+    let hub = start(config, Clock::system(), renderer).await?;
     hub.until(stop).await
 }
 
@@ -131,11 +133,11 @@ pub struct Running {
     ready_file: ready::File,
 }
 
-/// Opens and starts everything; answers when all listeners are up.
+/// Opens and starts everything, with somebody who renders; answers when all listeners are up.
 ///
 /// # Errors
 /// Says what could not be started.
-pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
+pub async fn start(config: Config, clock: Clock, renderer: Renderer) -> anyhow::Result<Running> {
     make_private(&config.data_dir)?;
     let ready_file = ready::File::clear(&config.data_dir)?;
     let ca = Arc::new(Ca::load_or_create(&config.data_dir, config.dev, clock.now())?);
@@ -144,7 +146,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     migrate::run(&db).await?;
     check_hub_id(&db, &ca).await?;
     check_seal(&db, &seal).await?;
-    let app = App::new(db, clock.clone(), config.settings(ca.hub_id()));
+    let app = App::rendering(db, clock.clone(), config.settings(ca.hub_id()), renderer);
     high_water::check(&app, &config.data_dir, ca.hub_id()).await?;
     app.seed_management().await.map_err(|error| {
         let help = error

@@ -18,6 +18,7 @@ mod grants;
 mod logs;
 mod previous;
 mod registration;
+mod rendering;
 mod restarts;
 mod restore;
 mod services;

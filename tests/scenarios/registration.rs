@@ -116,6 +116,26 @@ async fn bundles_in_s3_are_registered_whoever_dies() {
     world.at_rest().await.unwrap();
 }
 
+/// The minimal environment template, in `folder`, with a text in it that doubles until there is no more memory.
+fn bomb(folder: &Path) -> std::path::PathBuf {
+    let from = hadron_tests::paths::root().join("deploy/examples/minimal-env/v1");
+    let to = folder.join("bomb");
+    for file in [
+        "schema/schema.yaml",
+        "infrastructure/manifest.yaml",
+        "infrastructure/cloudformation.yaml",
+    ] {
+        let mut text = std::fs::read_to_string(from.join(file)).unwrap();
+        if file.ends_with("cloudformation.yaml") {
+            let doubling = "{% set ns = namespace(s='aaaaaaaa') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}\n";
+            text.insert_str(0, doubling);
+        }
+        std::fs::create_dir_all(to.join(file).parent().unwrap()).unwrap();
+        std::fs::write(to.join(file), text).unwrap();
+    }
+    to
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_registered_says_why_and_can_be_deleted() {
     let world = World::new().await.unwrap();
@@ -129,12 +149,19 @@ async fn what_cannot_be_registered_says_why_and_can_be_deleted() {
     )
     .unwrap();
     let faulty = put(&client, "faulty", archive(folder.path())).await;
+    let bomb = put(&client, "bomb", archive(&bomb(folder.path()))).await;
     let missing = format!("s3://{BUCKET}/not-there.tar.gz");
     for (name, place, words) in [
         ("missing", missing.as_str(), &["not-there.tar.gz"][..]),
         ("no-bundle", nothing.as_str(), &["archive"][..]),
         // Both faults at once.
         ("faulty", faulty.as_str(), &["schema", "templates"][..]),
+        // More than the process that checks it may take; it costs this one version.
+        (
+            "bomb",
+            bomb.as_str(),
+            &["checking the bundle needs more than", "look for"][..],
+        ),
     ] {
         create(&world, name, place).await;
         let refused = registered(&world, name).await;

@@ -559,7 +559,7 @@ impl App {
             if shape.attached != before.attached {
                 self.takes_components(place).await?;
             }
-            let (spec, own) = spec_for(place, before, &shape)?;
+            let (spec, own) = self.spec_for(place, before, &shape).await?;
             if !shape.service_spec.is_empty() {
                 shape.service_spec = spec.to_text();
             }
@@ -576,19 +576,62 @@ impl App {
                 given: own.inputs,
             });
         }
-        let draft = inputs::component(
-            name.clone(),
-            (manifest.to_owned(), shape.template_file.clone()),
-            inputs::environment_facts(&environment)?,
-            attached,
-        )
-        .await?;
+        let files = (manifest.to_owned(), shape.template_file.clone());
+        let facts = inputs::environment_facts(&environment)?;
+        let draft = self
+            .render_component(name.clone(), files, facts, attached)
+            .await?;
         Ok(Drafted {
             draft,
             shape,
             place,
             environment,
         })
+    }
+
+    /// The whole spec that gives an attached component its inputs, and the entry of its instance in it.
+    async fn spec_for(
+        &self,
+        place: &Place,
+        before: &Shape,
+        shape: &Shape,
+    ) -> Result<(ServiceSpec, hadron_templates::InstanceSpec), AppError> {
+        let own = ServiceSpec::parse("stored spec", &place.instance.spec)?;
+        let spec = if shape.service_spec.is_empty() {
+            own
+        } else {
+            let mut spec = self.service_spec(&shape.service_spec).await?;
+            let stored = if before.attached == shape.attached && !before.service_spec.is_empty() {
+                ServiceSpec::parse("stored spec", &before.service_spec)?
+            } else {
+                own
+            };
+            spec.resolve_current(Some(&stored))?;
+            spec
+        };
+        let Target::Instance(service, name) = &place.instance.target else {
+            return Err(AppError::internal("an instance that is none"));
+        };
+        let entry = spec
+            .instance(name)
+            .cloned()
+            .ok_or_else(|| inputs::missing_instance(service, name))?;
+        if Some(&entry.environment) != place.instance.environment.as_ref() {
+            return Err(AppError::invalid(
+                "OTHER_ENVIRONMENT",
+                format!(
+                    "the spec puts instance '{name}' into environment '{}', but it runs in '{}'",
+                    entry.environment,
+                    place
+                        .instance
+                        .environment
+                        .as_ref()
+                        .map_or("", EnvironmentName::as_str)
+                ),
+            )
+            .help("give the spec that the instance was deployed with"));
+        }
+        Ok((spec, entry))
     }
 
     async fn find_place(&self, attached: &Attachment) -> Result<Place, AppError> {
@@ -651,50 +694,6 @@ fn taken(attached: Option<&Attachment>) -> AppError {
     .help(format!(
         "see which: hadron component list --service {service}; detach it first, or put both into one template"
     ))
-}
-
-/// The whole spec that gives an attached component its inputs, and the entry of its instance in it.
-fn spec_for(
-    place: &Place,
-    before: &Shape,
-    shape: &Shape,
-) -> Result<(ServiceSpec, hadron_templates::InstanceSpec), AppError> {
-    let own = ServiceSpec::parse("stored spec", &place.instance.spec)?;
-    let spec = if shape.service_spec.is_empty() {
-        own
-    } else {
-        let mut spec = ServiceSpec::parse("spec", &shape.service_spec)?;
-        let stored = if before.attached == shape.attached && !before.service_spec.is_empty() {
-            ServiceSpec::parse("stored spec", &before.service_spec)?
-        } else {
-            own
-        };
-        spec.resolve_current(Some(&stored))?;
-        spec
-    };
-    let Target::Instance(service, name) = &place.instance.target else {
-        return Err(AppError::internal("an instance that is none"));
-    };
-    let entry = spec
-        .instance(name)
-        .cloned()
-        .ok_or_else(|| inputs::missing_instance(service, name))?;
-    if Some(&entry.environment) != place.instance.environment.as_ref() {
-        return Err(AppError::invalid(
-            "OTHER_ENVIRONMENT",
-            format!(
-                "the spec puts instance '{name}' into environment '{}', but it runs in '{}'",
-                entry.environment,
-                place
-                    .instance
-                    .environment
-                    .as_ref()
-                    .map_or("", EnvironmentName::as_str)
-            ),
-        )
-        .help("give the spec that the instance was deployed with"));
-    }
-    Ok((spec, entry))
 }
 
 impl Unit<'_> {

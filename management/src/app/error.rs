@@ -5,6 +5,7 @@ use std::fmt;
 use hadron_domain::authority::Denied;
 use hadron_templates::Faults;
 
+use crate::render::Failure;
 use crate::store::StoreError;
 
 /// The sort of error; each API turns it into its own codes, in one place.
@@ -84,6 +85,66 @@ impl AppError {
             error
         } else {
             error.help(format!("see what exists with `{list}`"))
+        }
+    }
+
+    /// Whoever renders gave no reply while `doing` something. What comes of the text itself is a fault of the request and
+    /// ends the same way each time; what comes of the machine may be tried again.
+    pub(super) fn not_rendered(doing: &str, failure: &Failure) -> Self {
+        const MIB: u64 = 1024 * 1024;
+        let limit = |message: String, help: &str| {
+            Self::invalid("RENDER_LIMIT", format!("{doing} {message}")).help(help)
+        };
+        let later = |reason, message: String, help: &str| {
+            Self::new(ErrorKind::Unavailable, reason, format!("{doing} {message}")).help(help)
+        };
+        match failure {
+            Failure::Memory(most) => limit(
+                format!("needs more than {} MiB of memory", most / MIB),
+                "look for texts that grow in loops, such as `set s = s ~ s`, for large numbers in `format`, `center`, `indent` \
+                 and `replace`, and for long ranges; the hub's limit is render.memory_mib",
+            ),
+            Failure::Computing(most) => limit(
+                format!("needs more than {} ms of computing", most.as_millis()),
+                "look for loops inside loops and for texts that grow in them; the hub's limit is render.compute_milliseconds",
+            ),
+            Failure::Nesting => limit(
+                "nests values or calls too deeply".to_owned(),
+                "look for macros that call themselves and for lists that are put into lists again and again",
+            ),
+            Failure::TooLarge(most) => limit(
+                format!("takes more than {} MiB of bundles and specs together", most / MIB),
+                "have fewer versions of the template in use at once, or smaller bundles",
+            ),
+            Failure::Crash(how) => Self::invalid(
+                "RENDER_FAILED",
+                format!("{doing} failed in a way that it never should ({how})"),
+            )
+            .help(
+                "try it on your own machine with `hadron template check` and `hadron template render`, change what was added \
+                 last, and report it to the makers of Hadron",
+            ),
+            Failure::Killed => later(
+                "RENDERER_KILLED",
+                "was not finished: somebody ended the hub's render worker meanwhile".to_owned(),
+                "try again; if it happens again, ask the hub's operator whether the machine lacks memory",
+            ),
+            Failure::Late(most) => later(
+                "RENDERER_LATE",
+                format!("was not finished after {} s: the hub's machine is too busy", most.as_secs()),
+                "try again in a moment; the hub's limit is render.seconds",
+            ),
+            Failure::Busy => later(
+                "RENDERERS_BUSY",
+                "has to wait: as many others wait as may".to_owned(),
+                "try again in a moment; the hub's limits are render.workers and render.queue",
+            ),
+            Failure::NoWorker(why) => later(
+                "NO_RENDERER",
+                "is not possible just now: the hub has no render worker".to_owned(),
+                "try again in a moment; the hub's log says why",
+            )
+            .because(why.clone()),
         }
     }
 

@@ -1,18 +1,18 @@
-//! From what a request says to what a template is rendered with: specs compared with schemas, facts gathered, text stored.
-
-use std::sync::Arc;
+//! From what a request says to what a template is rendered with: facts gathered, whoever renders asked, text stored.
 
 use hadron_domain::target::Target;
 use hadron_domain::template::TemplateKind;
 use hadron_proto::vocab::{AccountId, ComponentName, EnvironmentName, InstanceName, Region, ServiceName};
 use hadron_templates::{
-    Attached, BundleKind, ComponentFacts, ComponentInputs, ComponentTemplate, EnvironmentFacts,
-    EnvironmentInputs, EnvironmentSpec, Faults, InputType, InstanceFacts, InstanceInputs, Outputs,
-    PipelineInputs, PipelineInstance, ServiceFacts, ServiceSpec, SpecMap, TemplateBundle, Values, complete,
+    Answer, ComponentFacts, ComponentTask, EnvironmentFacts, EnvironmentTask, Given, InstanceTask, Outputs,
+    PipelineTask, Question, Reply, ServiceFacts, ServiceSpec, SpecMap,
 };
 
+pub use hadron_templates::Draft;
+
+use super::bundles::Bundled;
 use super::effects::Rendered;
-use super::{AppError, Unit};
+use super::{App, AppError, Unit};
 use crate::store::requests;
 use crate::store::services::ServiceRow;
 use crate::store::targets::TargetRow;
@@ -23,35 +23,6 @@ pub const fn template_kind(target: &Target) -> TemplateKind {
     match target {
         Target::Environment(_) => TemplateKind::Environment,
         Target::Instance(..) | Target::Pipeline(_) | Target::Component(_) => TemplateKind::Service,
-    }
-}
-
-/// A rendered text that is not stored yet, with what was noticed on the way.
-#[derive(Clone, Debug)]
-pub struct Draft {
-    /// The rendered stack.
-    pub rendered: hadron_templates::Rendered,
-    /// What was accepted with a warning.
-    pub warnings: Vec<String>,
-}
-
-fn warnings(faults: &Faults) -> Vec<String> {
-    faults.iter().map(|fault| fault.message.clone()).collect()
-}
-
-/// Inputs of one purpose, compared with the schema.
-fn inputs(
-    bundle: &TemplateBundle,
-    which: InputType,
-    given: &SpecMap,
-) -> Result<(Values, Vec<String>), AppError> {
-    match bundle.schema.inputs(which) {
-        None => Ok((Values::new(), Vec::new())),
-        Some(schema) => {
-            let completed = complete(schema, given)?;
-            let noticed = warnings(&completed.warnings);
-            Ok((completed.values, noticed))
-        }
     }
 }
 
@@ -95,49 +66,6 @@ impl Made {
     }
 }
 
-/// Renders an environment, or reads its outputs from its spec where somebody else provisions it.
-///
-/// # Errors
-/// Every fault of the spec or the template, with its place.
-pub async fn environment(
-    bundle: Arc<TemplateBundle>,
-    name: EnvironmentName,
-    account: AccountId,
-    region: Region,
-    spec: String,
-) -> Result<Made, AppError> {
-    off_thread(move || {
-        let parsed = EnvironmentSpec::parse("spec", &spec)?;
-        let (values, mut noticed) = inputs(&bundle, InputType::Environment, &parsed.inputs)?;
-        if bundle.kind == BundleKind::EnvironmentCustomerManaged {
-            // Its schema allows only texts.
-            let text =
-                |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            return Ok(Made::Declared {
-                outputs: values
-                    .iter()
-                    .map(|(name, value)| (name.clone(), text(value)))
-                    .collect(),
-                warnings: noticed,
-                spec,
-            });
-        }
-        let rendered = bundle.render_environment(&EnvironmentInputs {
-            name,
-            account_id: Some(account),
-            region: Some(region),
-            inputs: values,
-        })?;
-        noticed.extend(rendered.warnings.iter().map(|fault| fault.message.clone()));
-        let draft = Draft {
-            rendered,
-            warnings: noticed,
-        };
-        Ok(Made::Stack { draft, spec })
-    })
-    .await
-}
-
 /// What templates see of a service.
 #[must_use]
 pub fn service_facts(service: &ServiceRow) -> ServiceFacts {
@@ -166,41 +94,6 @@ pub fn environment_facts(environment: &TargetRow) -> Result<EnvironmentFacts, Ap
     })
 }
 
-/// Renders a service instance.
-///
-/// # Errors
-/// Every fault of the spec or the template, with its place.
-pub async fn instance(
-    bundle: Arc<TemplateBundle>,
-    environment: EnvironmentFacts,
-    service: ServiceFacts,
-    name: InstanceName,
-    spec: ServiceSpec,
-    component: Option<ComponentFacts>,
-) -> Result<Draft, AppError> {
-    off_thread(move || {
-        let own = spec
-            .instance(&name)
-            .ok_or_else(|| missing_instance(&service.name, &name))?;
-        let (values, mut noticed) = inputs(&bundle, InputType::Service, &own.inputs)?;
-        let rendered = bundle.render_instance(&InstanceInputs {
-            environment,
-            service,
-            instance: InstanceFacts {
-                name,
-                inputs: values,
-                component,
-            },
-        })?;
-        noticed.extend(rendered.warnings.iter().map(|fault| fault.message.clone()));
-        Ok(Draft {
-            rendered,
-            warnings: noticed,
-        })
-    })
-    .await
-}
-
 /// The spec does not name the instance.
 pub(super) fn missing_instance(service: &ServiceName, name: &InstanceName) -> AppError {
     AppError::invalid(
@@ -210,10 +103,24 @@ pub(super) fn missing_instance(service: &ServiceName, name: &InstanceName) -> Ap
     .help(format!("add an entry with `name: \"{name}\"` under `instances`"))
 }
 
+/// An instance as its service's pipeline sees it, its inputs not yet compared with the schema.
+pub struct PipelinePart {
+    /// The instance.
+    pub name: InstanceName,
+    /// Its bundle: instances may run other versions than the pipeline.
+    pub bundle: std::sync::Arc<Bundled>,
+    /// Its inputs, as its own spec gives them.
+    pub given: SpecMap,
+    /// Its outputs.
+    pub outputs: Outputs,
+    /// Its environment.
+    pub environment: EnvironmentFacts,
+}
+
 /// What an attached component gets from its instance, its inputs not yet compared with the schema.
 pub struct AttachedTo {
     /// The bundle of the instance's version.
-    pub bundle: Arc<TemplateBundle>,
+    pub bundle: std::sync::Arc<Bundled>,
     /// The instance's service.
     pub service: ServiceFacts,
     /// The instance.
@@ -222,124 +129,165 @@ pub struct AttachedTo {
     pub given: SpecMap,
 }
 
-/// Renders a component from its manifest and its template file.
-///
-/// # Errors
-/// Every fault of the spec or the template, with its place.
-pub async fn component(
-    name: ComponentName,
-    (manifest, template_file): (String, String),
-    environment: EnvironmentFacts,
-    attached: Option<AttachedTo>,
-) -> Result<Draft, AppError> {
-    off_thread(move || {
-        let template = ComponentTemplate::read(&manifest, &template_file)?;
-        let mut noticed = Vec::new();
-        let mut schema = None;
-        let attached = match &attached {
-            None => None,
-            Some(to) => {
-                let (values, told) = inputs(&to.bundle, InputType::Service, &to.given)?;
-                noticed = told;
-                schema = Some(&to.bundle.schema);
-                Some(Attached {
-                    service: to.service.clone(),
-                    instance: to.instance.clone(),
-                    inputs: values,
-                })
-            }
-        };
-        let surroundings = ComponentInputs {
-            name,
-            environment,
-            attached,
-        };
-        let rendered = template.render(&surroundings, schema)?;
-        noticed.extend(rendered.warnings.iter().map(|fault| fault.message.clone()));
-        Ok(Draft {
-            rendered,
-            warnings: noticed,
-        })
-    })
-    .await
+fn other() -> AppError {
+    AppError::internal("another question was answered")
 }
 
-/// Compares what a spec gives the pipeline with the schema.
-///
-/// # Errors
-/// Every fault of the spec.
-pub fn check_pipeline(bundle: &TemplateBundle, spec: &ServiceSpec) -> Result<(), AppError> {
-    let empty = SpecMap::default();
-    inputs(
-        bundle,
-        InputType::Pipeline,
-        spec.pipeline.as_ref().unwrap_or(&empty),
-    )
-    .map(drop)
-}
-
-/// An instance as its service's pipeline sees it, its inputs not yet compared with the schema.
-pub struct PipelinePart {
-    /// The instance.
-    pub name: InstanceName,
-    /// Its bundle: instances may run other versions than the pipeline.
-    pub bundle: Arc<TemplateBundle>,
-    /// Its inputs, as its own spec gives them.
-    pub given: SpecMap,
-    /// Its outputs.
-    pub outputs: hadron_templates::Outputs,
-    /// Its environment.
-    pub environment: EnvironmentFacts,
-}
-
-/// Renders a pipeline.
-///
-/// # Errors
-/// Every fault of the spec or the template, with its place.
-pub async fn pipeline(
-    bundle: Arc<TemplateBundle>,
-    service: ServiceFacts,
-    parts: Vec<PipelinePart>,
-    spec: ServiceSpec,
-) -> Result<Draft, AppError> {
-    off_thread(move || {
-        let empty = SpecMap::default();
-        let (values, mut noticed) = inputs(
-            &bundle,
-            InputType::Pipeline,
-            spec.pipeline.as_ref().unwrap_or(&empty),
-        )?;
-        let mut service_instances = Vec::new();
-        for part in parts {
-            let (inputs, _) = inputs(&part.bundle, InputType::Service, &part.given)?;
-            service_instances.push(PipelineInstance {
-                name: part.name,
-                inputs,
-                outputs: part.outputs,
-                environment: part.environment,
-            });
+impl App {
+    /// Asks whoever renders. Faults of what people wrote are errors with all of them in their text.
+    pub(super) async fn ask(&self, question: Question, given: Given) -> Result<Answer, AppError> {
+        let doing = question.doing();
+        match self.0.renderer.ask(question, given).await {
+            Ok(Reply::Answer(answer)) => Ok(answer),
+            Ok(Reply::Faults(faults)) => Err(faults.into()),
+            Ok(Reply::Unusable(faults)) => Err(AppError::internal(format!(
+                "a registered bundle is refused now: {faults}"
+            ))),
+            Ok(Reply::Missing(archives)) => Err(AppError::internal(format!(
+                "{doing} without {archives:?}, which was given"
+            ))),
+            Err(failure) => Err(AppError::not_rendered(&doing, &failure)),
         }
-        let rendered = bundle.render_pipeline(&PipelineInputs {
-            service,
-            service_instances,
-            inputs: values,
-        })?;
-        noticed.extend(rendered.warnings.iter().map(|fault| fault.message.clone()));
-        Ok(Draft {
-            rendered,
-            warnings: noticed,
-        })
-    })
-    .await
-}
+    }
 
-/// Rendering takes milliseconds of pure computing, which must not hold up the tasks that talk to agents.
-async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, AppError> + Send + 'static,
-) -> Result<T, AppError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(AppError::internal)?
+    async fn draft(&self, question: Question, given: Given) -> Result<Draft, AppError> {
+        match self.ask(question, given).await? {
+            Answer::Draft(draft) => Ok(draft),
+            _ => Err(other()),
+        }
+    }
+
+    /// Reads a service spec that somebody gave. Those that are stored were read before and written by the hub itself.
+    pub(super) async fn service_spec(&self, text: &str) -> Result<ServiceSpec, AppError> {
+        let question = Question::ServiceSpec("spec".to_owned(), text.to_owned());
+        match self.ask(question, Given::new()).await? {
+            Answer::ServiceSpec(spec) => Ok(spec),
+            _ => Err(other()),
+        }
+    }
+
+    /// Renders an environment, or reads its outputs from its spec where somebody else provisions it.
+    ///
+    /// # Errors
+    /// Every fault of the spec or the template, with its place.
+    pub(super) async fn make_environment(
+        &self,
+        bundle: &Bundled,
+        name: EnvironmentName,
+        account: AccountId,
+        region: Region,
+        spec: String,
+    ) -> Result<Made, AppError> {
+        let task = EnvironmentTask {
+            bundle: bundle.packed(),
+            name,
+            account,
+            region,
+            spec: spec.clone(),
+        };
+        match self.ask(Question::Environment(task), bundle.given()).await? {
+            Answer::Made(hadron_templates::Made::Stack(draft)) => Ok(Made::Stack { draft, spec }),
+            Answer::Made(hadron_templates::Made::Declared { outputs, warnings }) => Ok(Made::Declared {
+                outputs,
+                warnings,
+                spec,
+            }),
+            _ => Err(other()),
+        }
+    }
+
+    /// Renders a service instance from its entry in a spec.
+    ///
+    /// # Errors
+    /// Every fault of the spec or the template, with its place.
+    pub(super) async fn render_instance(
+        &self,
+        bundle: &Bundled,
+        environment: EnvironmentFacts,
+        service: ServiceFacts,
+        name: InstanceName,
+        spec: &ServiceSpec,
+        component: Option<ComponentFacts>,
+    ) -> Result<Draft, AppError> {
+        let own = spec
+            .instance(&name)
+            .ok_or_else(|| missing_instance(&service.name, &name))?;
+        let task = InstanceTask {
+            bundle: bundle.packed(),
+            environment,
+            service,
+            given: own.inputs.clone(),
+            name,
+            component,
+        };
+        self.draft(Question::Instance(task), bundle.given()).await
+    }
+
+    /// Renders a component from its manifest and its template file.
+    ///
+    /// # Errors
+    /// Every fault of the spec or the template, with its place.
+    pub(super) async fn render_component(
+        &self,
+        name: ComponentName,
+        (manifest, template): (String, String),
+        environment: EnvironmentFacts,
+        attached: Option<AttachedTo>,
+    ) -> Result<Draft, AppError> {
+        let given = attached.as_ref().map(|to| to.bundle.given()).unwrap_or_default();
+        let task = ComponentTask {
+            name,
+            manifest,
+            template,
+            environment,
+            attached: attached.map(|to| hadron_templates::AttachedTo {
+                bundle: to.bundle.packed(),
+                service: to.service,
+                instance: to.instance,
+                given: to.given,
+            }),
+        };
+        self.draft(Question::Component(task), given).await
+    }
+
+    /// Compares what a spec gives the pipeline with the schema.
+    ///
+    /// # Errors
+    /// Every fault of the spec.
+    pub(super) async fn check_pipeline(&self, bundle: &Bundled, spec: &ServiceSpec) -> Result<(), AppError> {
+        let own = spec.pipeline.clone().unwrap_or_default();
+        let question = Question::PipelineInputs(bundle.packed(), own);
+        self.ask(question, bundle.given()).await.map(drop)
+    }
+
+    /// Renders a pipeline.
+    ///
+    /// # Errors
+    /// Every fault of the spec or the template, with its place.
+    pub(super) async fn render_pipeline(
+        &self,
+        bundle: &Bundled,
+        service: ServiceFacts,
+        parts: Vec<PipelinePart>,
+        spec: ServiceSpec,
+    ) -> Result<Draft, AppError> {
+        let mut given = bundle.given();
+        parts.iter().for_each(|part| part.bundle.give(&mut given));
+        let parts = parts.into_iter().map(|part| hadron_templates::PipelinePart {
+            name: part.name,
+            bundle: part.bundle.packed(),
+            given: part.given,
+            outputs: part.outputs,
+            environment: part.environment,
+        });
+        let task = PipelineTask {
+            bundle: bundle.packed(),
+            service,
+            parts: parts.collect(),
+            given: spec.pipeline.unwrap_or_default(),
+        };
+        self.draft(Question::Pipeline(task), given).await
+    }
 }
 
 impl Unit<'_> {

@@ -120,7 +120,7 @@ impl App {
         }
         let own = match (spec, environment) {
             (Some(text), environment) => {
-                let mut spec = ServiceSpec::parse("spec", &text)?;
+                let mut spec = self.service_spec(&text).await?;
                 spec.resolve_current(Some(&stored))?;
                 let own = spec.instance(&name).cloned().ok_or_else(|| {
                     AppError::invalid(
@@ -205,7 +205,7 @@ impl App {
         let stored = ServiceSpec::parse("stored spec", &before.spec)?;
         let spec = match update.spec {
             Some(text) => {
-                let mut spec = ServiceSpec::parse("spec", &text)?;
+                let mut spec = self.service_spec(&text).await?;
                 spec.resolve_current(Some(&stored))?;
                 let own = spec.instance(&name).ok_or_else(|| {
                     AppError::invalid(

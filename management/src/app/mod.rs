@@ -57,6 +57,7 @@ pub use error::{AppError, ErrorKind};
 pub use quotas::{Quota, Quotas};
 
 use crate::clock::Clock;
+use crate::render::Renderer;
 use crate::store::{Db, StoreError, Tx, requests};
 
 /// What the hub was told about itself.
@@ -126,6 +127,7 @@ struct Inner {
     settings: Settings,
     notices: broadcast::Sender<Notice>,
     bundles: bundles::Cache,
+    renderer: Renderer,
     fences: fences::Stock,
 }
 
@@ -259,9 +261,16 @@ impl Unit<'_> {
 }
 
 impl App {
-    /// Everything, over an open and migrated database.
+    /// Everything, over an open and migrated database. Templates are rendered in this process: for those who render none,
+    /// or trust theirs.
     #[must_use]
     pub fn new(db: Db, clock: Clock, settings: Settings) -> Self {
+        Self::rendering(db, clock, settings, Renderer::here())
+    }
+
+    /// The same with somebody else who renders.
+    #[must_use]
+    pub fn rendering(db: Db, clock: Clock, settings: Settings, renderer: Renderer) -> Self {
         let notices = broadcast::Sender::new(1024);
         Self(Arc::new(Inner {
             db,
@@ -269,6 +278,7 @@ impl App {
             settings,
             notices,
             bundles: bundles::Cache::default(),
+            renderer,
             fences: fences::Stock::default(),
         }))
     }
@@ -289,6 +299,12 @@ impl App {
     #[must_use]
     pub fn db(&self) -> &Db {
         &self.0.db
+    }
+
+    /// Who renders for it.
+    #[must_use]
+    pub fn renderer(&self) -> &Renderer {
+        &self.0.renderer
     }
 
     /// Notices for live sessions of this process from now on.

@@ -78,11 +78,9 @@ impl App {
         if update.mode == UpdateMode::None {
             // A pipeline has nothing that changes without a deployment. Proton's callers have to give a spec all the same:
             // the one that is deployed asks for nothing.
-            let given = update.spec.as_ref().map(|text| ServiceSpec::parse("spec", text));
             let stored = ServiceSpec::parse("stored spec", &before.spec)?;
-            if given
-                .transpose()?
-                .is_some_and(|given| given.pipeline == stored.pipeline)
+            if let Some(text) = &update.spec
+                && self.service_spec(text).await?.pipeline == stored.pipeline
             {
                 update.spec = None;
             }
@@ -101,7 +99,7 @@ impl App {
         .version;
         let spec = match update.spec {
             Some(text) => {
-                let mut spec = ServiceSpec::parse("spec", &text)?;
+                let mut spec = self.service_spec(&text).await?;
                 spec.resolve_current(Some(&ServiceSpec::parse("stored spec", &before.spec)?))?;
                 spec.to_text()
             }

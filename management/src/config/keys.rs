@@ -213,6 +213,42 @@ pub const KEYS: &[Key] = &[
         "How long calls are still accepted after SIGTERM, while /readyz says no [default: 5, with --dev: 0]",
     ),
     key(
+        "render.workers",
+        Kind::Count,
+        "N",
+        "How many processes read and render templates at once [default: one for each processor]",
+    ),
+    key(
+        "render.queue",
+        Kind::Count,
+        "N",
+        "How many renderings wait for one of them; the rest are told to come again [default: 256]",
+    ),
+    key(
+        "render.memory_mib",
+        Kind::Count,
+        "N",
+        "How much memory one rendering may take [default: 256]",
+    ),
+    key(
+        "render.compute_milliseconds",
+        Kind::Count,
+        "N",
+        "How long one rendering may compute [default: 1000]",
+    ),
+    key(
+        "render.seconds",
+        Kind::Count,
+        "N",
+        "How long one rendering may take or wait, however busy the machine is [default: 10]",
+    ),
+    key(
+        "render.require_confinement",
+        Kind::Switch,
+        "BOOL",
+        "Do not start where the kernel cannot keep files and network from those processes [default: false: say so and go on]",
+    ),
+    key(
         "quotas.templates",
         Kind::Count,
         "N",

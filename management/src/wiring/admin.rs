@@ -87,6 +87,52 @@ async fn metrics(State(parts): State<Parts>) -> impl IntoResponse {
         "Calls and streams of people and scripts that were told to come again.",
         calls.throttled,
     );
+    if let Some(renders) = parts.app.renderer().counts() {
+        for (name, help, value) in [
+            (
+                "hadron_renders_total",
+                "Questions about bundles, specs and templates that were answered.",
+                renders.answered,
+            ),
+            (
+                "hadron_render_workers_lost_total",
+                "Those that cost a render worker its life.",
+                renders.failed,
+            ),
+            (
+                "hadron_renders_throttled_total",
+                "Those that were told to come again.",
+                renders.busy,
+            ),
+            (
+                "hadron_render_workers_replaced_total",
+                "Render workers that were replaced after long use.",
+                renders.worn,
+            ),
+            (
+                "hadron_render_compute_microseconds_total",
+                "What render workers computed for answers.",
+                renders.computed,
+            ),
+        ] {
+            number("counter", name, help, value);
+        }
+        for (name, help, value) in [
+            (
+                "hadron_renders_running",
+                "Questions that render workers work on.",
+                renders.running,
+            ),
+            (
+                "hadron_renders_waiting",
+                "Questions that wait for a render worker.",
+                renders.waiting,
+            ),
+            ("hadron_render_workers", "Render workers.", renders.workers),
+        ] {
+            number("gauge", name, help, value);
+        }
+    }
     let mut gauge = |name: &str, help: &str, value: u64| number("gauge", name, help, value);
     gauge(
         "hadron_api_calls_running",

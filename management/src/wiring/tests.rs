@@ -61,7 +61,7 @@ async fn a_database_belongs_to_one_hub_and_one_account() {
         );
         given.extend(keys);
         let config = crate::config::load(None, crate::testing::overrides(&given)).unwrap();
-        super::start(config, crate::clock::Clock::system())
+        super::start(config, crate::clock::Clock::system(), super::Renderer::here())
             .await
             .err()
             .map(|error| format!("{error:#}"))

@@ -4,10 +4,11 @@
 //! otherwise meet them one by one. A fault keeps its own excerpt, so it can be stored, sent and printed long after
 //! the source is gone. Excerpts are cleaned of control characters: they come from strangers and end on terminals.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// How bad a fault is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,20 +20,24 @@ pub enum Severity {
     Warning,
 }
 
+/// A name that lives as long as the program. (A reference in the field itself would be one into the text that is read.)
+type Code = &'static str;
+
 /// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// Error or warning.
     pub severity: Severity,
     /// A stable name for this kind of fault, such as `bundle/too-large`.
-    pub code: &'static str,
+    #[serde(deserialize_with = "code")]
+    pub code: Code,
     /// What is wrong and why, as one sentence.
     pub message: String,
     /// What to do next.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     /// Where, when it has a place.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Place>,
 }
 
@@ -71,6 +76,26 @@ impl Fault {
     }
 }
 
+/// Codes of faults that came from another process. There are about a hundred in this crate; what is kept for ever here has a
+/// bound all the same.
+static CODES: Mutex<BTreeSet<Code>> = Mutex::new(BTreeSet::new());
+const MOST_CODES: usize = 500;
+const LONGEST_CODE: usize = 60;
+
+fn code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Code, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let mut known = CODES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(code) = known.get(text.as_str()) {
+        return Ok(code);
+    }
+    if known.len() >= MOST_CODES || text.len() > LONGEST_CODE {
+        return Ok("other");
+    }
+    let code: Code = text.leak();
+    known.insert(code);
+    Ok(code)
+}
+
 /// A place in a file, with the line it is on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
@@ -95,7 +120,7 @@ fn is_zero(cut: &u32) -> bool {
 }
 
 /// All faults that were found. Prints them all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Faults(Vec<Fault>);
 
@@ -440,6 +465,11 @@ impl Spot {
             column,
             length,
         }
+    }
+
+    /// The source, and line, column and length in it.
+    pub(crate) const fn parts(&self) -> (&Arc<Source>, [u32; 3]) {
+        (&self.source, [self.line, self.column, self.length])
     }
 
     /// The line, counted from 1.

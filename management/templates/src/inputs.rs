@@ -10,6 +10,7 @@ use std::sync::Arc;
 use hadron_proto::vocab::{AccountId, ComponentName, EnvironmentName, InstanceName, Region, ServiceName};
 use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, Value};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 /// Typed inputs, as [`crate::complete`] gives them.
@@ -31,7 +32,7 @@ pub struct EnvironmentInputs {
 }
 
 /// An environment as its services see it.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct EnvironmentFacts {
     /// `environment.name`.
     pub name: EnvironmentName,
@@ -44,7 +45,7 @@ pub struct EnvironmentFacts {
 }
 
 /// A service as its templates see it. The repository's fields are empty for services without a pipeline.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct ServiceFacts {
     /// `service.name`.
     pub name: ServiceName,
@@ -70,7 +71,7 @@ impl ServiceFacts {
 }
 
 /// A component that is attached to an instance.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct ComponentFacts {
     /// `service_instance.components.default.name`.
     pub name: ComponentName,

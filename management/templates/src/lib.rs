@@ -61,9 +61,11 @@ mod archive;
 mod bundle;
 mod compatible;
 mod component;
+mod desk;
 mod diagnostic;
 mod filters;
 mod inputs;
+mod kept;
 mod lint;
 mod manifest;
 mod namespace;
@@ -75,6 +77,7 @@ mod schema;
 mod schema_types;
 mod shield;
 mod spec;
+mod spec_flat;
 mod spec_text;
 mod stack;
 mod template;
@@ -83,11 +86,16 @@ mod yaml;
 pub use bundle::{Bundle, Limits};
 pub use compatible::compatible;
 pub use component::ComponentTemplate;
+pub use desk::{
+    Answer, AttachedTo, Checked, ComponentTask, Desk, Draft, EnvironmentTask, Given, InstanceTask, Made,
+    Opened, Packed, PipelinePart, PipelineTask, Question, Reply,
+};
 pub use diagnostic::{Fault, Faults, Place, Severity, Source, Spot};
 pub use inputs::{
     Attached, ComponentFacts, ComponentInputs, EnvironmentFacts, EnvironmentInputs, InstanceFacts,
     InstanceInputs, Outputs, PipelineInputs, PipelineInstance, ServiceFacts, Values,
 };
+pub use kept::Kept;
 pub use manifest::{BuildSettings, Engine, Manifest};
 pub use property::{Kind, Property};
 pub use schema::{Completed, InputSchema, InputType, Schema, complete};

@@ -1,7 +1,7 @@
 //! `manifest.yaml`: which file is rendered, and by what.
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::bundle::{Bundle, files_in};
 use crate::diagnostic::{Fault, Faults, Source, clip, listed};
@@ -9,7 +9,7 @@ use crate::schema::unknown;
 use crate::yaml::{self, Node};
 
 /// What turns the files into infrastructure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
     /// Jinja text for CloudFormation.

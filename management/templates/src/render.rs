@@ -10,8 +10,8 @@
 //!
 //! What is **not** bounded in this process is memory inside an expression: `s ~ s` in a loop doubles a text with
 //! every instruction, and no setting of the engine counts bytes. Input values are capped (`shield.rs`), so a
-//! developer cannot do that, but the author of a template can. Who renders templates of authors that are not
-//! trusted with the hub's memory must do so in a worker process with a memory and a CPU limit.
+//! developer cannot do that, but the author of a template can. The hub therefore renders in processes with a limit of
+//! memory and computing; whoever else renders templates of authors that are not trusted has to do so too.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

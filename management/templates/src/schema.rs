@@ -5,7 +5,7 @@
 //! past this module.
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::diagnostic::{Fault, Faults, Source, clip, listed, nearest};
@@ -15,7 +15,7 @@ use crate::spec::SpecMap;
 use crate::yaml::{self, Node};
 
 /// What inputs are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InputType {
     /// Of an environment.

@@ -9,8 +9,10 @@ use std::ops::Deref;
 
 use hadron_proto::vocab::{EnvironmentName, InstanceName};
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Fault, Faults, Source, Spot, clip, nearest};
+use crate::spec_flat::{FlatMap, FlatService};
 use crate::spec_text;
 use crate::yaml::{self, Data, Node};
 
@@ -34,7 +36,8 @@ pub struct EnvironmentSpec {
 }
 
 /// What a service is given.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(into = "FlatService", try_from = "FlatService")]
 pub struct ServiceSpec {
     /// The members of `pipeline`, when there are any.
     pub pipeline: Option<SpecMap>,
@@ -79,7 +82,8 @@ pub enum SpecNode {
 }
 
 /// Named values in the order they were written.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(into = "FlatMap", try_from = "FlatMap")]
 pub struct SpecMap {
     entries: IndexMap<String, SpecValue>,
     /// The place of the map as a whole; what is missing is reported there.
@@ -132,6 +136,14 @@ impl PartialEq for SpecNode {
 }
 
 impl SpecMap {
+    /// A map without values, which stands there.
+    pub(crate) fn empty(at: Spot) -> Self {
+        Self {
+            entries: IndexMap::new(),
+            at,
+        }
+    }
+
     /// Sets a value, keeping the position of one that was there.
     pub fn insert(&mut self, name: impl Into<String>, value: SpecValue) {
         self.entries.insert(name.into(), value);

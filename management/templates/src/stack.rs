@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use hadron_proto::vocab::Digest;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Fault, Faults, Source, clip};
 use crate::yaml::{self, Data, Node};
 
 /// What CloudFormation wants to be told about a stack before it works on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Capability {
     /// `CAPABILITY_IAM`: it has IAM resources.
     #[serde(rename = "CAPABILITY_IAM")]
@@ -36,7 +36,7 @@ impl Capability {
 }
 
 /// A rendered stack.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rendered {
     /// The text.
     pub text: String,

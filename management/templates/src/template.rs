@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hadron_proto::vocab::Digest;
 use regex::Regex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::bundle::Bundle;
 use crate::diagnostic::{Fault, Faults, Source, clip, listed};
@@ -20,7 +20,7 @@ use crate::stack::{self, Rendered};
 use crate::yaml;
 
 /// What a bundle is a template for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BundleKind {
     /// An environment.
@@ -35,7 +35,7 @@ pub enum BundleKind {
 }
 
 /// What the caller needs a bundle to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Expect {
     /// An environment template, provisioned here or by the customer; [`TemplateBundle::kind`] tells which.
     Environment,

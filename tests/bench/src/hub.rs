@@ -15,6 +15,7 @@ use futures::future::BoxFuture;
 use hadron_domain::job::Job;
 use hadron_management::app::App;
 use hadron_management::clock::Clock;
+use hadron_management::render::Renderer;
 use hadron_management::store::connections;
 use hadron_management::store::jobs::{self, JobRow, JobWork};
 use hadron_management::{telemetry, wiring};
@@ -116,7 +117,8 @@ impl Hub {
             Some([port(0), port(1), port(2), port(3)]),
             &more,
         )?;
-        let running = wiring::start(config, Clock::system()).await?;
+        let renderer = Renderer::workers(config.render.clone()).await?;
+        let running = wiring::start(config, Clock::system(), renderer).await?;
         let ready = running.ready().clone();
         let of = |url: &str| {
             url.rsplit(':')

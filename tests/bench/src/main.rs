@@ -61,12 +61,19 @@ enum Task {
     /// The store alone
     #[command(hide = true)]
     Cycle(limits::Cycle),
+    /// What the hub under test renders with
+    #[command(hide = true)]
+    RenderWorker(hadron_management::render::Allowed),
 }
 
 fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Task::RenderWorker(allowed) = cli.task {
+        return hadron_management::render::work(allowed);
+    }
     hadron_proto::tls::install_provider();
     machine::raise_open_files();
-    match run(Cli::parse()) {
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -85,5 +92,7 @@ fn run(cli: Cli) -> Result<()> {
         Task::Report { file, out, busy } => run::again(&file, &out, busy),
         Task::Hub(hub) => runtime.block_on(hub.run()),
         Task::Cycle(cycle) => runtime.block_on(cycle.run()),
+        // Is on its way before anything is set up.
+        Task::RenderWorker(_) => Ok(()),
     }
 }

@@ -1,15 +1,19 @@
 //! W7: what rendering costs: the project's renderer, the bare template engine, and what Python people would use, over the
-//! same generated template. The texts must be equal byte for byte.
+//! same generated template. The texts must be equal byte for byte. And what it costs to have it done by a process of its
+//! own, as the hub has it: the time until the text is there, beside the same question answered in this process.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use cpu_time::ProcessTime;
+use hadron_management::render::{Options, Renderer};
+use hadron_proto::vocab::Digest;
 use hadron_templates::{
-    Bundle, EnvironmentFacts, Expect, InputType, InstanceFacts, InstanceInputs, Limits, Outputs, Rendered,
-    ServiceFacts, ServiceSpec, TemplateBundle, complete,
+    Answer, Bundle, EnvironmentFacts, Expect, Given, InputType, InstanceFacts, InstanceInputs, InstanceTask,
+    Limits, Outputs, Packed, Question, Rendered, Reply, ServiceFacts, ServiceSpec, TemplateBundle, complete,
 };
 use minijinja::Environment;
 
@@ -142,16 +146,10 @@ fn render(template: &TemplateBundle, spec: &ServiceSpec) -> Result<Rendered> {
         .inputs(InputType::Service)
         .context("inputs of a service")?;
     let inputs = complete(schema, &instance.inputs).map_err(|error| faults(&error))?;
+    let (environment, service) = surroundings(spec)?;
     let inputs = InstanceInputs {
-        environment: EnvironmentFacts {
-            name: instance.environment.clone(),
-            account_id: "012345678901"
-                .parse()
-                .map_err(|error| anyhow!("an account: {error}"))?,
-            region: None,
-            outputs: Outputs::from([("VpcId".to_owned(), "vpc-1".to_owned())]),
-        },
-        service: ServiceFacts::without_repository("web".parse().map_err(|error| anyhow!("a name: {error}"))?),
+        environment,
+        service,
         instance: InstanceFacts {
             name: instance.name.clone(),
             inputs: inputs.values,
@@ -159,6 +157,85 @@ fn render(template: &TemplateBundle, spec: &ServiceSpec) -> Result<Rendered> {
         },
     };
     template.render_instance(&inputs).map_err(|error| faults(&error))
+}
+
+/// What the template sees besides the instance.
+fn surroundings(spec: &ServiceSpec) -> Result<(EnvironmentFacts, ServiceFacts)> {
+    let instance = spec.instances.first().context("an instance")?;
+    let environment = EnvironmentFacts {
+        name: instance.environment.clone(),
+        account_id: "012345678901"
+            .parse()
+            .map_err(|error| anyhow!("an account: {error}"))?,
+        region: None,
+        outputs: Outputs::from([("VpcId".to_owned(), "vpc-1".to_owned())]),
+    };
+    let service =
+        ServiceFacts::without_repository("web".parse().map_err(|error| anyhow!("a name: {error}"))?);
+    Ok((environment, service))
+}
+
+/// The same as a question to whoever renders, with its archive.
+fn question(sample: &Sample, spec: &ServiceSpec) -> Result<(Question, Given)> {
+    let instance = spec.instances.first().context("an instance")?;
+    let (environment, service) = surroundings(spec)?;
+    let packed = Packed {
+        archive: Digest::of(&sample.archive),
+        expect: Expect::Service,
+    };
+    let task = InstanceTask {
+        bundle: packed,
+        environment,
+        service,
+        name: instance.name.clone(),
+        given: instance.inputs.clone(),
+        component: None,
+    };
+    let given = Given::from([(packed.archive, Arc::new(sample.archive.clone()))]);
+    Ok((Question::Instance(task), given))
+}
+
+async fn asked(renderer: &Renderer, question: &Question, given: &Given) -> Result<(Duration, String)> {
+    let began = Instant::now();
+    let reply = renderer.ask(question.clone(), given.clone()).await;
+    let time = began.elapsed();
+    match reply {
+        Ok(Reply::Answer(Answer::Draft(draft))) => Ok((time, draft.rendered.text)),
+        Ok(_) => bail!("another question was answered"),
+        Err(failure) => bail!("no reply: {failure:?}"),
+    }
+}
+
+/// Times of both, in microseconds, one after the other so that both meet the same machine.
+async fn walls(
+    sample: &Sample,
+    spec: &ServiceSpec,
+    worker: &Renderer,
+    count: usize,
+    text: &str,
+) -> Result<(f64, f64)> {
+    let here = Renderer::here();
+    let (question, given) = question(sample, spec)?;
+    let (mut within, mut beside) = (Vec::new(), Vec::new());
+    for round in 0..=count {
+        for (renderer, times) in [(&here, &mut within), (worker, &mut beside)] {
+            let (time, theirs) = asked(renderer, &question, &given).await?;
+            // The first one reads the bundle.
+            if round > 0 {
+                times.push(time.as_secs_f64() * 1e6);
+            } else {
+                same(&theirs, text, "whoever was asked")?;
+            }
+        }
+    }
+    let median = |mut times: Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times
+            .get(times.len() / 2)
+            .copied()
+            .context("nothing was measured")
+    };
+    Ok((median(within)?, median(beside)?))
 }
 
 fn context() -> Value {
@@ -230,6 +307,8 @@ impl Bench {
             LEAST
         };
         let interpreter: Option<PathBuf> = crate::peers::program("python3", &self.flags.tools);
+        let worker = Renderer::workers(Options::default()).await?;
+        let count = if self.flags.smoke { 5 } else { 300 };
         for round in 0..self.scale.rounds.min(3) {
             for resources in self.scale.resources.clone() {
                 let before = self.before().await?;
@@ -249,7 +328,19 @@ impl Bench {
                 same(&text, &rendered.text, "the bare engine")?;
                 rows.push(row);
 
+                let (within, beside) = walls(&sample, &spec, &worker, count, &rendered.text).await?;
+                let mut row = Row::new(
+                    "W7",
+                    case.clone(),
+                    size,
+                    &format!("{PROJECT}, by a worker"),
+                    round,
+                );
+                row.set("wall_us", beside);
+                rows.push(row);
+
                 let mut row = Row::new("W7", case.clone(), size, PROJECT, round);
+                row.set("wall_us", within);
                 row.set("parse_us", cost(least, || render(&template, &spec).map(drop))?);
                 row.set(
                     "cold_us",

@@ -40,6 +40,14 @@ fn a_small_run_checks_what_it_measures_and_writes_its_report() {
         assert_eq!(ours["failed"], serde_json::Value::Null, "{ours}");
         assert!(!ours["values"].as_object().unwrap().is_empty(), "{ours}");
     }
+    let by_worker = rows
+        .iter()
+        .find(|row| row["system"] == "Hadron, by a worker")
+        .unwrap();
+    assert!(
+        by_worker["values"]["wall_us"].as_f64().unwrap() > 0.0,
+        "{by_worker}"
+    );
     let crashed = rows
         .iter()
         .find(|row| row["system"] == "Hadron, killed in mid-run")

@@ -12,7 +12,7 @@ use super::provisioning::{self, Path};
 use super::{CREATION, usable};
 
 use crate::app::effects::Planned;
-use crate::app::inputs::{self, Made};
+use crate::app::inputs::Made;
 use crate::app::{App, AppError, ErrorKind, Quota, Request, Unit};
 use crate::store::connections::{self, ConnectionRow};
 use crate::store::targets::{self, EnvironmentRoles, Fresh, TargetRow};
@@ -126,7 +126,9 @@ impl App {
         };
         self.may_at(&request.caller, Action::WriteEnvironment, &place)
             .await?;
-        let made = inputs::environment(bundle, new.name.clone(), seen.account, seen.region, new.spec).await?;
+        let made = self
+            .make_environment(&bundle, new.name.clone(), seen.account, seen.region, new.spec)
+            .await?;
         self.write("create environment", move |unit| {
             Box::pin(async move {
                 let connection = connection(unit, &new.path, &new.name).await?.connection;

@@ -7,8 +7,9 @@
 
 use hadron_domain::target::Provisioning;
 use hadron_proto::vocab::{AccountId, ConnectionId, EnvironmentName, RoleArn};
-use hadron_templates::{BundleKind, Engine, TemplateBundle};
+use hadron_templates::{BundleKind, Engine};
 
+use crate::app::bundles::Bundled;
 use crate::app::{AppError, Unit};
 use crate::store::connections::ConnectionRow;
 use crate::store::settings::RepositoryBranch;
@@ -67,7 +68,7 @@ impl Path {
 }
 
 /// Who provisions what is made from a bundle.
-pub(super) fn provisioning(bundle: &TemplateBundle) -> Provisioning {
+pub(super) fn provisioning(bundle: &Bundled) -> Provisioning {
     if bundle.kind == BundleKind::EnvironmentCustomerManaged {
         Provisioning::CustomerManaged
     } else {
@@ -76,8 +77,8 @@ pub(super) fn provisioning(bundle: &TemplateBundle) -> Provisioning {
 }
 
 /// What this hub cannot provision yet is refused before anything is stored.
-pub(super) fn available(bundle: &TemplateBundle) -> Result<(), AppError> {
-    let (what, instead) = match bundle.engine() {
+pub(super) fn available(bundle: &Bundled) -> Result<(), AppError> {
+    let (what, instead) = match bundle.engine {
         None | Some(Engine::CloudFormation) => return Ok(()),
         Some(Engine::Terraform) => (
             "Terraform provisioning by pull requests",

@@ -7,7 +7,7 @@ use hadron_proto::vocab::{ConnectionId, EnvironmentName, TemplateName, TemplateV
 use super::provisioning;
 use super::{not_found, usable};
 use crate::app::effects::busy;
-use crate::app::{App, AppError, Request, Unit, inputs};
+use crate::app::{App, AppError, Request, Unit};
 use crate::store::connections::{self, ConnectionKind};
 use crate::store::settings::RepositoryBranch;
 use crate::store::targets::{EnvironmentRoles, Filter, TargetRow};
@@ -176,14 +176,10 @@ impl App {
         }
         provisioning::available(&bundle)?;
         let spec = update.spec.clone().unwrap_or_else(|| before.spec.clone());
-        let made = inputs::environment(
-            bundle,
-            update.name.clone(),
-            before.account,
-            before.region.clone(),
-            spec,
-        )
-        .await?;
+        let (account, region) = (before.account, before.region.clone());
+        let made = self
+            .make_environment(&bundle, update.name.clone(), account, region, spec)
+            .await?;
         self.write_once(request.key(), "update environment", move |unit| {
             Box::pin(async move {
                 let mut target = unit.change_environment(&before, &update).await?;

@@ -104,12 +104,12 @@ impl App {
             .clone()
             .ok_or_else(|| AppError::internal("an instance without an environment"))?;
         let environment = self.environment_row(&environment).await?;
-        inputs::instance(
-            bundle,
+        self.render_instance(
+            &bundle,
             inputs::environment_facts(&environment)?,
             inputs::service_facts(service),
             name.clone(),
-            ServiceSpec::parse("spec", spec)?,
+            &ServiceSpec::parse("spec", spec)?,
             self.component_facts(&service.name, name).await?,
         )
         .await
@@ -149,7 +149,8 @@ impl App {
         let bundle = self
             .bundle(TemplateKind::Service, &view.service.template, version)
             .await?;
-        inputs::pipeline(bundle, inputs::service_facts(&view.service), parts, spec).await
+        let facts = inputs::service_facts(&view.service);
+        self.render_pipeline(&bundle, facts, parts, spec).await
     }
 }
 

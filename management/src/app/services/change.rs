@@ -72,7 +72,7 @@ impl App {
                     ServiceSpec::parse("stored spec", &before.service.spec)?,
                     deployed_spec(&before)?,
                 );
-                let mut spec = ServiceSpec::parse("spec", &text)?;
+                let mut spec = self.service_spec(&text).await?;
                 spec.resolve_current(Some(&deployed))?;
                 unchanged(&stored, &deployed, &mut spec)?;
                 let change = Change {

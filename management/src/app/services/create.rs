@@ -6,12 +6,12 @@ use hadron_domain::service::{Doing, Status};
 use hadron_domain::target::Target;
 use hadron_domain::template::{TemplateKind, Wanted};
 use hadron_proto::vocab::{ServiceName, TemplateName};
-use hadron_templates::{BundleKind, ServiceSpec};
+use hadron_templates::BundleKind;
 
 use super::fresh::room_for_instances;
 use super::{CREATION, ServiceView};
 use crate::app::effects::topic;
-use crate::app::{App, AppError, ErrorKind, Quota, Request, Unit, inputs};
+use crate::app::{App, AppError, ErrorKind, Quota, Request, Unit};
 use crate::store::services::ServiceRow;
 use crate::store::targets::{Fresh, TargetRow};
 use crate::store::{connections, outbox, services, targets};
@@ -85,7 +85,7 @@ impl App {
         if has_pipeline {
             self.need_pipeline_role().await?;
         }
-        let mut spec = ServiceSpec::parse("spec", &new.spec)?;
+        let mut spec = self.service_spec(&new.spec).await?;
         spec.resolve_current(None)?;
         self.may_deploy(
             &request.caller,
@@ -117,7 +117,7 @@ impl App {
             .await?;
         if has_pipeline {
             // Rendered later, with the outputs of the instances; what the spec gives can be compared now.
-            inputs::check_pipeline(&bundle, &spec)?;
+            self.check_pipeline(&bundle, &spec).await?;
         }
         room_for_instances(self.settings(), spec.instances.len())?;
         let connection = self.pipeline_connection().await?;

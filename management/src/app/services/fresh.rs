@@ -32,16 +32,17 @@ impl App {
             }
             let environment = self.environment_row(&each.environment).await?;
             compatible(&environment, with, &service.template, service.version)?;
-            let draft = inputs::instance(
-                bundle.clone(),
-                inputs::environment_facts(&environment)?,
-                inputs::service_facts(service),
-                each.name.clone(),
-                spec.clone(),
-                // These are new: nothing is attached to them.
-                None,
-            )
-            .await;
+            let draft = self
+                .render_instance(
+                    &bundle,
+                    inputs::environment_facts(&environment)?,
+                    inputs::service_facts(service),
+                    each.name.clone(),
+                    spec,
+                    // These are new: nothing is attached to them.
+                    None,
+                )
+                .await;
             match draft {
                 Ok(draft) => found.push((each.clone(), environment, draft.warnings)),
                 Err(error) if error.reason == "FAULTS" => faults.push(error.message),

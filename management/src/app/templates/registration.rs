@@ -9,64 +9,20 @@
 //!
 //! A version that is deleted on the way takes its job and its bytes along, and whatever comes later finds nothing to do.
 
+use std::sync::Arc;
+
 use hadron_domain::job::{Job, JobInput};
 use hadron_domain::step::Machine;
 use hadron_domain::template::{TemplateKind, VersionInput, VersionState};
 use hadron_proto::vocab::{Digest, JobId, TemplateName, TemplateVersion};
-use hadron_templates::{Bundle, BundleKind, Expect, Faults, Limits, Schema, TemplateBundle, compatible};
-use tokio::task::JoinError;
+use hadron_templates::{Answer, BundleKind, Checked, Expect, Given, Limits, Packed, Question};
 
-use super::{App, AppError, Unit};
+use super::{App, AppError, ErrorKind, Unit};
 use crate::app::effects::{Outcome, topic};
 use crate::app::work::{Peer, Token, job_of};
 use crate::store::jobs::{JobRow, JobWork};
 use crate::store::templates::{TemplateRow, VersionRow};
 use crate::store::{connections, jobs, outbox, templates};
-
-const SCHEMA: &str = "schema/schema.yaml";
-
-/// What a check found out about a good bundle.
-#[derive(Clone, Debug)]
-pub(super) struct Checked {
-    pub(super) digest: Digest,
-    pub(super) kind: BundleKind,
-    pub(super) schema: String,
-    pub(super) warnings: Vec<String>,
-}
-
-/// Checks an archive, on a thread that may take its time. Gives the bytes back; the faults of a bad one come inside.
-pub(super) async fn check(
-    kind: TemplateKind,
-    customer_managed: bool,
-    archive: Vec<u8>,
-) -> Result<(Vec<u8>, Result<Checked, Faults>), JoinError> {
-    let expect = match kind {
-        TemplateKind::Environment if customer_managed => Expect::CustomerManaged,
-        TemplateKind::Environment => Expect::Provisioned,
-        TemplateKind::Service => Expect::Service,
-    };
-    tokio::task::spawn_blocking(move || {
-        let found = check_here(expect, &archive);
-        (archive, found)
-    })
-    .await
-}
-
-fn check_here(expect: Expect, archive: &[u8]) -> Result<Checked, Faults> {
-    let bundle = Bundle::from_archive(archive, &Limits::default())?;
-    let digest = bundle.digest();
-    let schema = String::from_utf8_lossy(bundle.get(SCHEMA).unwrap_or_default()).into_owned();
-    let (checked, faults) = TemplateBundle::check(bundle, Some(expect));
-    match checked {
-        Some(checked) if !faults.is_error() => Ok(Checked {
-            digest,
-            kind: checked.kind,
-            schema,
-            warnings: faults.warnings().map(|fault| fault.message.clone()).collect(),
-        }),
-        _ => Err(faults),
-    }
-}
 
 /// Whether a bundle has a pipeline exactly if its template's services have one. The rest of what a bundle has to be is part
 /// of its check.
@@ -91,20 +47,30 @@ pub(super) fn fits(template: &TemplateRow, found: BundleKind) -> Result<(), AppE
     }
 }
 
-/// What in a new minor version may break specs that the version before it takes.
-pub(super) fn compared(before: TemplateVersion, old: &str, new: &str) -> Vec<String> {
-    // Both passed their check; one that a later hub reads otherwise is no reason to say anything.
-    let read = |text: &str| Schema::parse(SCHEMA, text.as_bytes()).ok();
-    let (Some(old), Some(new)) = (read(old), read(new)) else {
-        return Vec::new();
-    };
-    compatible(&old, &new)
-        .iter()
-        .map(|fault| format!("compared with version {before}: {}", fault.message))
-        .collect()
-}
-
 impl App {
+    /// Checks an archive. Every fault of a bad one is in the error.
+    pub(super) async fn check(
+        &self,
+        kind: TemplateKind,
+        customer_managed: bool,
+        archive: &Arc<Vec<u8>>,
+    ) -> Result<Checked, AppError> {
+        let expect = match kind {
+            TemplateKind::Environment if customer_managed => Expect::CustomerManaged,
+            TemplateKind::Environment => Expect::Provisioned,
+            TemplateKind::Service => Expect::Service,
+        };
+        let packed = Packed {
+            archive: Digest::of(archive),
+            expect,
+        };
+        let given = Given::from([(packed.archive, Arc::clone(archive))]);
+        match self.ask(Question::Check(packed), given).await? {
+            Answer::Checked(checked) => Ok(checked),
+            _ => Err(AppError::internal("another question was answered")),
+        }
+    }
+
     /// Adds to the warnings of a new minor version what may break specs that the one before it takes. A warning and no
     /// refusal: which version is a minor one is the publisher's word.
     pub(super) async fn warn_of_incompatible(
@@ -123,8 +89,13 @@ impl App {
             })
             .await?;
         if let Some(row) = row {
-            let old = self.schema_text(&row).await?;
-            checked.warnings.extend(compared(before, &old, &checked.schema));
+            let schemas = Question::Compare(self.schema_text(&row).await?, checked.schema.clone());
+            if let Answer::Warnings(found) = self.ask(schemas, Given::new()).await? {
+                let found = found.into_iter();
+                checked
+                    .warnings
+                    .extend(found.map(|text| format!("compared with version {before}: {text}")));
+            }
         }
         Ok(())
     }
@@ -185,16 +156,17 @@ impl App {
         let Some((version, template, (_, archive))) = found else {
             return Ok(());
         };
-        let (archive, mut outcome) = match check(template.kind, template.customer_managed, archive).await {
-            Ok((archive, Ok(checked))) => (archive, fits(&template, checked.kind).map(|()| checked)),
-            Ok((archive, Err(faults))) => (archive, Err(faults.into())),
-            // It would end the same way every time: better a failed version than one that is never done.
-            Err(error) if error.is_panic() => {
-                let error = AppError::internal(error);
-                tracing::error!(error = error.story(), "a bundle could not be checked");
-                (Vec::new(), Err(error))
+        let archive = Arc::new(archive);
+        let checked = self
+            .check(template.kind, template.customer_managed, &archive)
+            .await;
+        let mut outcome = match checked {
+            Ok(checked) => fits(&template, checked.kind).map(|()| checked),
+            // It may end otherwise the next time.
+            Err(error) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Internal) => {
+                return Err(error);
             }
-            Err(error) => return Err(AppError::internal(error)),
+            Err(error) => Err(error),
         };
         if let Ok(checked) = &mut outcome
             && version.version.minor > 0

@@ -1,15 +1,18 @@
 //! Versions of templates: made, published, described and deleted.
 
+use std::sync::Arc;
+
 use hadron_domain::authority::{Action, Caller};
 use hadron_domain::step::Machine;
 use hadron_domain::template::{
     CompatibleTemplate, TemplateKind, VersionFault, VersionInput, VersionRefusal, VersionState,
 };
 use hadron_proto::vocab::{TemplateName, TemplateVersion};
-use hadron_templates::{Bundle, Limits};
+use hadron_templates::{Answer, Checked, Given, Packed, Question};
 
-use super::registration::{Checked, check, fits};
+use super::registration::fits;
 use super::{App, AppError, ErrorKind, Quota, Request, Unit};
+use crate::app::bundles::expected;
 use crate::store::templates::{Content, S3Object, TemplateRow, VersionRow};
 use crate::store::{jobs, requests, targets, templates};
 
@@ -190,10 +193,10 @@ impl App {
                 source = Some(object);
             }
             BundleSource::Archive(archive) => {
-                let (archive, found) = check(template.kind, template.customer_managed, archive)
-                    .await
-                    .map_err(AppError::internal)?;
-                let mut checked = found?;
+                let archive = Arc::new(archive);
+                let mut checked = self
+                    .check(template.kind, template.customer_managed, &archive)
+                    .await?;
                 fits(&template, checked.kind)?;
                 if let Some(major) = new.major {
                     self.warn_of_incompatible(&template, major, &mut checked).await?;
@@ -287,15 +290,15 @@ impl App {
         }
         // Registered by a hub that did not keep the schema beside the bundle.
         let archive = content.archive;
-        let bytes = self
-            .read("bundle", move |tx| {
-                Box::pin(async move { Ok(requests::blob(tx, archive).await?) })
-            })
-            .await?
-            .ok_or_else(|| AppError::internal(format!("bundle {archive} is not stored")))?;
-        let bundle = Bundle::from_archive(&bytes, &Limits::default())?;
-        let schema = bundle.get("schema/schema.yaml").unwrap_or_default();
-        Ok(String::from_utf8_lossy(schema).into_owned())
+        let packed = Packed {
+            archive,
+            expect: expected(row.kind),
+        };
+        let given = Given::from([(archive, Arc::new(self.archive(archive).await?))]);
+        match self.ask(Question::Schema(packed), given).await? {
+            Answer::Schema(text) => Ok(text),
+            _ => Err(AppError::internal("another question was answered")),
+        }
     }
 
     /// Versions of a template, or of one major version of it, in order, after `after`.

@@ -183,6 +183,7 @@ pub(super) const SPECS: &[Spec] = &[
             steady("warm_us", "warm us"),
             steady("parse_us", "warm + parse us"),
             steady("cold_us", "cold us"),
+            metric("wall_us", "asked for, p50 us"),
         ],
         main: "parse_us",
         better: Better::Less,
