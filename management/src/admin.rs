@@ -1,6 +1,8 @@
 //! What administrators of the machine do beside a running hub: on its database and its data directory, without a
 //! network. Data goes to standard output, talk to standard error.
 
+pub mod audit;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use crate::args::{
 };
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::identity::audit_key::AUDIT_FILE;
 use crate::identity::ca::{CA_CERTIFICATE_FILE, CA_FILE, Ca};
 use crate::identity::login::TokenIssuer;
 use crate::identity::seal::{SEAL_FILE, Seal};
@@ -69,10 +72,11 @@ pub async fn backup(backup: Backup) -> anyhow::Result<()> {
         .await
         .context("the database could not be copied")?;
     eprintln!(
-        "{} is a copy of the database; keep {} and {} with it",
+        "{} is a copy of the database; keep {}, {} and {} with it",
         backup.file.display(),
         config.data_dir.join(CA_FILE).display(),
-        config.data_dir.join(SEAL_FILE).display()
+        config.data_dir.join(SEAL_FILE).display(),
+        config.data_dir.join(AUDIT_FILE).display()
     );
     Ok(())
 }

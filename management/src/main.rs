@@ -15,6 +15,8 @@ async fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             if error.is::<Invalid>() {
                 ExitCode::from(config::EXIT)
+            } else if error.is::<admin::audit::Changed>() {
+                ExitCode::from(admin::audit::EXIT)
             } else {
                 ExitCode::FAILURE
             }
@@ -36,6 +38,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Task::CheckConfig(source) => print!("{}", source.load()?),
         Task::Backup(backup) => admin::backup(backup).await?,
         Task::Recover(recover) => admin::recover(recover).await?,
+        Task::Audit(task) => admin::audit::run(task).await?,
         Task::Admin(task) => admin::run(task).await?,
         Task::Version => println!("hadron-hub {}", env!("CARGO_PKG_VERSION")),
     }

@@ -7,6 +7,7 @@
 
 mod access;
 mod access_keys;
+mod audit;
 mod bad_input;
 mod cancel;
 mod components;

@@ -10,5 +10,6 @@
 pub mod admission;
 pub mod agent;
 pub mod operator;
+pub mod origin;
 pub mod proton;
 pub mod status;

@@ -2,9 +2,11 @@
 //! commits and by time; a wake-up says nothing but "look". Every hub has all of them; rounds that look at everything are done by
 //! one hub at a time, and rows of the outbox by the hub that has claimed them. Doubled ones are harmless.
 
+mod audit;
 mod events;
 mod replicas;
 
+pub use audit::audit;
 pub use replicas::Replica;
 
 use std::time::Duration;

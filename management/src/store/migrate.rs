@@ -27,7 +27,12 @@ macro_rules! migrations {
 }
 
 /// All steps, in order; the place in this list is the version.
-pub const MIGRATIONS: &[Migration] = migrations!["0001_first", "0002_proton_api", "0003_replicas"];
+pub const MIGRATIONS: &[Migration] = migrations![
+    "0001_first",
+    "0002_proton_api",
+    "0003_replicas",
+    "0004_audit_chain"
+];
 
 /// The schema cannot be brought to this program's version.
 #[derive(Debug, thiserror::Error)]

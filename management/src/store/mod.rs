@@ -8,6 +8,7 @@
 pub mod access_keys;
 pub mod acting;
 pub mod agents;
+pub mod audit;
 pub mod challenges;
 pub mod components;
 pub mod connections;
@@ -49,7 +50,7 @@ pub const GRANTS: Sequence = Sequence("grants");
 const UNREAD: i64 = 0;
 
 /// A value as JSON text, for columns that nobody searches.
-fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::corrupt("a value to be stored", error))
 }
 

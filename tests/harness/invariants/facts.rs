@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use hadron_domain::audit::Record;
 use serde_json::Value;
 
 use crate::World;
@@ -80,6 +81,17 @@ pub struct Lane {
     pub applied: BTreeSet<String>,
 }
 
+/// The audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// Its rows, each with the hash that is stored with it, in their order.
+    pub rows: Vec<(Record, Option<String>)>,
+    /// The last number that was given.
+    pub drawn: i64,
+    /// What was signed of it, by row and hash.
+    pub checkpoints: Vec<(i64, String)>,
+}
+
 /// Everything that is known after a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
@@ -107,6 +119,8 @@ pub struct Facts {
     pub leases: Vec<(String, i64)>,
     /// Statements of others in pull policies, by repository: texts as they were written, in their order.
     pub foreign: BTreeMap<String, Vec<String>>,
+    /// The audit log.
+    pub audit: Audit,
     /// Secrets that stand in a log, each with where.
     pub leaks: Vec<String>,
     /// Stacks that may be there although no target has them.
@@ -129,6 +143,7 @@ impl Facts {
             sessions: sessions(world).await?,
             undone: undone(world).await?,
             now: now(world).await?,
+            audit: audit(world).await?,
             ..Self::default()
         })
     }
@@ -218,6 +233,40 @@ async fn targets(world: &World) -> Result<Vec<Target>> {
         });
     }
     Ok(found)
+}
+
+async fn audit(world: &World) -> Result<Audit> {
+    // What is signed was there before it was signed, so that it is asked for first.
+    let mut checkpoints = Vec::new();
+    for row in world.rows("SELECT sequence, hash FROM audit_checkpoint").await? {
+        checkpoints.push((number(&row, 0)?, text(&row, 1)));
+    }
+    let sql = "SELECT sequence, at, principal, account, action, object, outcome, detail, request_id, source, user_agent, hash, \
+               (SELECT value FROM sequence WHERE name = 'audit') FROM audit ORDER BY sequence";
+    let (mut rows, mut drawn) = (Vec::new(), 0);
+    for row in world.rows(sql).await? {
+        let optional = |at: usize| row.get(at).cloned().flatten();
+        let record = Record {
+            sequence: number(&row, 0)?,
+            at: number(&row, 1)?,
+            principal: text(&row, 2),
+            account: optional(3),
+            action: text(&row, 4),
+            object: text(&row, 5),
+            outcome: text(&row, 6),
+            detail: text(&row, 7),
+            request_id: optional(8),
+            source: optional(9),
+            user_agent: optional(10),
+        };
+        drawn = number(&row, 12)?;
+        rows.push((record, optional(11)));
+    }
+    Ok(Audit {
+        rows,
+        drawn,
+        checkpoints,
+    })
 }
 
 async fn jobs(world: &World) -> Result<Vec<Job>> {

@@ -9,6 +9,7 @@ use super::value::{Value, params};
 use super::wake::Topic;
 use super::{Row, postgres, sqlite};
 use crate::clock::Clock;
+use crate::store::audit::Origin;
 use crate::store::error::{Because, StoreError};
 
 /// A sequence of numbers that only grow; one row of table `sequence` each.
@@ -94,6 +95,7 @@ pub struct Tx {
     made: Vec<Made>,
     late: BTreeMap<Late, LateRows>,
     now: Option<Timestamp>,
+    origin: Origin,
     label: &'static str,
     clock: Clock,
     #[cfg(any(test, feature = "testing"))]
@@ -117,6 +119,7 @@ impl Tx {
             made: Vec::new(),
             late: BTreeMap::new(),
             now: None,
+            origin: Origin::default(),
             label: "",
             clock,
             #[cfg(any(test, feature = "testing"))]
@@ -131,6 +134,7 @@ impl Tx {
         self.made.clear();
         self.late.clear();
         self.now = None;
+        self.origin = Origin::default();
         #[cfg(any(test, feature = "testing"))]
         self.order.clear();
         self.label = label;
@@ -405,6 +409,16 @@ impl Tx {
             all.push((sql, rows));
         }
         all
+    }
+
+    /// Says from where it came what this transaction does.
+    pub fn set_origin(&mut self, origin: Origin) {
+        self.origin = origin;
+    }
+
+    /// From where it came, as far as that is known.
+    pub(in crate::store) const fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Something with an ARN was made in this transaction.

@@ -39,6 +39,8 @@ pub struct SqliteOptions {
     pub checkpoint_pages: u32,
     /// How long to wait for another process that writes to the same file (`hadron-hub admin`, a backup tool).
     pub busy: Duration,
+    /// Nothing is written, and no file is made: for whoever looks at a database that is another process's.
+    pub read_only: bool,
 }
 
 impl Default for SqliteOptions {
@@ -50,6 +52,7 @@ impl Default for SqliteOptions {
             batch_time: Duration::from_millis(2),
             checkpoint_pages: 1_000,
             busy: Duration::from_secs(5),
+            read_only: false,
         }
     }
 }
@@ -86,6 +89,17 @@ impl Sqlite {
             idle: Mutex::default(),
         });
         let slots = Arc::new(Semaphore::new(slots));
+        if options.read_only {
+            // Nobody takes what is put into this queue: whoever writes is told that it is closed.
+            let this = Self {
+                queue: mpsc::channel(1).0,
+                readers,
+                slots,
+            };
+            this.with_reader(|tx| Ok::<_, StoreError>(tx.start("open")))
+                .await?;
+            return Ok(this);
+        }
         let queue = blocking(move || {
             let tx = Tx::new(Engine::Sqlite(Session::open_writer(&path, &options)?), clock);
             writer::start(tx, &options, wakes, counts)
