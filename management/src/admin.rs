@@ -2,6 +2,7 @@
 //! network. Data goes to standard output, talk to standard error.
 
 pub mod audit;
+pub mod keys;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -93,6 +94,7 @@ pub async fn recover(recover: Recover) -> anyhow::Result<()> {
     // The backup may be of an earlier version.
     migrate::run(&db).await?;
     wiring::check_hub_id(&db, &ca).await?;
+    db.unlock(Arc::new(Seal::load(&config.data_dir)?));
     let app = App::new(db, clock, config.settings(ca.hub_id()));
     if let Some(account) = recover.skip {
         let skipped = app.skip_inspections(account).await.map_err(told)?;

@@ -2,6 +2,7 @@
 //! cannot be in one place and missing in another.
 
 mod audit;
+mod keys;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::config::{self, Config, Invalid, KEYS, Kind, Origin, Override};
 use crate::telemetry::LogFormat;
 
 pub use audit::{AuditTask, Export, Verify, When};
+pub use keys::{KeysTask, Rotate};
 
 const HEADING: &str = "Configuration";
 
@@ -105,10 +107,17 @@ pub enum Task {
     /// Check the audit log for changes, and export it
     ///
     /// Every row of the log carries a hash over its content and the hash of the row before it. The hub signs the last hash
-    /// once a minute with audit.key and appends that to a file (audit.checkpoint_file), so that what the hashes alone cannot
+    /// once a minute with audit.key and appends that to a file (`audit.checkpoint_file`), so that what the hashes alone cannot
     /// tell, a log that was rewritten as a whole, disagrees with what was signed.
     #[command(subcommand)]
     Audit(AuditTask),
+    /// The keys that specs, outputs, templates and messages are sealed with in the database
+    ///
+    /// Every account has a data key in the database; they are wrapped by the sealing key, which is in seal.key in the data
+    /// directory and not in the database. So a copy of the database tells nothing of what people typed and what their stacks
+    /// answered.
+    #[command(subcommand)]
+    Keys(KeysTask),
     /// Work on the database directly, also beside a running hub
     #[command(subcommand)]
     Admin(Admin),

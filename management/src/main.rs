@@ -39,6 +39,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Task::Backup(backup) => admin::backup(backup).await?,
         Task::Recover(recover) => admin::recover(recover).await?,
         Task::Audit(task) => admin::audit::run(task).await?,
+        Task::Keys(task) => admin::keys::run(task).await?,
         Task::Admin(task) => admin::run(task).await?,
         Task::Version => println!("hadron-hub {}", env!("CARGO_PKG_VERSION")),
     }

@@ -27,10 +27,10 @@ use crate::api::operator::auth::AuthApi;
 use crate::api::proton::sigv4::Verifier;
 use crate::api::proton::{self, PageKey, Proton};
 use crate::api::{operator, origin};
-use crate::app::App;
 use crate::app::access_keys::AccessKeys;
 use crate::app::audit::Keeper;
 use crate::app::enrolment::Records;
+use crate::app::{App, sealing};
 use crate::clock::Clock;
 use crate::config::{Config, StoreConfig, WebhookConfig};
 use crate::identity::audit_key::AuditKey;
@@ -160,6 +160,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     migrate::run(&db).await?;
     check_hub_id(&db, &ca).await?;
     check_seal(&db, &seal).await?;
+    db.unlock(Arc::<Seal>::clone(&seal));
     let app = App::new(db, clock.clone(), config.settings(ca.hub_id()));
     high_water::check(&app, &config.data_dir, ca.hub_id()).await?;
     app.seed_management().await.map_err(|error| {
@@ -215,6 +216,10 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         print: config.audit.print,
     };
     reconcilers.spawn(reconcile::audit(app.clone(), keeper, stopping.clone()));
+    let keys = sealing::Keeper {
+        seal: Arc::clone(&seal),
+    };
+    reconcilers.spawn(reconcile::sealing(app.clone(), keys, stopping.clone()));
     let (dir, hub) = (config.data_dir.clone(), ca.hub_id().clone());
     reconcilers.spawn(high_water::keep(app.clone(), dir, hub, stopping));
     let end = CancellationToken::new();

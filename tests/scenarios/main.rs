@@ -21,6 +21,7 @@ mod previous;
 mod registration;
 mod restarts;
 mod restore;
+mod secrets;
 mod services;
 mod stage;
 mod stale;

@@ -33,6 +33,7 @@ pub mod quotas;
 pub mod recovery;
 pub mod repositories;
 mod retry;
+pub mod sealing;
 pub mod services;
 pub mod settings;
 pub mod summary;

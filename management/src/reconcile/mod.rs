@@ -5,9 +5,11 @@
 mod audit;
 mod events;
 mod replicas;
+mod sealing;
 
 pub use audit::audit;
 pub use replicas::Replica;
+pub use sealing::sealing;
 
 use std::time::Duration;
 

@@ -31,7 +31,8 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0001_first",
     "0002_proton_api",
     "0003_replicas",
-    "0004_audit_chain"
+    "0004_audit_chain",
+    "0005_data_keys"
 ];
 
 /// The schema cannot be brought to this program's version.

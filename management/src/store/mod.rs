@@ -28,6 +28,7 @@ pub mod recovery;
 pub mod replicas;
 pub mod repositories;
 pub mod requests;
+pub mod sealing;
 pub mod services;
 pub mod settings;
 pub mod summary;
@@ -36,7 +37,7 @@ pub mod tags;
 pub mod targets;
 pub mod templates;
 
-pub use db::{Db, Made, Row, Sequence, Topic, Tx, Value, params};
+pub use db::{Db, Kek, KeyError, Made, Row, Sequence, Topic, Tx, Value, Wrapped, params};
 pub use error::StoreError;
 
 use serde::Serialize;

@@ -5,7 +5,7 @@ use hadron_domain::authority::Role;
 use hadron_proto::vocab::{AccountId, Digest, Timestamp};
 
 use super::StoreError;
-use super::db::{Tx, params};
+use super::db::{HUB, Place, Tx, params};
 
 macro_rules! token_columns {
     () => {
@@ -114,9 +114,16 @@ pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
 /// Stores content; storing it twice is storing it once. Gives its digest.
 pub async fn put_blob(tx: &mut Tx, bytes: &[u8], now: Timestamp) -> Result<Digest, StoreError> {
     let digest = Digest::of(bytes);
+    let row = digest.to_string();
+    let place = Place {
+        table: "blob",
+        column: "bytes",
+        row: &row,
+    };
+    let bytes = tx.seal_bytes(HUB, place, bytes).await?;
     tx.execute(
         "INSERT INTO blob (digest, bytes, created_at) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING",
-        &params![digest, bytes.to_vec(), now],
+        &params![digest, bytes, now],
     )
     .await?;
     Ok(digest)
@@ -127,7 +134,12 @@ pub async fn blob(tx: &mut Tx, digest: Digest) -> Result<Option<Vec<u8>>, StoreE
     let row = tx
         .query_opt("SELECT bytes FROM blob WHERE digest = $1", &params![digest])
         .await?;
-    row.map(|row| row.get("bytes")).transpose()
+    let place = Place {
+        table: "blob",
+        column: "bytes",
+        row: &digest.to_string(),
+    };
+    row.map(|row| row.opened_bytes(place)).transpose()
 }
 
 /// A bearer token; only the digest of its text is stored.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use hadron_domain::audit::Record;
+use hadron_domain::deployment::Intent;
 use serde_json::Value;
 
 use crate::World;
@@ -169,36 +170,33 @@ async fn now(world: &World) -> Result<i64> {
 }
 
 async fn deployments(world: &World) -> Result<Vec<Deployment>> {
-    let mut told: BTreeMap<String, (BTreeSet<String>, bool)> = BTreeMap::new();
-    let events =
-        "SELECT deployment_id, message FROM deployment_event WHERE source = 'hub' OR source = 'agent'";
-    for row in world.rows(events).await? {
-        let (id, message) = (text(&row, 0), text(&row, 1));
-        let known = told.entry(id).or_default();
-        if let Some(rest) = message.split_once("execution of ").map(|(_, rest)| rest)
-            && let Some((arn, _)) = rest.split_once(" allowed")
-        {
-            known.0.insert(arn.to_owned());
-        }
-        known.1 |= message.contains("no changes") || message.contains("somebody else provisions it");
-    }
-    let sql = "SELECT id, target_id, state, status, active, account, created_at, ended_at FROM deployment ORDER BY id";
     let mut found = Vec::new();
-    for row in world.rows(sql).await? {
-        let id = text(&row, 0);
-        let state: Value = serde_json::from_str(&text(&row, 2)).context("the state of a deployment")?;
-        let (allowed, nothing) = told.remove(&id).unwrap_or_default();
+    for (row, events) in world.deployments().await? {
+        let (mut allowed, mut nothing) = (BTreeSet::new(), false);
+        for event in events.iter().filter(|event| event.source != "stack") {
+            let message = &event.message;
+            if let Some((_, rest)) = message.split_once("execution of ")
+                && let Some((arn, _)) = rest.split_once(" allowed")
+            {
+                allowed.insert(arn.to_owned());
+            }
+            nothing |= message.contains("no changes") || message.contains("somebody else provisions it");
+        }
+        let intent = match row.deployment.intent {
+            Intent::Apply => "apply",
+            Intent::Destroy => "destroy",
+        };
         found.push(Deployment {
-            target: text(&row, 1),
-            intent: state["intent"].as_str().unwrap_or_default().to_owned(),
-            status: text(&row, 3),
-            active: number(&row, 4)? != 0,
-            account: text(&row, 5),
-            began: number(&row, 6)?,
-            ended: row.get(7).cloned().flatten().map(|at| at.parse()).transpose()?,
+            id: row.deployment.id.to_string(),
+            target: row.target_id.to_string(),
+            intent: intent.to_owned(),
+            status: row.deployment.word().to_owned(),
+            active: row.deployment.is_active(),
+            account: row.account.to_string(),
+            began: row.created_at.as_micros(),
+            ended: row.ended_at.map(|at| at.as_micros()),
             allowed,
             nothing,
-            id,
         });
     }
     Ok(found)

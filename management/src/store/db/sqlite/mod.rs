@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 pub(super) use session::Session;
 
 use super::Counts;
+use super::keys::Keyring;
 use super::tx::{Engine, Tx};
 use super::wake::Wakes;
 use crate::clock::Clock;
@@ -67,6 +68,7 @@ pub(super) struct Sqlite {
 struct Readers {
     path: PathBuf,
     clock: Clock,
+    keys: Arc<Keyring>,
     options: SqliteOptions,
     slots: u32,
     idle: Mutex<Vec<Tx>>,
@@ -79,11 +81,13 @@ impl Sqlite {
         options: SqliteOptions,
         wakes: Arc<Wakes>,
         counts: Arc<Counts>,
+        keys: Arc<Keyring>,
     ) -> Result<Self, StoreError> {
         let slots = options.readers.max(1);
         let readers = Arc::new(Readers {
             path: path.clone(),
             clock: clock.clone(),
+            keys: Arc::clone(&keys),
             options: options.clone(),
             slots: u32::try_from(slots).unwrap_or(u32::MAX),
             idle: Mutex::default(),
@@ -96,12 +100,20 @@ impl Sqlite {
                 readers,
                 slots,
             };
-            this.with_reader(|tx| Ok::<_, StoreError>(tx.start("open")))
-                .await?;
+            // A file that is not there, or is no database, shows here.
+            this.with_reader(|tx| {
+                tx.start("open");
+                Ok::<(), StoreError>(())
+            })
+            .await?;
             return Ok(this);
         }
         let queue = blocking(move || {
-            let tx = Tx::new(Engine::Sqlite(Session::open_writer(&path, &options)?), clock);
+            let tx = Tx::new(
+                Engine::Sqlite(Session::open_writer(&path, &options)?),
+                clock,
+                keys,
+            );
             writer::start(tx, &options, wakes, counts)
         })
         .await??;
@@ -202,6 +214,7 @@ impl Readers {
             None => Ok(Tx::new(
                 Engine::Sqlite(Session::open_reader(&self.path, &self.options)?),
                 self.clock.clone(),
+                Arc::clone(&self.keys),
             )),
         }
     }
