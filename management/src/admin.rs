@@ -1,6 +1,9 @@
 //! What administrators of the machine do beside a running hub: on its database and its data directory, without a
 //! network. Data goes to standard output, talk to standard error.
 
+pub mod audit;
+pub mod keys;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +21,7 @@ use crate::args::{
 };
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::identity::audit_key::AUDIT_FILE;
 use crate::identity::ca::{CA_CERTIFICATE_FILE, CA_FILE, Ca};
 use crate::identity::login::TokenIssuer;
 use crate::identity::seal::{SEAL_FILE, Seal};
@@ -70,10 +74,11 @@ pub async fn backup(backup: Backup) -> anyhow::Result<()> {
         .await
         .context("the database could not be copied")?;
     eprintln!(
-        "{} is a copy of the database; keep {} and {} with it",
+        "{} is a copy of the database; keep {}, {} and {} with it",
         backup.file.display(),
         config.data_dir.join(CA_FILE).display(),
-        config.data_dir.join(SEAL_FILE).display()
+        config.data_dir.join(SEAL_FILE).display(),
+        config.data_dir.join(AUDIT_FILE).display()
     );
     Ok(())
 }
@@ -90,6 +95,7 @@ pub async fn recover(recover: Recover) -> anyhow::Result<()> {
     // The backup may be of an earlier version.
     migrate::run(&db).await?;
     wiring::check_hub_id(&db, &ca).await?;
+    db.unlock(Arc::new(Seal::load(&config.data_dir)?));
     let app = App::new(db, clock, config.settings(ca.hub_id()));
     if let Some(account) = recover.skip {
         let skipped = app.skip_inspections(account).await.map_err(told)?;

@@ -1,6 +1,9 @@
 //! The command line. Configuration keys are flags and variables by the table in [`config`](crate::config), so that a key
 //! cannot be in one place and missing in another.
 
+mod audit;
+mod keys;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +15,9 @@ use hadron_proto::vocab::AccountId;
 use crate::config::{self, Config, Invalid, KEYS, Kind, Origin, Override};
 use crate::render::Allowed;
 use crate::telemetry::LogFormat;
+
+pub use audit::{AuditTask, Export, Verify, When};
+pub use keys::{KeysTask, Rotate};
 
 const HEADING: &str = "Configuration";
 
@@ -61,11 +67,14 @@ Examples:
           A token for a script, printed once.
   hadron-hub admin access-key create ci --config /etc/hadron/hub.toml --role developer --expires 90d
           An access key for an AWS client of the Proton API, printed once.
+  hadron-hub audit verify --config /etc/hadron/hub.toml --checkpoints /mnt/worm/audit-checkpoints.jsonl
+          Whether anything in the audit log was changed, and what.
 
 Exit codes:
   0   done, or stopped after SIGTERM
   1   it did not work; standard error says why
   2   the command line is wrong
+  3   the audit log was changed; standard output says where (audit verify)
   64  the configuration is wrong; every fault is named
   130 stopped at once by a second signal";
 
@@ -85,8 +94,8 @@ pub enum Task {
     CheckConfig(Source),
     /// Copy the SQLite database to a file, also while a hub is running and writing
     ///
-    /// The copy holds everything that was acknowledged before the command began. Keep the hub's ca.pem and seal.key with it:
-    /// without the first the agents do not know the hub again, without the second no access key can be used any more.
+    /// The copy holds everything that was acknowledged before the command began. Keep the hub's ca.pem, seal.key and audit.key
+    /// with it: without the first the agents do not know the hub again, without the second no access key can be used any more.
     /// PostgreSQL has tools of its own (base backups with an archive of its log, `pg_dump`).
     Backup(Backup),
     /// Announce that the database was restored to an earlier state; before `serve`
@@ -96,6 +105,20 @@ pub enum Task {
     /// due after a fail-over to a PostgreSQL standby that may have missed the last commits. May be repeated: a recovery that
     /// is under way is not begun again. Brings the database to this version's schema first.
     Recover(Recover),
+    /// Check the audit log for changes, and export it
+    ///
+    /// Every row of the log carries a hash over its content and the hash of the row before it. The hub signs the last hash
+    /// once a minute with audit.key and appends that to a file (`audit.checkpoint_file`), so that what the hashes alone cannot
+    /// tell, a log that was rewritten as a whole, disagrees with what was signed.
+    #[command(subcommand)]
+    Audit(AuditTask),
+    /// The keys that specs, outputs, templates and messages are sealed with in the database
+    ///
+    /// Every account has a data key in the database; they are wrapped by the sealing key, which is in seal.key in the data
+    /// directory and not in the database. So a copy of the database tells nothing of what people typed and what their stacks
+    /// answered.
+    #[command(subcommand)]
+    Keys(KeysTask),
     /// Work on the database directly, also beside a running hub
     #[command(subcommand)]
     Admin(Admin),

@@ -16,6 +16,7 @@ pub use hadron_proto::config::{Fault, Key, Kind, Origin, Override, Source};
 pub use keys::KEYS;
 
 use crate::app::access::{Access, ArnPattern};
+use crate::app::audit::Due;
 use crate::app::events::{Bus, Sinks};
 use crate::app::{Quota, Quotas, Settings};
 use crate::identity::ca::LeafLife;
@@ -64,6 +65,8 @@ pub struct Config {
     pub quotas: Quotas,
     /// Who is told about changes of status.
     pub events: Events,
+    /// How the audit log is kept checkable.
+    pub audit: Audit,
     /// What stack names begin with.
     pub stack_prefix: StackPrefix,
     /// Proof that this is a development hub, if it is one.
@@ -178,6 +181,17 @@ impl fmt::Debug for WebhookConfig {
             .field("secret_file", &self.secret_file)
             .finish_non_exhaustive()
     }
+}
+
+/// How the audit log is kept checkable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// When there has to be a checkpoint.
+    pub due: Due,
+    /// The file that checkpoints are appended to.
+    pub file: Option<PathBuf>,
+    /// Whether they are printed as well.
+    pub print: bool,
 }
 
 /// Leases and heartbeats.
@@ -302,6 +316,21 @@ impl fmt::Display for Config {
             (Some(_), Some(bus)) => format!("a webhook and event bus {} as {}", bus.name, bus.source),
         };
         writeln!(f, "told of events      {told}")?;
+        let Audit { due, file, print } = &self.audit;
+        let file = file.as_ref().map(|file| file.display().to_string());
+        let printed = print.then(|| "standard output".to_owned());
+        let places: Vec<String> = file.into_iter().chain(printed).collect();
+        writeln!(
+            f,
+            "audit checkpoints   every {} s or {} rows, to {}",
+            due.every.as_secs(),
+            due.rows,
+            if places.is_empty() {
+                "nowhere outside the database".to_owned()
+            } else {
+                places.join(" and ")
+            }
+        )?;
         let quotas: Vec<String> = Quota::ALL
             .iter()
             .map(|quota| format!("{} {}", self.quotas.limit(*quota), quota.what()))
@@ -388,6 +417,7 @@ fn build(source: &mut Source) -> Option<Config> {
     let render = rendering(source);
     let quotas = quotas(source);
     let events = events(source, wants_dev);
+    let audit = audit(source, wants_dev, data_dir.as_deref());
     let stack_prefix = source.parsed("stacks.prefix").unwrap_or_else(StackPrefix::proton);
     Some(Config {
         data_dir: data_dir?,
@@ -406,6 +436,7 @@ fn build(source: &mut Source) -> Option<Config> {
         render,
         quotas,
         events,
+        audit,
         stack_prefix,
         dev,
     })
@@ -737,6 +768,26 @@ fn events(source: &mut Source, dev: bool) -> Events {
             name: bus,
             source: from,
         }),
+    }
+}
+
+fn audit(source: &mut Source, dev: bool, data_dir: Option<&Path>) -> Audit {
+    let least = if dev { 1 } else { 10 };
+    let every = counted(source, "audit.checkpoint_seconds", 60, least, 3_600);
+    let rows = counted(source, "audit.checkpoint_rows", 1_000, 1, 1_000_000);
+    let file = match source.text("audit.checkpoint_file") {
+        // Said to be nowhere.
+        Some(none) if none.is_empty() => None,
+        Some(file) => Some(PathBuf::from(file)),
+        None => data_dir.map(|dir| dir.join("audit-checkpoints.jsonl")),
+    };
+    Audit {
+        due: Due {
+            every: Duration::from_secs(every),
+            rows,
+        },
+        file,
+        print: source.switch("audit.checkpoint_stdout"),
     }
 }
 

@@ -24,6 +24,8 @@ async fn start(cli: Cli) -> ExitCode {
             eprintln!("error: {error:#}");
             if error.is::<Invalid>() {
                 ExitCode::from(config::EXIT)
+            } else if error.is::<admin::audit::Changed>() {
+                ExitCode::from(admin::audit::EXIT)
             } else {
                 ExitCode::FAILURE
             }
@@ -45,6 +47,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Task::CheckConfig(source) => print!("{}", source.load()?),
         Task::Backup(backup) => admin::backup(backup).await?,
         Task::Recover(recover) => admin::recover(recover).await?,
+        Task::Audit(task) => admin::audit::run(task).await?,
+        Task::Keys(task) => admin::keys::run(task).await?,
         Task::Admin(task) => admin::run(task).await?,
         // Is on its way before anything is set up.
         Task::RenderWorker(_) => {}

@@ -119,7 +119,7 @@ impl World {
         let dir = TempDir::new().unwrap();
         let data = dir.path().join("data");
         std::fs::create_dir(&data).unwrap();
-        for file in ["ca.pem", "seal.key"] {
+        for file in ["ca.pem", "seal.key", "audit.key"] {
             // Keeps the permissions.
             std::fs::copy(self.dir.path().join("data").join(file), data.join(file)).unwrap();
         }

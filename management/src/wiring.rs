@@ -23,15 +23,17 @@ pub use ready::Ready;
 
 use crate::api::admission::{self, Admission};
 use crate::api::agent::{AgentApi, EnrolApi};
-use crate::api::operator;
 use crate::api::operator::auth::AuthApi;
 use crate::api::proton::sigv4::Verifier;
 use crate::api::proton::{self, PageKey, Proton};
-use crate::app::App;
+use crate::api::{operator, origin};
 use crate::app::access_keys::AccessKeys;
+use crate::app::audit::Keeper;
 use crate::app::enrolment::Records;
+use crate::app::{App, sealing};
 use crate::clock::Clock;
 use crate::config::{Config, StoreConfig, WebhookConfig};
+use crate::identity::audit_key::AuditKey;
 use crate::identity::ca::Ca;
 use crate::identity::enrolment::{self, Enrolment};
 use crate::identity::login::{self, Login, TokenIssuer};
@@ -55,9 +57,22 @@ const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// # Errors
 /// When it cannot be opened.
 pub async fn open_db(config: &Config, clock: Clock) -> anyhow::Result<Db> {
+    open(config, clock, false).await
+}
+
+/// Opens the database only to be read. Where it is a file, nothing is made.
+///
+/// # Errors
+/// When it cannot be opened.
+pub async fn open_db_to_read(config: &Config, clock: Clock) -> anyhow::Result<Db> {
+    open(config, clock, true).await
+}
+
+async fn open(config: &Config, clock: Clock, read_only: bool) -> anyhow::Result<Db> {
     match &config.store {
         StoreConfig::Sqlite(path) => {
             let options = SqliteOptions {
+                read_only,
                 queue: config.commits.queue,
                 batch: config.commits.batch,
                 batch_time: config.commits.time,
@@ -142,10 +157,12 @@ pub async fn start(config: Config, clock: Clock, renderer: Renderer) -> anyhow::
     let ready_file = ready::File::clear(&config.data_dir)?;
     let ca = Arc::new(Ca::load_or_create(&config.data_dir, config.dev, clock.now())?);
     let seal = Arc::new(Seal::load_or_create(&config.data_dir)?);
+    let audit_key = AuditKey::load_or_create(&config.data_dir)?;
     let db = open_db(&config, clock.clone()).await?;
     migrate::run(&db).await?;
     check_hub_id(&db, &ca).await?;
     check_seal(&db, &seal).await?;
+    db.unlock(Arc::<Seal>::clone(&seal));
     let app = App::rendering(db, clock.clone(), config.settings(ca.hub_id()), renderer);
     high_water::check(&app, &config.data_dir, ca.hub_id()).await?;
     app.seed_management().await.map_err(|error| {
@@ -194,6 +211,17 @@ pub async fn start(config: Config, clock: Clock, renderer: Renderer) -> anyhow::
     });
     let (stop_reconcilers, stopping) = watch::channel(false);
     let mut reconcilers = reconcile::start(&app, ready.replica(), webhook, &stopping);
+    let keeper = Keeper {
+        key: audit_key,
+        due: config.audit.due,
+        file: config.audit.file.clone(),
+        print: config.audit.print,
+    };
+    reconcilers.spawn(reconcile::audit(app.clone(), keeper, stopping.clone()));
+    let keys = sealing::Keeper {
+        seal: Arc::clone(&seal),
+    };
+    reconcilers.spawn(reconcile::sealing(app.clone(), keys, stopping.clone()));
     let (dir, hub) = (config.data_dir.clone(), ca.hub_id().clone());
     reconcilers.spawn(high_water::keep(app.clone(), dir, hub, stopping));
     let end = CancellationToken::new();
@@ -336,10 +364,13 @@ fn services(
     let proton = Proton::new(app.clone(), Verifier::new(keys), pages);
     let api = api.into_axum_router().merge(proton::routes(proton));
     let gate = axum::middleware::from_fn_with_state(admission.clone(), admission::admit);
-    let api = Routes::from(api.layer(gate));
+    let told = axum::middleware::from_fn_with_state(app.clock().clone(), origin::tell);
+    let api = Routes::from(api.layer(told.clone()).layer(gate));
     let enrol = EnrolApi::new(enrolment, app.clock().clone());
+    let enrol = wire::enrolment_service_server::EnrolmentServiceServer::new(enrol);
+    let enrol = Routes::new(enrol).into_axum_router().layer(told);
     Ok(Grpc {
-        enrol: Routes::new(wire::enrolment_service_server::EnrolmentServiceServer::new(enrol)),
+        enrol: Routes::from(enrol),
         jobs: Routes::new(
             wire::agent_service_server::AgentServiceServer::new(agents.clone())
                 .max_decoding_message_size(MAX_MESSAGE)

@@ -1,7 +1,7 @@
 //! A hub as a process, on embedded SQLite, with an emulator as AWS.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -56,7 +56,7 @@ impl Hub {
     pub async fn replica(&self, name: &str, emulator: &str, more: &str) -> Result<Self> {
         let folder = self.folder.with_file_name(name);
         std::fs::create_dir_all(&folder).context("a folder for another hub")?;
-        for file in ["ca.pem", "seal.key"] {
+        for file in ["ca.pem", "seal.key", "audit.key"] {
             // Keeps the permissions.
             std::fs::copy(self.folder.join(file), folder.join(file)).with_context(|| file.to_owned())?;
         }
@@ -205,17 +205,25 @@ auditors = ["arn:aws:iam::{MANAGEMENT}:role/auditor"]
         self.wait_ready().await
     }
 
+    /// Runs another command of the hub's program with its configuration.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn run(&self, arguments: &[&str]) -> Result<Output> {
+        Command::new(&self.binary)
+            .args(arguments)
+            .arg("--config")
+            .arg(self.folder.join("hub.toml"))
+            .output()
+            .with_context(|| format!("hadron-hub {}", arguments.join(" ")))
+    }
+
     /// Runs another command of the hub's program with its configuration: whether it did it, and what it said.
     ///
     /// # Errors
     /// When it cannot be run.
     pub fn command(&self, arguments: &[&str]) -> Result<(bool, String)> {
-        let output = Command::new(&self.binary)
-            .args(arguments)
-            .arg("--config")
-            .arg(self.folder.join("hub.toml"))
-            .output()
-            .with_context(|| format!("hadron-hub {}", arguments.join(" ")))?;
+        let output = self.run(arguments)?;
         Ok((
             output.status.success(),
             String::from_utf8_lossy(&output.stderr).into_owned(),

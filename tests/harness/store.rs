@@ -1,12 +1,71 @@
 //! Reading the hub's store behind its back, whichever database it is.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result};
+use hadron_domain::authority::Sight;
+use hadron_management::clock::Clock;
+use hadron_management::identity::seal::Seal;
+use hadron_management::store::db::{PostgresOptions, SqliteOptions};
+use hadron_management::store::deployments::{self, DeploymentRow, EventRow, Filter};
+use hadron_management::store::{Db, StoreError};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::World;
+use crate::postgres::Postgres;
 
 impl World {
+    /// The hub's database with the hub's keys: what is secret in it is sealed. To be closed by whoever asked for it.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn db(&self) -> Result<Db> {
+        let seal = Seal::load(self.hub.folder()).context("the hub's sealing key")?;
+        let opened = match &self.postgres {
+            Some(postgres) => {
+                let options = PostgresOptions {
+                    connections: 2,
+                    allow_forgetful: true,
+                    ..PostgresOptions::default()
+                };
+                Db::open_postgres(&Postgres::url(postgres.address()), Clock::system(), options).await
+            }
+            None => {
+                let path = self.hub.folder().join("hub.db");
+                Db::open_sqlite(&path, Clock::system(), SqliteOptions::default()).await
+            }
+        };
+        let db = opened.context("opening the hub's database")?;
+        db.unlock(Arc::new(seal));
+        Ok(db)
+    }
+
+    /// Every deployment, in the order of their ids, each with what happened during it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn deployments(&self) -> Result<Vec<(DeploymentRow, Vec<EventRow>)>> {
+        let db = self.db().await?;
+        let read: Result<Vec<_>, StoreError> = db
+            .read("deployments", |tx| {
+                Box::pin(async move {
+                    let mut all = Vec::new();
+                    let mut rows =
+                        deployments::list(tx, &Filter::default(), &Sight::Everything, "", u32::MAX).await?;
+                    rows.reverse();
+                    for row in rows {
+                        let events = deployments::events(tx, row.deployment.id, 0, u32::MAX).await?;
+                        all.push((row, events));
+                    }
+                    Ok(all)
+                })
+            })
+            .await;
+        db.close().await;
+        read.context("reading deployments")
+    }
+
     /// Rows of a query in the SQL that both databases understand, every value as text.
     ///
     /// # Errors

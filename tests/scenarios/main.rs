@@ -7,6 +7,7 @@
 
 mod access;
 mod access_keys;
+mod audit;
 mod bad_input;
 mod cancel;
 mod components;
@@ -21,6 +22,7 @@ mod registration;
 mod rendering;
 mod restarts;
 mod restore;
+mod secrets;
 mod services;
 mod stage;
 mod stale;

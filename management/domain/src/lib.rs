@@ -11,11 +11,13 @@
 //! * [`grant`]: who may pull from which repository, because of what; and one lane per repository policy.
 //! * [`recovery`]: what to make of a stack after the hub has lost a stretch of time.
 //! * [`authority`]: who may do what, as a table.
+//! * [`audit`]: the chain of the audit log, and what finds that somebody changed it.
 //! * [`arn`], [`tag`], [`repository`], [`event`]: names, tags and events of things, in Proton's words.
 //!
 //! Start with [`step`], the one shape of every workflow, then [`deployment`].
 
 pub mod arn;
+pub mod audit;
 pub mod authority;
 pub mod component;
 pub mod connection;

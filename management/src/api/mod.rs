@@ -12,5 +12,6 @@ pub mod admission;
 pub mod agent;
 pub mod authority;
 pub mod operator;
+pub mod origin;
 pub mod proton;
 pub mod status;

@@ -235,6 +235,40 @@ impl AccessKeys {
         self.store(made, "IssueAccessKey").await
     }
 
+    /// Seals every secret with the newest version of the sealing key; gives how many were sealed with another one.
+    ///
+    /// # Errors
+    /// When a secret does not open, or the database fails.
+    pub async fn reseal(&self) -> Result<u64, AppError> {
+        let Inner { app, seal, .. } = &*self.0;
+        let (newest, mut done) = (seal.newest_version(), 0);
+        loop {
+            let rows = app.read("secrets to seal anew", move |tx| {
+                Box::pin(async move { Ok(access_keys::sealed_otherwise(tx, newest, 100).await?) })
+            });
+            let rows = rows.await?;
+            if rows.is_empty() {
+                return Ok(done);
+            }
+            for row in rows {
+                let sealed = Sealed {
+                    bytes: row.secret,
+                    version: row.key_version,
+                };
+                let secret = seal.open(place(&row.id), &sealed).map_err(sealing)?;
+                let anew = seal.seal(place(&row.id), &secret).map_err(sealing)?;
+                app.write("secret sealed anew", move |unit| {
+                    Box::pin(async move {
+                        let (before, Sealed { bytes, version }) = (row.key_version, anew);
+                        Ok(access_keys::reseal(unit.tx, &row.id, before, bytes, version).await?)
+                    })
+                })
+                .await?;
+                done += 1;
+            }
+        }
+    }
+
     fn make(&self, row: impl FnOnce(String) -> AccessKeyRow) -> Result<NewKey, AppError> {
         let letters: [u8; 16] = random().map_err(AppError::internal)?;
         let letter = |byte: &u8| char::from(BASE32[usize::from(byte % 32)]);

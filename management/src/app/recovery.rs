@@ -488,7 +488,7 @@ impl Unit<'_> {
     /// When the database does not take it.
     pub(super) async fn inspected(&mut self, job: &JobRow, outcome: Outcome) -> Result<(), AppError> {
         match outcome {
-            Outcome::Inspected(found) => self.compare(job, found).await?,
+            Outcome::Inspected(found) => Box::pin(self.compare(job, found)).await?,
             Outcome::Failed { message, .. } => self.not_compared(job, &message).await?,
             Outcome::Applied { .. }
             | Outcome::Gone

@@ -16,7 +16,7 @@ use hadron_proto::fault::{Bug, bug};
 use hadron_proto::vocab::Digest;
 use hadron_proto::vocab::EventId;
 
-use super::{App, AppError, ErrorKind, Notice, Request, Unit};
+use super::{App, AppError, ErrorKind, Notice, Request, Unit, origin};
 use crate::clock::Clock;
 use crate::store::{StoreError, requests};
 
@@ -237,7 +237,7 @@ impl App {
         T: Send + 'static,
         F: for<'u, 'a> FnOnce(&'u mut Unit<'a>) -> BoxFuture<'u, Result<T, AppError>> + Send + 'static,
     {
-        let app = self.clone();
+        let (app, origin) = (self.clone(), origin::current());
         let kept = Arc::new(Mutex::new(None));
         let keep = Arc::clone(&kept);
         let outcome = self
@@ -245,6 +245,7 @@ impl App {
             .db
             .write(label, move |tx| {
                 Box::pin(async move {
+                    tx.set_origin(origin);
                     let now = if bug(Bug::LeaseByWallClock) {
                         app.0.clock.now()
                     } else {

@@ -321,6 +321,30 @@ pub const KEYS: &[Key] = &[
         "What events on that bus call their source; not aws.proton, which EventBridge takes from AWS only [default: hadron]",
     ),
     key(
+        "audit.checkpoint_seconds",
+        Kind::Count,
+        "N",
+        "How often the end of the audit log is signed, if there is anything new [default: 60]",
+    ),
+    key(
+        "audit.checkpoint_rows",
+        Kind::Count,
+        "N",
+        "After how many rows it is signed although that time is not over [default: 1000]",
+    ),
+    key(
+        "audit.checkpoint_file",
+        Kind::Text,
+        "FILE",
+        "Where signed checkpoints of the audit log are appended, one a line; empty: nowhere [default: audit-checkpoints.jsonl in data_dir]",
+    ),
+    key(
+        "audit.checkpoint_stdout",
+        Kind::Switch,
+        "BOOL",
+        "Print checkpoints to standard output as well, for whatever collects it elsewhere [default: false]",
+    ),
+    key(
         "stacks.prefix",
         Kind::Text,
         "PREFIX",

@@ -469,6 +469,30 @@ pub(super) fn read_private(path: &Path) -> Result<Option<String>, CaError> {
     fs::read_to_string(path).map(Some).map_err(file("read"))
 }
 
+/// Writes the whole file in the place of the one that is there, or nothing.
+pub(super) fn replace_private(path: &Path, text: &str) -> Result<(), CaError> {
+    let file = |act, path: &Path| {
+        let path = path.to_owned();
+        move |source| CaError::File { act, path, source }
+    };
+    let temporary = path.with_extension(format!("new-{}", std::process::id()));
+    let _ = fs::remove_file(&temporary);
+    let mut out = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)
+        .map_err(file("create", &temporary))?;
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.sync_all())
+        .map_err(file("write", &temporary))?;
+    fs::rename(&temporary, path).map_err(file("write", path))?;
+    let parent = path.parent().unwrap_or_else(|| Path::new("."));
+    fs::File::open(parent)
+        .and_then(|directory| directory.sync_all())
+        .map_err(file("write", parent))
+}
+
 /// Writes the whole file or nothing, and never over an existing one.
 pub(super) fn write_private(path: &Path, text: &str) -> Result<(), CaError> {
     let file = |act, path: &Path| {

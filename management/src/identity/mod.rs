@@ -3,12 +3,13 @@
 //!
 //! Read [`enrolment`] for what must hold before an agent gets a certificate and in which order it is checked; [`sts`] for
 //! how AWS is asked; [`sigv4`] for how a request signed with one of the hub's own keys is read; [`seal`] for how the
-//! secrets of those keys are kept; [`tls`] for what the listeners demand. Time and random bytes come in as arguments;
+//! secrets of those keys are kept; [`audit_key`] for what signs checkpoints of the audit log; [`tls`] for what the listeners demand. Time and random bytes come in as arguments;
 //! storage comes in as traits, which the store implements.
 //!
 //! The hub has no AWS credentials and needs none: STS is asked with signatures that are not its own.
 
 mod accept;
+pub mod audit_key;
 pub mod ca;
 pub mod csr;
 pub mod enrolment;

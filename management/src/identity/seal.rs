@@ -6,7 +6,8 @@
 //! newest seals, all of them open. From the key that is written down others are derived, one for each use.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf;
@@ -14,8 +15,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hadron_proto::vocab::Digest;
 
-use super::ca::{CaError, read_private, write_private};
+use super::ca::{CaError, read_private, replace_private, write_private};
 use super::{NoRandomness, random};
+use crate::store::{Kek, KeyError, Wrapped};
 
 /// The file with the sealing keys, in the data directory.
 pub const SEAL_FILE: &str = "seal.key";
@@ -113,11 +115,18 @@ fn derive(key: &[u8; KEY], purpose: &[u8]) -> [u8; KEY] {
 }
 
 /// The sealing keys of a hub. Replicas share them, like the CA.
-pub struct Seal(Vec<Key>);
+///
+/// The file is read again when a value names a version that was not in it: `hadron-hub keys rotate` adds one beside a running
+/// hub, and other hubs get the file by being copied to.
+pub struct Seal {
+    keys: RwLock<Arc<Vec<Key>>>,
+    /// Where the file is; `None` where there is none to be read again.
+    directory: Option<PathBuf>,
+}
 
 impl fmt::Debug for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let versions: Vec<u32> = self.0.iter().map(|key| key.version).collect();
+        let versions: Vec<u32> = self.keys().iter().map(|key| key.version).collect();
         write!(f, "Seal({versions:?})")
     }
 }
@@ -145,10 +154,48 @@ impl Seal {
     /// As [`Seal::load_or_create`], and when there is no file.
     pub fn load(directory: &Path) -> Result<Self, SealError> {
         let text = read_private(&directory.join(SEAL_FILE))?.ok_or(SealError::Missing)?;
-        Self::parse(&text)
+        Ok(Self {
+            keys: RwLock::new(Arc::new(Self::parse(&text)?)),
+            directory: Some(directory.to_owned()),
+        })
     }
 
-    fn parse(text: &str) -> Result<Self, SealError> {
+    /// Adds a version to the file in this directory and gives it. The file is there with it, or as it was.
+    ///
+    /// # Errors
+    /// As [`Seal::load`], and when the file cannot be written.
+    pub fn add_version(directory: &Path) -> Result<u32, SealError> {
+        let path = directory.join(SEAL_FILE);
+        let mut text = read_private(&path)?.ok_or(SealError::Missing)?;
+        let version = Self::parse(&text)?.last().map_or(0, |key| key.version) + 1;
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str(&format!("{version} {}\n", STANDARD.encode(random::<KEY>()?)));
+        replace_private(&path, &text)?;
+        Ok(version)
+    }
+
+    fn keys(&self) -> Arc<Vec<Key>> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The keys, read again if this version is not among them.
+    fn with_version(&self, version: u32) -> Result<Arc<Vec<Key>>, SealError> {
+        let known = self.keys();
+        let has = |keys: &[Key]| keys.iter().any(|key| key.version == version);
+        let Some(directory) = self.directory.as_ref().filter(|_| !has(&known)) else {
+            return Ok(known);
+        };
+        let text = read_private(&directory.join(SEAL_FILE))?.ok_or(SealError::Missing)?;
+        let read = Arc::new(Self::parse(&text)?);
+        if has(&read) {
+            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&read);
+        }
+        Ok(read)
+    }
+
+    fn parse(text: &str) -> Result<Vec<Key>, SealError> {
         let mut keys: Vec<Key> = Vec::new();
         let lines = text.lines().map(str::trim);
         for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -171,11 +218,13 @@ impl Seal {
         if keys.is_empty() {
             return Err(SealError::Damaged("it has no key"));
         }
-        Ok(Self(keys))
+        Ok(keys)
     }
 
-    fn newest(&self) -> &Key {
-        self.0.last().expect("there is at least one key")
+    /// The newest version, which seals.
+    #[must_use]
+    pub fn newest_version(&self) -> u32 {
+        newest(&self.keys()).version
     }
 
     /// Encrypts a value for its place.
@@ -183,7 +232,8 @@ impl Seal {
     /// # Errors
     /// When there is no randomness.
     pub fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<Sealed, SealError> {
-        let key = self.newest();
+        let keys = self.keys();
+        let key = newest(&keys);
         let nonce: [u8; NONCE_LEN] = random()?;
         let mut text = plain.to_vec();
         key.seals
@@ -207,8 +257,8 @@ impl Seal {
     /// When it was changed or moved, or its key is not in the file.
     pub fn open(&self, place: Place<'_>, sealed: &Sealed) -> Result<Vec<u8>, SealError> {
         let broken = || SealError::Broken(format!("{}.{} of {}", place.table, place.column, place.row));
-        let key = self
-            .0
+        let keys = self.with_version(sealed.version)?;
+        let key = keys
             .iter()
             .find(|key| key.version == sealed.version)
             .ok_or(SealError::Version(sealed.version))?;
@@ -232,7 +282,7 @@ impl Seal {
     #[must_use]
     pub fn derive(&self, purpose: &[u8]) -> [u8; KEY] {
         // "seal" itself is not to be had: uses cannot be confused.
-        derive(&self.newest().written, &[b"use:", purpose].concat())
+        derive(&newest(&self.keys()).written, &[b"use:", purpose].concat())
     }
 
     /// Version and fingerprint of each key, to find out whether replicas have the same ones. Tells nothing of the keys.
@@ -244,7 +294,50 @@ impl Seal {
                 Digest::of(&derive(&key.written, b"fingerprint")).to_string(),
             )
         };
-        self.0.iter().map(print).collect()
+        self.keys().iter().map(print).collect()
+    }
+}
+
+fn newest(keys: &[Key]) -> &Key {
+    keys.last().expect("there is at least one key")
+}
+
+/// The scope is authenticated with the data key, so that none can be passed off as another account's.
+fn data_key_place(row: &str) -> Place<'_> {
+    Place {
+        table: "data_key",
+        column: "wrapped",
+        row,
+    }
+}
+
+impl Kek for Seal {
+    fn wrap(&self, id: &str, scope: &str, key: &[u8; 32]) -> Result<Wrapped, KeyError> {
+        let Sealed { bytes, version } = self.seal(data_key_place(&format!("{scope}/{id}")), key)?;
+        Ok(Wrapped { bytes, version })
+    }
+
+    fn meet(&self, version: u32) {
+        if version > self.newest_version()
+            && let Err(error) = self.with_version(version)
+        {
+            tracing::warn!(
+                version,
+                error = &error as &dyn std::error::Error,
+                "Others use a newer sealing key, and {SEAL_FILE} cannot be read"
+            );
+        }
+    }
+
+    fn unwrap(&self, id: &str, scope: &str, wrapped: &Wrapped) -> Result<[u8; 32], KeyError> {
+        let sealed = Sealed {
+            bytes: wrapped.bytes.clone(),
+            version: wrapped.version,
+        };
+        let row = format!("{scope}/{id}");
+        let key = self.open(data_key_place(&row), &sealed)?;
+        let broken = |_| SealError::Broken(format!("data_key.wrapped of {row}"));
+        Ok(key.try_into().map_err(broken)?)
     }
 }
 
@@ -257,6 +350,55 @@ mod tests {
         column: "secret",
         row: "HUBA1",
     };
+
+    fn of(text: &str) -> Seal {
+        Seal {
+            keys: RwLock::new(Arc::new(Seal::parse(text).unwrap())),
+            directory: None,
+        }
+    }
+
+    #[test]
+    fn a_version_is_added_beside_a_running_hub() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let running = Seal::load_or_create(dir.path()).unwrap();
+        let before = running.seal(PLACE, b"x").unwrap();
+        assert_eq!(Seal::add_version(dir.path()).unwrap(), 2);
+        let mode = std::fs::metadata(dir.path().join(SEAL_FILE))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let rotated = Seal::load(dir.path()).unwrap();
+        assert_eq!((running.newest_version(), rotated.newest_version()), (1, 2));
+        let after = rotated.seal(PLACE, b"y").unwrap();
+        assert_eq!(rotated.open(PLACE, &before).unwrap(), b"x");
+        // It has not read the file yet, and does so when it meets the version.
+        let other = Seal::load(dir.path()).unwrap();
+        running.meet(1);
+        assert_eq!(running.newest_version(), 1);
+        running.meet(2);
+        assert_eq!(running.newest_version(), other.newest_version());
+        assert_eq!(running.open(PLACE, &after).unwrap(), b"y");
+        assert_eq!(running.newest_version(), 2);
+        assert!(matches!(
+            running.open(PLACE, &Sealed { version: 3, ..after }),
+            Err(SealError::Version(3))
+        ));
+    }
+
+    #[test]
+    fn data_keys_are_wrapped_for_their_scope() {
+        let seal = of(&format!("1 {}", STANDARD.encode([7; 32])));
+        let wrapped = seal.wrap("0123456789abcdef", "111111111111", &[9; 32]).unwrap();
+        assert_eq!(
+            seal.unwrap("0123456789abcdef", "111111111111", &wrapped).unwrap(),
+            [9; 32]
+        );
+        assert!(seal.unwrap("0123456789abcdef", "222222222222", &wrapped).is_err());
+        assert!(seal.unwrap("fedcba9876543210", "111111111111", &wrapped).is_err());
+    }
 
     #[test]
     fn the_key_is_made_once_for_its_owner_only() {
@@ -278,7 +420,7 @@ mod tests {
 
     #[test]
     fn what_is_sealed_opens_in_its_place_and_nowhere_else() {
-        let seal = Seal::parse(&format!("1 {}", STANDARD.encode([7; 32]))).unwrap();
+        let seal = of(&format!("1 {}", STANDARD.encode([7; 32])));
         let sealed = seal.seal(PLACE, b"secret").unwrap();
         assert_eq!(seal.open(PLACE, &sealed).unwrap(), b"secret");
         assert!(!sealed.bytes.windows(6).any(|part| part == b"secret"));
@@ -317,9 +459,9 @@ mod tests {
     #[test]
     fn old_keys_open_and_the_newest_seals() {
         let line = |version: u32, byte: u8| format!("{version} {}\n", STANDARD.encode([byte; 32]));
-        let old = Seal::parse(&line(1, 1)).unwrap();
+        let old = of(&line(1, 1));
         let sealed = old.seal(PLACE, b"x").unwrap();
-        let rotated = Seal::parse(&format!("{HEAD}{}{}", line(1, 1), line(2, 2))).unwrap();
+        let rotated = of(&format!("{HEAD}{}{}", line(1, 1), line(2, 2)));
         assert_eq!(rotated.open(PLACE, &sealed).unwrap(), b"x");
         let resealed = rotated.seal(PLACE, b"x").unwrap();
         assert_eq!(resealed.version, 2);

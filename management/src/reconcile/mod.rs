@@ -2,10 +2,14 @@
 //! commits and by time; a wake-up says nothing but "look". Every hub has all of them; rounds that look at everything are done by
 //! one hub at a time, and rows of the outbox by the hub that has claimed them. Doubled ones are harmless.
 
+mod audit;
 mod events;
 mod replicas;
+mod sealing;
 
+pub use audit::audit;
 pub use replicas::Replica;
+pub use sealing::sealing;
 
 use std::time::Duration;
 

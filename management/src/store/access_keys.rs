@@ -64,6 +64,54 @@ pub(super) fn from_row(row: &Row) -> Result<AccessKeyRow, StoreError> {
     })
 }
 
+/// How many keys each version of the sealing key has sealed.
+pub async fn versions(tx: &mut Tx) -> Result<Vec<(u32, u64)>, StoreError> {
+    tx.query(
+        "SELECT key_version, COUNT(*) AS number FROM access_key GROUP BY key_version ORDER BY key_version",
+        &[],
+    )
+    .await?
+    .iter()
+    .map(|row| Ok((row.get("key_version")?, row.get("number")?)))
+    .collect()
+}
+
+/// Keys that are sealed with another version than this one, some of them.
+pub async fn sealed_otherwise(
+    tx: &mut Tx,
+    version: u32,
+    limit: u32,
+) -> Result<Vec<AccessKeyRow>, StoreError> {
+    tx.query(
+        concat!(
+            "SELECT ",
+            key_columns!(),
+            " FROM access_key WHERE key_version <> $1 ORDER BY id LIMIT $2"
+        ),
+        &params![version, limit],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Writes a secret that was sealed anew, unless somebody has done so meanwhile.
+pub async fn reseal(
+    tx: &mut Tx,
+    id: &str,
+    before: u32,
+    secret: Vec<u8>,
+    version: u32,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE access_key SET secret = $3, key_version = $4 WHERE id = $1 AND key_version = $2",
+        &params![id, before, secret, version],
+    )
+    .await?;
+    Ok(())
+}
+
 /// Stores a key.
 pub async fn insert(tx: &mut Tx, key: &AccessKeyRow) -> Result<(), StoreError> {
     tx.execute(

@@ -4,8 +4,9 @@ use hadron_domain::authority::Sight;
 use hadron_domain::component::{Attachment, Shape};
 use hadron_proto::vocab::{ComponentName, EnvironmentName, InstanceName, ServiceName, Timestamp};
 
-use super::db::{Row, Topic, Tx, params};
+use super::db::{HUB, Row, Topic, Tx, params};
 use super::deployments::ComponentState;
+use super::sealing::Sealed;
 use super::sight::{self, seen};
 use super::{StoreError, corrupt};
 
@@ -73,14 +74,19 @@ fn attachment(service: &str, instance: &str) -> Result<Option<Attachment>, Store
 }
 
 fn from_row(row: &Row) -> Result<ComponentRow, StoreError> {
+    let sealed = Sealed {
+        table: "component",
+        key: row.str("name")?,
+        row,
+    };
     Ok(ComponentRow {
         name: row.text_as("name")?,
         shape: Shape {
             attached: attachment(row.str("service")?, row.str("instance")?)?,
-            service_spec: row.get("service_spec")?,
-            template_file: row.get("template_file")?,
+            service_spec: sealed.text("service_spec")?,
+            template_file: sealed.text("template_file")?,
         },
-        manifest: row.get("manifest")?,
+        manifest: sealed.text("manifest")?,
         modified_at: row.get("modified_at")?,
         generation: row.get("generation")?,
     })
@@ -89,6 +95,12 @@ fn from_row(row: &Row) -> Result<ComponentRow, StoreError> {
 /// Inserts a component. Its target comes first: that tells when the name is taken.
 pub async fn insert(tx: &mut Tx, row: &ComponentRow) -> Result<(), StoreError> {
     let state = ComponentState::from(&row.shape);
+    let texts = [
+        ("service_spec", state.service_spec.as_str()),
+        ("manifest", &row.manifest),
+        ("template_file", &state.template_file),
+    ];
+    let [service_spec, manifest, template_file] = tx.seal(HUB, "component", row.name.as_str(), texts).await?;
     tx.execute(
         "INSERT INTO component (name, service, instance, service_spec, manifest, template_file, modified_at, generation)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -96,9 +108,9 @@ pub async fn insert(tx: &mut Tx, row: &ComponentRow) -> Result<(), StoreError> {
             &row.name,
             &state.service,
             &state.instance,
-            &state.service_spec,
-            &row.manifest,
-            &state.template_file,
+            service_spec,
+            manifest,
+            template_file,
             row.modified_at,
             row.generation
         ],
@@ -114,6 +126,11 @@ pub async fn insert(tx: &mut Tx, row: &ComponentRow) -> Result<(), StoreError> {
 /// [`StoreError::Unavailable`] when somebody else wrote it meanwhile.
 pub async fn put(tx: &mut Tx, row: &mut ComponentRow) -> Result<(), StoreError> {
     let state = ComponentState::from(&row.shape);
+    let texts = [
+        ("service_spec", state.service_spec.as_str()),
+        ("template_file", &state.template_file),
+    ];
+    let [service_spec, template_file] = tx.seal(HUB, "component", row.name.as_str(), texts).await?;
     let written = tx
         .execute(
             "UPDATE component SET service = $3, instance = $4, service_spec = $5, template_file = $6, modified_at = $7,
@@ -124,8 +141,8 @@ pub async fn put(tx: &mut Tx, row: &mut ComponentRow) -> Result<(), StoreError> 
                 row.generation,
                 &state.service,
                 &state.instance,
-                &state.service_spec,
-                &state.template_file,
+                service_spec,
+                template_file,
                 row.modified_at
             ],
         )

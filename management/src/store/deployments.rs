@@ -10,7 +10,8 @@ use hadron_proto::vocab::{
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::db::{Row, Topic, Tx, params};
+use super::db::{Row, Topic, Tx, Value, params};
+use super::sealing::Sealed;
 use super::sight::{self, seen};
 use super::{StoreError, UNREAD, json, targets, to_json};
 
@@ -224,12 +225,17 @@ fn from_row(row: &Row) -> Result<DeploymentRow, StoreError> {
     let (target, environment) = targets::read(row, "deployment.kind")?;
     let rendered: Option<Digest> = row.text_as_opt("rendered")?;
     let bytes: u64 = row.get("rendered_bytes")?;
+    let sealed = Sealed {
+        table: "deployment",
+        key: row.str("id")?,
+        row,
+    };
     Ok(DeploymentRow {
-        deployment: json(row, "state")?,
+        deployment: sealed.json("state")?,
         target_id: row.text_as("target_id")?,
         target,
         environment,
-        message: row.get("message")?,
+        message: sealed.text("message")?,
         ways_out: json(row, "ways_out")?,
         account: row.text_as("account")?,
         region: row.text_as("region")?,
@@ -239,7 +245,7 @@ fn from_row(row: &Row) -> Result<DeploymentRow, StoreError> {
             major: row.get("major")?,
             minor: row.get("minor")?,
         },
-        spec: row.get("spec")?,
+        spec: sealed.text("spec")?,
         stack_name: row.get("stack_name")?,
         stack_arn: row.text_as_opt("stack_arn")?,
         never_succeeded: row.get("never_succeeded")?,
@@ -248,14 +254,14 @@ fn from_row(row: &Row) -> Result<DeploymentRow, StoreError> {
         resource_types: json(row, "resource_types")?,
         retain: json(row, "retain")?,
         changes: json(row, "changes")?,
-        outputs: json(row, "outputs")?,
+        outputs: sealed.json("outputs")?,
         attempt: row.get("attempt")?,
         requested_by: row.get("requested_by")?,
         created_at: row.get("created_at")?,
         ended_at: row.get("ended_at")?,
         last_event: row.get("last_event")?,
-        initial: state(row, "initial_state")?,
-        target_state: state(row, "target_state")?,
+        initial: state(&sealed, "initial_state")?,
+        target_state: state(&sealed, "target_state")?,
         target_created_at: row.get("target_created_at")?,
         earlier: Earlier {
             attempted: row.text_as_opt("attempted_before")?,
@@ -265,16 +271,33 @@ fn from_row(row: &Row) -> Result<DeploymentRow, StoreError> {
     })
 }
 
-fn state(row: &Row, column: &str) -> Result<Option<State>, StoreError> {
-    if row.str(column)?.is_empty() {
+fn state(sealed: &Sealed<'_>, column: &'static str) -> Result<Option<State>, StoreError> {
+    if sealed.row.str(column)?.is_empty() {
         Ok(None)
     } else {
-        json(row, column).map(Some)
+        sealed.json(column).map(Some)
     }
 }
 
 fn state_text(state: Option<&State>) -> Result<String, StoreError> {
     state.map_or_else(|| Ok(String::new()), to_json)
+}
+
+/// What is secret about a deployment and changes while it lasts, sealed for its row.
+async fn seal(tx: &mut Tx, row: &DeploymentRow) -> Result<[Value; 3], StoreError> {
+    let (state, outputs) = (to_json(&row.deployment)?, to_json(&row.outputs)?);
+    let texts = [
+        ("state", state.as_str()),
+        ("message", &row.message),
+        ("outputs", &outputs),
+    ];
+    let id = row.deployment.id.to_string();
+    tx.seal(&row.account.to_string(), "deployment", &id, texts).await
+}
+
+/// The key of an event's row, for what is sealed in it.
+fn event_key(id: DeploymentId, sequence: u64) -> String {
+    format!("{id}/{sequence}")
 }
 
 /// Inserts a deployment.
@@ -283,6 +306,20 @@ fn state_text(state: Option<&State>) -> Result<String, StoreError> {
 /// [`StoreError::Conflict`] on index `one_active` when the target has an active deployment.
 pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> {
     let (kind, service, instance) = targets::words(&row.target);
+    let [state, message, outputs] = seal(tx, row).await?;
+    let (initial, target_state) = (
+        state_text(row.initial.as_ref())?,
+        state_text(row.target_state.as_ref())?,
+    );
+    let id = row.deployment.id.to_string();
+    let texts = [
+        ("spec", row.spec.as_str()),
+        ("initial_state", &initial),
+        ("target_state", &target_state),
+    ];
+    let [spec, initial, target_state] = tx
+        .seal(&row.account.to_string(), "deployment", &id, texts)
+        .await?;
     tx.execute(
         "INSERT INTO deployment (id, target_id, kind, environment, service, instance, active, state, status, message,
              ways_out, account, region, connection_id, template_name, major, minor, spec, stack_name, stack_arn,
@@ -299,9 +336,9 @@ pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> 
             service,
             instance,
             row.deployment.is_active(),
-            to_json(&row.deployment)?,
+            state,
             row.deployment.word(),
-            &row.message,
+            message,
             to_json(&row.ways_out)?,
             row.account,
             &row.region,
@@ -309,7 +346,7 @@ pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> 
             targets::template_word(row.template.as_ref()),
             row.version.major,
             row.version.minor,
-            &row.spec,
+            spec,
             &row.stack_name,
             row.stack_arn.as_ref().map(ToString::to_string),
             row.never_succeeded,
@@ -319,14 +356,14 @@ pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> 
             to_json(&row.resource_types)?,
             to_json(&row.retain)?,
             to_json(&row.changes)?,
-            to_json(&row.outputs)?,
+            outputs,
             row.attempt,
             &row.requested_by,
             row.created_at,
             row.ended_at,
             row.last_event,
-            state_text(row.initial.as_ref())?,
-            state_text(row.target_state.as_ref())?,
+            initial,
+            target_state,
             row.target_created_at,
             row.earlier.attempted,
             row.earlier.succeeded,
@@ -344,6 +381,7 @@ pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> 
 /// # Errors
 /// [`StoreError::Conflict`] when somebody else wrote it meanwhile.
 pub async fn put(tx: &mut Tx, row: &mut DeploymentRow) -> Result<(), StoreError> {
+    let [state, message, outputs] = seal(tx, row).await?;
     let written = tx
         .execute(
             "UPDATE deployment SET active = $3, state = $4, status = $5, message = $6, ways_out = $7, stack_arn = $8,
@@ -354,13 +392,13 @@ pub async fn put(tx: &mut Tx, row: &mut DeploymentRow) -> Result<(), StoreError>
                 row.deployment.id,
                 row.generation,
                 row.deployment.is_active(),
-                to_json(&row.deployment)?,
+                state,
                 row.deployment.word(),
-                &row.message,
+                message,
                 to_json(&row.ways_out)?,
                 row.stack_arn.as_ref().map(ToString::to_string),
                 to_json(&row.changes)?,
-                to_json(&row.outputs)?,
+                outputs,
                 row.attempt,
                 row.ended_at,
                 row.last_event,
@@ -596,16 +634,20 @@ pub async fn tell(
     message: impl Into<String>,
 ) -> Result<(), StoreError> {
     row.last_event += 1;
+    let key = event_key(row.deployment.id, row.last_event);
+    let message = message.into();
+    let [message] = tx
+        .seal(
+            &row.account.to_string(),
+            "deployment_event",
+            &key,
+            [("message", &message)],
+        )
+        .await?;
     tx.execute(
         "INSERT INTO deployment_event (deployment_id, sequence, at, source, message, external_id, event)
          VALUES ($1, $2, $3, $4, $5, NULL, NULL)",
-        &params![
-            row.deployment.id,
-            row.last_event,
-            at,
-            source.word(),
-            message.into()
-        ],
+        &params![row.deployment.id, row.last_event, at, source.word(), message],
     )
     .await?;
     Ok(())
@@ -627,12 +669,17 @@ pub async fn tell_stack(
             "{} {} {}{reason}",
             event.status, event.resource_type, event.logical_id
         );
+        let (key, own) = (event_key(row.deployment.id, row.last_event + 1), to_json(event)?);
+        let texts = [("message", message.as_str()), ("event", &own)];
+        let [message, own] = tx
+            .seal(&row.account.to_string(), "deployment_event", &key, texts)
+            .await?;
         let written = tx
             .execute(
                 "INSERT INTO deployment_event (deployment_id, sequence, at, source, message, external_id, event)
                  VALUES ($1, $2, $3, 'stack', $4, $5, $6)
                  ON CONFLICT DO NOTHING",
-                &params![row.deployment.id, row.last_event + 1, event.at, message, &event.event_id, to_json(event)?],
+                &params![row.deployment.id, row.last_event + 1, event.at, message, &event.event_id, own],
             )
             .await?;
         row.last_event += written;
@@ -659,13 +706,19 @@ pub async fn events(
     .iter()
     .map(|row| {
         let event: Option<String> = row.get("event")?;
+        let sequence = row.get("sequence")?;
+        let sealed = Sealed {
+            table: "deployment_event",
+            key: &event_key(id, sequence),
+            row,
+        };
         Ok(EventRow {
-            sequence: row.get("sequence")?,
+            sequence,
             at: row.get("at")?,
             source: row.get("source")?,
-            message: row.get("message")?,
+            message: sealed.text("message")?,
             event: if event.is_some() {
-                Some(json(row, "event")?)
+                Some(sealed.json("event")?)
             } else {
                 None
             },

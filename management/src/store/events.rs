@@ -5,7 +5,8 @@ use hadron_domain::arn::Resource;
 use hadron_domain::event::status_change;
 use hadron_proto::vocab::{AccountId, EventId, JobId, Region, Timestamp};
 
-use super::db::{Late, Row, Topic, Tx, params};
+use super::db::{HUB, Late, Row, Topic, Tx, params};
+use super::sealing::Sealed;
 use super::{StoreError, json, to_json};
 
 macro_rules! event_columns {
@@ -195,7 +196,12 @@ pub async fn sink(tx: &mut Tx, name: &'static str, now: Timestamp) -> Result<Sin
         attempts: row.get("attempts")?,
         due_at: row.get("due_at")?,
         job: row.text_as_opt("job")?,
-        last_error: row.get("last_error")?,
+        last_error: Sealed {
+            table: "event_sink",
+            key: name,
+            row: &row,
+        }
+        .text("last_error")?,
     })
 }
 
@@ -216,6 +222,9 @@ pub async fn waits(tx: &mut Tx, name: &'static str) -> Result<bool, StoreError> 
 
 /// Writes a sink back. Whoever does so holds its row since [`sink`].
 pub async fn put_sink(tx: &mut Tx, row: &SinkRow) -> Result<(), StoreError> {
+    let [last_error] = tx
+        .seal(HUB, "event_sink", &row.name, [("last_error", &row.last_error)])
+        .await?;
     tx.execute(
         "UPDATE event_sink SET told = $2, again = $3, attempts = $4, due_at = $5, job = $6, last_error = $7 WHERE name = $1",
         &params![
@@ -225,7 +234,7 @@ pub async fn put_sink(tx: &mut Tx, row: &SinkRow) -> Result<(), StoreError> {
             row.attempts,
             row.due_at,
             row.job,
-            &row.last_error
+            last_error
         ],
     )
     .await?;

@@ -5,7 +5,8 @@ use hadron_proto::vocab::{AccountId, ConnectionId, DeploymentId, JobId, Region, 
 use serde::{Deserialize, Serialize};
 
 use super::db::{Row, Topic, Tx, params};
-use super::{StoreError, corrupt, json, many, to_json};
+use super::sealing::Sealed;
+use super::{StoreError, corrupt, many, to_json};
 
 macro_rules! job_columns {
     () => {
@@ -169,6 +170,11 @@ fn from_row(row: &Row) -> Result<JobRow, StoreError> {
         "VOID" => JobState::Void { at },
         other => return Err(corrupt("job.status", other)),
     };
+    let sealed = Sealed {
+        table: "job",
+        key: row.str("id")?,
+        row,
+    };
     Ok(JobRow {
         job: Job {
             id: row.text_as("id")?,
@@ -183,7 +189,7 @@ fn from_row(row: &Row) -> Result<JobRow, StoreError> {
         connection: row.text_as("connection_id")?,
         deployment: row.text_as_opt("deployment_id")?,
         label: row.get("label")?,
-        work: json(row, "payload")?,
+        work: sealed.json("payload")?,
         created_at: row.get("created_at")?,
     })
 }
@@ -198,6 +204,15 @@ fn lane(row: &JobRow) -> Topic {
 /// Inserts a job and wakes the sessions that can take it.
 pub async fn insert(tx: &mut Tx, row: &JobRow) -> Result<(), StoreError> {
     let (status, at, holder, started) = columns(&row.job);
+    let payload = to_json(&row.work)?;
+    let [payload] = tx
+        .seal(
+            &row.account.to_string(),
+            "job",
+            &row.job.id.to_string(),
+            [("payload", &payload)],
+        )
+        .await?;
     tx.execute(
         "INSERT INTO job (id, account, region, connection_id, deployment_id, kind, label, payload, status, at, holder,
                           started, fence, attempts, losses, handovers, created_at)
@@ -210,7 +225,7 @@ pub async fn insert(tx: &mut Tx, row: &JobRow) -> Result<(), StoreError> {
             row.deployment,
             row.work.kind(),
             &row.label,
-            to_json(&row.work)?,
+            payload,
             status,
             at,
             holder,

@@ -27,8 +27,14 @@ macro_rules! migrations {
 }
 
 /// All steps, in order; the place in this list is the version.
-pub const MIGRATIONS: &[Migration] =
-    migrations!["0001_first", "0002_proton_api", "0003_replicas", "0004_access"];
+pub const MIGRATIONS: &[Migration] = migrations![
+    "0001_first",
+    "0002_proton_api",
+    "0003_replicas",
+    "0004_audit_chain",
+    "0005_data_keys",
+    "0006_access"
+];
 
 /// The schema cannot be brought to this program's version.
 #[derive(Debug, thiserror::Error)]

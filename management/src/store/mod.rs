@@ -8,6 +8,7 @@
 pub mod access_keys;
 pub mod acting;
 pub mod agents;
+pub mod audit;
 pub mod bindings;
 pub mod challenges;
 pub mod components;
@@ -28,6 +29,7 @@ pub mod recovery;
 pub mod replicas;
 pub mod repositories;
 pub mod requests;
+pub mod sealing;
 pub mod services;
 pub mod settings;
 mod sight;
@@ -37,7 +39,7 @@ pub mod tags;
 pub mod targets;
 pub mod templates;
 
-pub use db::{Db, Made, Row, Sequence, Topic, Tx, Value, params};
+pub use db::{Db, Kek, KeyError, Made, Row, Sequence, Topic, Tx, Value, Wrapped, params};
 pub use error::StoreError;
 
 use serde::Serialize;
@@ -51,7 +53,7 @@ pub const GRANTS: Sequence = Sequence("grants");
 const UNREAD: i64 = 0;
 
 /// A value as JSON text, for columns that nobody searches.
-fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::corrupt("a value to be stored", error))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hadron_proto::vocab::{EventId, Timestamp};
 
 use super::StoreError;
-use super::db::{Late, Row, Topic, Tx, params};
+use super::db::{HUB, Late, Row, Topic, Tx, params};
 
 macro_rules! outbox_columns {
     () => {
@@ -125,6 +125,8 @@ pub async fn done(tx: &mut Tx, row: &OutboxRow) -> Result<(), StoreError> {
 /// It could not be done; try again later.
 pub async fn later(tx: &mut Tx, row: &OutboxRow, now: Timestamp, error: &str) -> Result<(), StoreError> {
     let wait = Duration::from_millis(200 << row.attempts.min(8));
+    let key = format!("{}|{}", row.topic, row.key);
+    let [error] = tx.seal(HUB, "outbox", &key, [("last_error", error)]).await?;
     tx.execute(
         "UPDATE outbox SET due_at = CASE WHEN version = $3 THEN $4 ELSE due_at END, 
              attempts = CASE WHEN version = $3 THEN attempts + 1 ELSE attempts END,

@@ -1,10 +1,11 @@
-//! Answered requests (idempotency), content by digest, tokens and the audit log.
+//! Answered requests (idempotency), content by digest, tokens and lines for the audit log.
 
+use hadron_domain::audit::Record;
 use hadron_domain::authority::Role;
 use hadron_proto::vocab::{AccountId, Digest, Timestamp};
 
 use super::StoreError;
-use super::db::{Late, Tx, params};
+use super::db::{HUB, Place, Tx, params};
 
 macro_rules! token_columns {
     () => {
@@ -113,9 +114,16 @@ pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
 /// Stores content; storing it twice is storing it once. Gives its digest.
 pub async fn put_blob(tx: &mut Tx, bytes: &[u8], now: Timestamp) -> Result<Digest, StoreError> {
     let digest = Digest::of(bytes);
+    let row = digest.to_string();
+    let place = Place {
+        table: "blob",
+        column: "bytes",
+        row: &row,
+    };
+    let bytes = tx.seal_bytes(HUB, place, bytes).await?;
     tx.execute(
         "INSERT INTO blob (digest, bytes, created_at) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING",
-        &params![digest, bytes.to_vec(), now],
+        &params![digest, bytes, now],
     )
     .await?;
     Ok(digest)
@@ -126,7 +134,12 @@ pub async fn blob(tx: &mut Tx, digest: Digest) -> Result<Option<Vec<u8>>, StoreE
     let row = tx
         .query_opt("SELECT bytes FROM blob WHERE digest = $1", &params![digest])
         .await?;
-    row.map(|row| row.get("bytes")).transpose()
+    let place = Place {
+        table: "blob",
+        column: "bytes",
+        row: &digest.to_string(),
+    };
+    row.map(|row| row.opened_bytes(place)).transpose()
 }
 
 /// A bearer token; only the digest of its text is stored.
@@ -235,7 +248,7 @@ pub async fn forget_tokens(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreE
     .await
 }
 
-/// One line of the audit log, in the transaction of what it tells.
+/// One line of the audit log, in the transaction of what it tells; see [`audit::append`](super::audit::append).
 #[expect(clippy::too_many_arguments, reason = "one for each column")]
 pub async fn audit(
     tx: &mut Tx,
@@ -247,21 +260,20 @@ pub async fn audit(
     outcome: &str,
     detail: &str,
 ) -> Result<(), StoreError> {
-    tx.late(
-        Late::Audit,
-        None,
-        "INSERT INTO audit (sequence, at, principal, account, action, object, outcome, detail)
-         VALUES ((SELECT value FROM sequence WHERE name = 'audit') - $1, $2, $3, $4, $5, $6, $7, $8)",
-        params![
-            at,
-            principal,
-            account.map(|account| account.to_string()),
-            action,
-            object,
-            outcome,
-            detail
-        ]
-        .to_vec(),
-    );
+    let origin = tx.origin().clone();
+    let record = Record {
+        sequence: 0,
+        at: at.as_micros(),
+        principal: principal.to_owned(),
+        account: account.map(|account| account.to_string()),
+        action: action.to_owned(),
+        object: object.to_owned(),
+        outcome: outcome.to_owned(),
+        detail: detail.to_owned(),
+        request_id: origin.request_id,
+        source: origin.source.map(|source| source.to_string()),
+        user_agent: origin.user_agent,
+    };
+    super::audit::append(tx, &record);
     Ok(())
 }

@@ -6,7 +6,8 @@ use hadron_domain::event::DELETED;
 use hadron_domain::service::{Doing, Status};
 use hadron_proto::vocab::{ServiceName, TemplateName, TemplateVersion, Timestamp};
 
-use super::db::{Row, Topic, Tx, params};
+use super::db::{HUB, Row, Topic, Tx, Value, params};
+use super::sealing::Sealed;
 use super::sight::{self, seen};
 use super::{StoreError, UNREAD, corrupt, events, json, sync, tags, to_json};
 
@@ -53,6 +54,11 @@ pub struct ServiceRow {
 
 fn from_row(row: &Row) -> Result<ServiceRow, StoreError> {
     let status: String = row.get("status")?;
+    let sealed = Sealed {
+        table: "service",
+        key: row.str("name")?,
+        row,
+    };
     Ok(ServiceRow {
         name: row.text_as("name")?,
         template: row.text_as("template_name")?,
@@ -61,11 +67,11 @@ fn from_row(row: &Row) -> Result<ServiceRow, StoreError> {
             minor: row.get("minor")?,
         },
         description: row.get("description")?,
-        spec: row.get("spec")?,
-        old_spec: row.get("old_spec")?,
+        spec: sealed.text("spec")?,
+        old_spec: sealed.text("old_spec")?,
         status: serde_json::from_value(serde_json::Value::String(status.clone()))
             .map_err(|_| corrupt("service.status", &status))?,
-        message: row.get("message")?,
+        message: sealed.text("message")?,
         doing: json(row, "doing")?,
         branch: row.get("branch")?,
         repository: row.get("repository")?,
@@ -76,11 +82,22 @@ fn from_row(row: &Row) -> Result<ServiceRow, StoreError> {
     })
 }
 
+/// What is secret about a service, sealed for its row.
+async fn seal(tx: &mut Tx, row: &ServiceRow) -> Result<[Value; 3], StoreError> {
+    let texts = [
+        ("spec", row.spec.as_str()),
+        ("old_spec", &row.old_spec),
+        ("message", &row.message),
+    ];
+    tx.seal(HUB, "service", row.name.as_str(), texts).await
+}
+
 /// Inserts a service.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when one of the same name exists.
 pub async fn insert(tx: &mut Tx, row: &ServiceRow) -> Result<(), StoreError> {
+    let [spec, old_spec, message] = seal(tx, row).await?;
     tx.execute(
         "INSERT INTO service (name, template_name, major, minor, description, spec, old_spec, status, message, doing,
              branch, repository, link, created_at, modified_at, generation, changed)
@@ -91,10 +108,10 @@ pub async fn insert(tx: &mut Tx, row: &ServiceRow) -> Result<(), StoreError> {
             row.version.major,
             row.version.minor,
             &row.description,
-            &row.spec,
-            &row.old_spec,
+            spec,
+            old_spec,
             row.status.word(),
-            &row.message,
+            message,
             to_json(&row.doing)?,
             &row.branch,
             &row.repository,
@@ -123,6 +140,7 @@ pub async fn put(tx: &mut Tx, row: &mut ServiceRow) -> Result<(), StoreError> {
         .await?
         .map(|before| before.get::<String>("status"))
         .transpose()?;
+    let [spec, old_spec, message] = seal(tx, row).await?;
     let written = tx
         .execute(
             "UPDATE service SET major = $3, minor = $4, description = $5, spec = $6, old_spec = $7, status = $8,
@@ -134,10 +152,10 @@ pub async fn put(tx: &mut Tx, row: &mut ServiceRow) -> Result<(), StoreError> {
                 row.version.major,
                 row.version.minor,
                 &row.description,
-                &row.spec,
-                &row.old_spec,
+                spec,
+                old_spec,
                 row.status.word(),
-                &row.message,
+                message,
                 to_json(&row.doing)?,
                 row.modified_at,
                 UNREAD

@@ -13,7 +13,8 @@ use hadron_proto::vocab::{
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::db::{Row, Topic, Tx, params};
+use super::db::{Row, Topic, Tx, Value, params};
+use super::sealing::Sealed;
 use super::sight::{self, seen};
 use super::{StoreError, UNREAD, corrupt, events, json, tags, to_json};
 
@@ -228,8 +229,14 @@ pub(super) fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
         let at: Option<Timestamp> = row.get(at)?;
         Ok(id.zip(at))
     };
+    let id: TargetId = row.text_as("id")?;
+    let sealed = Sealed {
+        table: "target",
+        key: &id.to_string(),
+        row,
+    };
     Ok(TargetRow {
-        id: row.text_as("id")?,
+        id,
         target,
         environment,
         account: row.text_as("account")?,
@@ -240,7 +247,7 @@ pub(super) fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
             major: row.get("major")?,
             minor: row.get("minor")?,
         },
-        spec: row.get("spec")?,
+        spec: sealed.text("spec")?,
         description: row.get("description")?,
         stack_name: row.get("stack_name")?,
         stack_arn: row.text_as_opt("stack_arn")?,
@@ -249,10 +256,10 @@ pub(super) fn from_row(row: &Row) -> Result<TargetRow, StoreError> {
         part: serde_json::from_value(serde_json::Value::String(part.clone()))
             .map_err(|_| corrupt("target.part", &part))?,
         status: row.get("status")?,
-        message: row.get("message")?,
+        message: sealed.text("message")?,
         ways_out: json(row, "ways_out")?,
-        warnings: json(row, "warnings")?,
-        outputs: json(row, "outputs")?,
+        warnings: sealed.json("warnings")?,
+        outputs: sealed.json("outputs")?,
         resources: json(row, "resources")?,
         attempted: when("attempted_id", "attempted_at")?,
         succeeded: when("succeeded_id", "succeeded_at")?,
@@ -285,11 +292,25 @@ fn part_word(part: Part) -> Result<String, StoreError> {
     }
 }
 
+/// What is secret about a target, sealed for its row.
+async fn seal(tx: &mut Tx, row: &TargetRow) -> Result<[Value; 4], StoreError> {
+    let (warnings, outputs) = (to_json(&row.warnings)?, to_json(&row.outputs)?);
+    let texts = [
+        ("spec", row.spec.as_str()),
+        ("message", &row.message),
+        ("warnings", &warnings),
+        ("outputs", &outputs),
+    ];
+    tx.seal(&row.account.to_string(), "target", &row.id.to_string(), texts)
+        .await
+}
+
 /// Inserts a target.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when one of the same name exists.
 pub async fn insert(tx: &mut Tx, row: &TargetRow) -> Result<(), StoreError> {
+    let [spec, message, warnings, outputs] = seal(tx, row).await?;
     let (kind, service, instance) = words(&row.target);
     tx.execute(
         "INSERT INTO target (id, kind, environment, service, instance, account, region, connection_id, template_name,
@@ -310,7 +331,7 @@ pub async fn insert(tx: &mut Tx, row: &TargetRow) -> Result<(), StoreError> {
             template_word(row.template.as_ref()),
             row.version.major,
             row.version.minor,
-            &row.spec,
+            spec,
             &row.description,
             &row.stack_name,
             row.stack_arn.as_ref().map(ToString::to_string),
@@ -318,10 +339,10 @@ pub async fn insert(tx: &mut Tx, row: &TargetRow) -> Result<(), StoreError> {
             row.ever_succeeded,
             part_word(row.part)?,
             &row.status,
-            &row.message,
+            message,
             to_json(&row.ways_out)?,
-            to_json(&row.warnings)?,
-            to_json(&row.outputs)?,
+            warnings,
+            outputs,
             to_json(&row.resources)?,
             row.attempted.map(|(id, _)| id),
             row.attempted.map(|(_, at)| at),
@@ -353,6 +374,7 @@ pub async fn put(tx: &mut Tx, row: &mut TargetRow) -> Result<(), StoreError> {
         .await?
         .map(|before| before.get::<String>("status"))
         .transpose()?;
+    let [spec, message, warnings, outputs] = seal(tx, row).await?;
     let written = tx
         .execute(
             "UPDATE target SET connection_id = $3, major = $4, minor = $5, spec = $6, description = $7, stack_name = $8,
@@ -367,7 +389,7 @@ pub async fn put(tx: &mut Tx, row: &mut TargetRow) -> Result<(), StoreError> {
                 row.connection,
                 row.version.major,
                 row.version.minor,
-                &row.spec,
+                spec,
                 &row.description,
                 &row.stack_name,
                 row.stack_arn.as_ref().map(ToString::to_string),
@@ -375,10 +397,10 @@ pub async fn put(tx: &mut Tx, row: &mut TargetRow) -> Result<(), StoreError> {
                 row.ever_succeeded,
                 part_word(row.part)?,
                 &row.status,
-                &row.message,
+                message,
                 to_json(&row.ways_out)?,
-                to_json(&row.warnings)?,
-                to_json(&row.outputs)?,
+                warnings,
+                outputs,
                 to_json(&row.resources)?,
                 row.attempted.map(|(id, _)| id),
                 row.attempted.map(|(_, at)| at),

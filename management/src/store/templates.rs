@@ -6,7 +6,7 @@ use hadron_domain::template::{CompatibleTemplate, TemplateKind, VersionState, Ve
 use hadron_proto::vocab::{Digest, JobId, TemplateName, TemplateVersion, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::db::{Row, Topic, Tx, params};
+use super::db::{HUB, Place, Row, Topic, Tx, params};
 use super::sync::{self, Follower};
 use super::{StoreError, UNREAD, corrupt, events, json, tags, to_json};
 
@@ -466,14 +466,24 @@ pub async fn by_job(tx: &mut Tx, job: JobId) -> Result<Option<VersionRow>, Store
     row.as_ref().map(version_from_row).transpose()
 }
 
+const fn upload_place(job: &str) -> Place<'_> {
+    Place {
+        table: "upload",
+        column: "bytes",
+        row: job,
+    }
+}
+
 /// Keeps what was fetched for a job, until it is checked. A later fetch takes its place.
 pub async fn put_upload(tx: &mut Tx, job: JobId, bytes: &[u8], now: Timestamp) -> Result<Digest, StoreError> {
     let digest = Digest::of(bytes);
+    let key = job.to_string();
+    let bytes = tx.seal_bytes(HUB, upload_place(&key), bytes).await?;
     tx.execute(
         "INSERT INTO upload (job, digest, bytes, created_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (job) DO UPDATE
              SET digest = excluded.digest, bytes = excluded.bytes, created_at = excluded.created_at",
-        &params![job, digest, bytes.to_vec(), now],
+        &params![job, digest, bytes, now],
     )
     .await?;
     Ok(digest)
@@ -484,7 +494,8 @@ pub async fn upload(tx: &mut Tx, job: JobId) -> Result<Option<(Digest, Vec<u8>)>
     let row = tx
         .query_opt("SELECT digest, bytes FROM upload WHERE job = $1", &params![job])
         .await?;
-    row.map(|row| Ok((row.text_as("digest")?, row.get("bytes")?)))
+    let key = job.to_string();
+    row.map(|row| Ok((row.text_as("digest")?, row.opened_bytes(upload_place(&key))?)))
         .transpose()
 }
 

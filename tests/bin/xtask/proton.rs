@@ -1,7 +1,5 @@
 //! The Proton API by force: random calls in any number, and its latency over many services.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
@@ -9,11 +7,14 @@ use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use clap::Args;
+use hadron_domain::authority::Sight;
+use hadron_domain::target::Target;
+use hadron_management::store::deployments::{self, Filter};
+use hadron_management::store::{StoreError, services, targets};
+use hadron_proto::vocab::ServiceName;
 use hadron_tests::clients::Clients;
 use hadron_tests::emulator::Options;
 use hadron_tests::{DEV, PROD, REGION, World, clients, invariants};
-use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
 use serde_json::json;
 
 /// Flags of `proton-fuzz`.
@@ -79,13 +80,9 @@ impl Bench {
         world.service("bench", &[("one", "dev")]).await?;
         world.active("bench").await?;
         let (id, secret) = world.hub.access_key("bench", "administrator")?;
-        let database = world.hub.folder().join("hub.db");
-        eprintln!("filling {} ...", database.display());
-        let (services, deployments) = (self.services, self.deployments);
-        world
-            .hub
-            .restart_with(Some("warn"), || fill(&database, services, deployments))
-            .await?;
+        eprintln!("filling the store ...");
+        fill(&world, self.services, self.deployments).await?;
+        world.hub.restart_with(Some("warn"), || Ok(())).await?;
         let caller = Caller::new(&world, id, secret)?;
 
         let mut rows = Vec::new();
@@ -244,127 +241,83 @@ impl Caller {
     }
 }
 
-/// Copies what one real service left in the store until there are as many as wanted: whatever columns the tables have, the
-/// copies are rows that the hub itself wrote, with other names and ids.
-fn fill(database: &Path, services: u32, deployments: u32) -> Result<()> {
-    let mut database = Connection::open(database).context("the hub's database")?;
-    let service = Rows::read(&database, "service", "name = 'bench'")?;
-    let targets = Rows::read(&database, "target", "service = 'bench'")?;
-    let history = Rows::read(&database, "deployment", "service = 'bench' AND kind = 'instance'")?;
-    ensure!(
-        service.rows.len() == 1 && targets.rows.len() == 2 && !history.rows.is_empty(),
-        "the model of all services is not whole: {} service, {} targets, {} deployments",
-        service.rows.len(),
-        targets.rows.len(),
-        history.rows.len()
-    );
-    let changes = database.transaction().context("a transaction")?;
-    let each = deployments.div_ceil(services);
-    let mut made = 0;
-    for number in 0..services {
-        let name = format!("bench-{number}");
-        let mut words = BTreeMap::from([("bench".to_owned(), name)]);
-        for (at, target) in targets.ids()?.into_iter().enumerate() {
-            words.insert(target.clone(), numbered(&target, number * 2 + u32::try_from(at)?));
-        }
-        service.copy(&changes, &words)?;
-        targets.copy(&changes, &words)?;
-        for _ in 0..each.min(deployments - made) {
-            let mut words = words.clone();
-            for id in history.ids()?.into_iter().take(1) {
-                words.insert(id.clone(), numbered(&id, made));
+/// Copies what one real service left in the store until there are as many as wanted: the copies are rows that the hub itself
+/// wrote, with other names and ids, sealed like those.
+async fn fill(world: &World, count: u32, history: u32) -> Result<()> {
+    let db = world.db().await?;
+    let model: Result<_, StoreError> = db
+        .read("the model of all services", |tx| {
+            Box::pin(async move {
+                let name = service_name("bench");
+                let filter = Filter {
+                    kind: "instance",
+                    service: "bench".to_owned(),
+                    ..Filter::default()
+                };
+                Ok((
+                    services::get(tx, &name).await?,
+                    targets::of_service(tx, &name).await?,
+                    deployments::list(tx, &filter, &Sight::Everything, "", 1).await?,
+                ))
+            })
+        })
+        .await;
+    let (service, parts, mut ended) = model.context("the model of all services")?;
+    let service = service.context("no service")?;
+    let ended = ended.pop().context("no deployment")?;
+    ensure!(parts.len() == 2, "{} targets", parts.len());
+    let (each, mut made) = (history.div_ceil(count), 0);
+    for number in 0..count {
+        let name = service_name(&format!("bench-{number}"));
+        let mut service = service.clone();
+        service.name = name.clone();
+        let (mut targets, mut history_of) = (Vec::new(), Vec::new());
+        for (at, part) in parts.iter().enumerate() {
+            let mut part = part.clone();
+            let was = part.id;
+            part.id = numbered(&part.id.to_string(), number * 2 + u32::try_from(at)?).parse()?;
+            part.target = match part.target {
+                Target::Instance(_, instance) => Target::Instance(name.clone(), instance),
+                _ => Target::Pipeline(name.clone()),
+            };
+            for _ in 0..each.min(history - made) {
+                if was != ended.target_id {
+                    break;
+                }
+                let mut copy = ended.clone();
+                copy.deployment.id = numbered(&ended.deployment.id.to_string(), made).parse()?;
+                copy.target_id = part.id;
+                copy.target = part.target.clone();
+                history_of.push(copy);
+                made += 1;
             }
-            history.first().copy(&changes, &words)?;
-            made += 1;
+            targets.push(part);
         }
+        let filled: Result<(), StoreError> = db
+            .write("a service", move |tx| {
+                Box::pin(async move {
+                    services::insert(tx, &service).await?;
+                    for target in &targets {
+                        targets::insert(tx, target).await?;
+                    }
+                    for deployment in &history_of {
+                        deployments::insert(tx, deployment).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await;
+        filled.context("filling the store")?;
     }
-    changes.commit().context("filling the store")?;
-    database
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        .context("a checkpoint")
+    db.close().await;
+    Ok(())
+}
+
+fn service_name(text: &str) -> ServiceName {
+    text.parse().expect("a name of letters, digits and dashes")
 }
 
 /// An id like another one, with this number at its end.
 fn numbered(id: &str, number: u32) -> String {
     format!("{}{:08x}", &id[..id.len() - 8], 0x1000_0000 + number)
-}
-
-/// Rows of a table, with all their columns.
-#[derive(Clone)]
-struct Rows {
-    table: &'static str,
-    columns: Vec<String>,
-    rows: Vec<Vec<Value>>,
-}
-
-impl Rows {
-    fn read(database: &Connection, table: &'static str, which: &str) -> Result<Self> {
-        let mut statement = database
-            .prepare(&format!("SELECT * FROM {table} WHERE {which}"))
-            .with_context(|| table.to_owned())?;
-        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
-        let count = columns.len();
-        let rows = statement
-            .query_map([], |row| (0..count).map(|at| row.get::<_, Value>(at)).collect())
-            .and_then(Iterator::collect)
-            .with_context(|| table.to_owned())?;
-        Ok(Self { table, columns, rows })
-    }
-
-    fn first(&self) -> Self {
-        Self {
-            rows: self.rows.iter().take(1).cloned().collect(),
-            ..self.clone()
-        }
-    }
-
-    fn ids(&self) -> Result<Vec<String>> {
-        let at = self
-            .columns
-            .iter()
-            .position(|column| column == "id")
-            .context("no column id")?;
-        let ids = self.rows.iter().filter_map(|row| match &row[at] {
-            Value::Text(id) => Some(id.clone()),
-            _ => None,
-        });
-        Ok(ids.collect())
-    }
-
-    /// Inserts the rows with other words in place of some, wherever they stand alone.
-    fn copy(&self, database: &Connection, words: &BTreeMap<String, String>) -> Result<()> {
-        let places: Vec<String> = (1..=self.columns.len()).map(|at| format!("?{at}")).collect();
-        let sql = format!(
-            "INSERT INTO {} ({}) VALUES ({})",
-            self.table,
-            self.columns.join(", "),
-            places.join(", ")
-        );
-        let mut statement = database.prepare_cached(&sql).with_context(|| sql.clone())?;
-        for row in &self.rows {
-            let values = row.iter().map(|value| match value {
-                Value::Text(text) => Value::Text(replaced(text, words)),
-                other => other.clone(),
-            });
-            statement
-                .execute(params_from_iter(values))
-                .with_context(|| format!("a copy in table {}", self.table))?;
-        }
-        Ok(())
-    }
-}
-
-fn replaced(text: &str, words: &BTreeMap<String, String>) -> String {
-    let mut text = text.to_owned();
-    for (old, new) in words {
-        if text == *old {
-            return new.clone();
-        }
-        if old.len() > 20 {
-            text = text.replace(old, new);
-        } else {
-            text = text.replace(&format!("\"{old}\""), &format!("\"{new}\""));
-        }
-    }
-    text
 }

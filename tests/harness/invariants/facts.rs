@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use hadron_domain::audit::Record;
+use hadron_domain::deployment::Intent;
 use serde_json::Value;
 
 use crate::World;
@@ -80,6 +82,17 @@ pub struct Lane {
     pub applied: BTreeSet<String>,
 }
 
+/// The audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// Its rows, each with the hash that is stored with it, in their order.
+    pub rows: Vec<(Record, Option<String>)>,
+    /// The last number that was given.
+    pub drawn: i64,
+    /// What was signed of it, by row and hash.
+    pub checkpoints: Vec<(i64, String)>,
+}
+
 /// Everything that is known after a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
@@ -107,6 +120,8 @@ pub struct Facts {
     pub leases: Vec<(String, i64)>,
     /// Statements of others in pull policies, by repository: texts as they were written, in their order.
     pub foreign: BTreeMap<String, Vec<String>>,
+    /// The audit log.
+    pub audit: Audit,
     /// Secrets that stand in a log, each with where.
     pub leaks: Vec<String>,
     /// Stacks that may be there although no target has them.
@@ -129,6 +144,7 @@ impl Facts {
             sessions: sessions(world).await?,
             undone: undone(world).await?,
             now: now(world).await?,
+            audit: audit(world).await?,
             ..Self::default()
         })
     }
@@ -154,36 +170,33 @@ async fn now(world: &World) -> Result<i64> {
 }
 
 async fn deployments(world: &World) -> Result<Vec<Deployment>> {
-    let mut told: BTreeMap<String, (BTreeSet<String>, bool)> = BTreeMap::new();
-    let events =
-        "SELECT deployment_id, message FROM deployment_event WHERE source = 'hub' OR source = 'agent'";
-    for row in world.rows(events).await? {
-        let (id, message) = (text(&row, 0), text(&row, 1));
-        let known = told.entry(id).or_default();
-        if let Some(rest) = message.split_once("execution of ").map(|(_, rest)| rest)
-            && let Some((arn, _)) = rest.split_once(" allowed")
-        {
-            known.0.insert(arn.to_owned());
-        }
-        known.1 |= message.contains("no changes") || message.contains("somebody else provisions it");
-    }
-    let sql = "SELECT id, target_id, state, status, active, account, created_at, ended_at FROM deployment ORDER BY id";
     let mut found = Vec::new();
-    for row in world.rows(sql).await? {
-        let id = text(&row, 0);
-        let state: Value = serde_json::from_str(&text(&row, 2)).context("the state of a deployment")?;
-        let (allowed, nothing) = told.remove(&id).unwrap_or_default();
+    for (row, events) in world.deployments().await? {
+        let (mut allowed, mut nothing) = (BTreeSet::new(), false);
+        for event in events.iter().filter(|event| event.source != "stack") {
+            let message = &event.message;
+            if let Some((_, rest)) = message.split_once("execution of ")
+                && let Some((arn, _)) = rest.split_once(" allowed")
+            {
+                allowed.insert(arn.to_owned());
+            }
+            nothing |= message.contains("no changes") || message.contains("somebody else provisions it");
+        }
+        let intent = match row.deployment.intent {
+            Intent::Apply => "apply",
+            Intent::Destroy => "destroy",
+        };
         found.push(Deployment {
-            target: text(&row, 1),
-            intent: state["intent"].as_str().unwrap_or_default().to_owned(),
-            status: text(&row, 3),
-            active: number(&row, 4)? != 0,
-            account: text(&row, 5),
-            began: number(&row, 6)?,
-            ended: row.get(7).cloned().flatten().map(|at| at.parse()).transpose()?,
+            id: row.deployment.id.to_string(),
+            target: row.target_id.to_string(),
+            intent: intent.to_owned(),
+            status: row.deployment.word().to_owned(),
+            active: row.deployment.is_active(),
+            account: row.account.to_string(),
+            began: row.created_at.as_micros(),
+            ended: row.ended_at.map(|at| at.as_micros()),
             allowed,
             nothing,
-            id,
         });
     }
     Ok(found)
@@ -218,6 +231,40 @@ async fn targets(world: &World) -> Result<Vec<Target>> {
         });
     }
     Ok(found)
+}
+
+async fn audit(world: &World) -> Result<Audit> {
+    // What is signed was there before it was signed, so that it is asked for first.
+    let mut checkpoints = Vec::new();
+    for row in world.rows("SELECT sequence, hash FROM audit_checkpoint").await? {
+        checkpoints.push((number(&row, 0)?, text(&row, 1)));
+    }
+    let sql = "SELECT sequence, at, principal, account, action, object, outcome, detail, request_id, source, user_agent, hash, \
+               (SELECT value FROM sequence WHERE name = 'audit') FROM audit ORDER BY sequence";
+    let (mut rows, mut drawn) = (Vec::new(), 0);
+    for row in world.rows(sql).await? {
+        let optional = |at: usize| row.get(at).cloned().flatten();
+        let record = Record {
+            sequence: number(&row, 0)?,
+            at: number(&row, 1)?,
+            principal: text(&row, 2),
+            account: optional(3),
+            action: text(&row, 4),
+            object: text(&row, 5),
+            outcome: text(&row, 6),
+            detail: text(&row, 7),
+            request_id: optional(8),
+            source: optional(9),
+            user_agent: optional(10),
+        };
+        drawn = number(&row, 12)?;
+        rows.push((record, optional(11)));
+    }
+    Ok(Audit {
+        rows,
+        drawn,
+        checkpoints,
+    })
 }
 
 async fn jobs(world: &World) -> Result<Vec<Job>> {

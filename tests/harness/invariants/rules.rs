@@ -1,11 +1,12 @@
 //! I1 to I13: what must be so, whatever was killed. Each rule looks at [`Facts`] and says what is amiss; none of them
 //! looks at the world, so that each can be shown to find what it is for.
 //!
-//! I9 (the chain of the audit log verifies) is not here: the audit log has no chain yet. That its lines are there once for
-//! each write is part of what a load compares ([`crate::faults`]).
+//! That the audit log's lines are there once for each write is part of what a load compares ([`crate::faults`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hadron_domain::audit::{Checkpoint, Known, PIN, Verifier};
+use hadron_proto::vocab::Timestamp;
 use serde_json::Value;
 
 use super::facts::Facts;
@@ -54,6 +55,11 @@ pub const RULES: &[Rule] = &[
         grants,
     ),
     ("I8", "fences only grow, and no two leases have the same", fences),
+    (
+        "I9",
+        "the audit log is the chain that was written, and what was signed of it",
+        chained,
+    ),
     ("I10", "nothing waits beyond its time", nothing_stuck),
     ("I11", "no secret stands in a log", no_leaks),
     (
@@ -422,6 +428,37 @@ fn nothing_stuck(facts: &Facts) -> Vec<String> {
     amiss
 }
 
+fn chained(facts: &Facts) -> Vec<String> {
+    let audit = &facts.audit;
+    let pins = audit
+        .rows
+        .iter()
+        .filter(|(row, hash)| row.action == PIN && hash.is_some());
+    let known = Known {
+        pins: pins
+            .filter_map(|(row, _)| Some((row.sequence, serde_json::from_str(&row.detail).ok()?)))
+            .collect(),
+        checkpoints: audit
+            .checkpoints
+            .iter()
+            .map(|(sequence, hash)| Checkpoint {
+                hub: String::new(),
+                generation: 0,
+                sequence: *sequence,
+                hash: hash.clone(),
+                at: Timestamp::from_micros(0),
+            })
+            .collect(),
+        drawn: Some(audit.drawn),
+        seen: None,
+    };
+    let mut verifier = Verifier::new(known);
+    for (row, hash) in &audit.rows {
+        verifier.row(row, hash.as_deref());
+    }
+    verifier.finish().amiss.iter().map(ToString::to_string).collect()
+}
+
 fn no_leaks(facts: &Facts) -> Vec<String> {
     facts.leaks.clone()
 }
@@ -482,9 +519,10 @@ fn fenced(facts: &Facts) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use hadron_domain::audit::{NOTHING, Pin, Pinning, Record};
     use serde_json::json;
 
-    use super::super::facts::{self, Deployment, Job, Lane, Target};
+    use super::super::facts::{self, Audit, Deployment, Job, Lane, Target};
     use super::*;
 
     const ACCOUNT: &str = "333333333333";
@@ -595,8 +633,40 @@ mod tests {
             .into(),
             leases: vec![("job_2".to_owned(), 2), ("job_2".to_owned(), 3)],
             foreign: [("web".to_owned(), vec![foreign.to_string()])].into(),
+            audit: audit(),
             leaks: Vec::new(),
             left: BTreeSet::new(),
+        }
+    }
+
+    /// Three lines, the first of them of before there was a chain.
+    fn audit() -> Audit {
+        let line = |sequence: i64, action: &str, detail: String| Record {
+            sequence,
+            at: sequence,
+            principal: "hub".to_owned(),
+            action: action.to_owned(),
+            outcome: "done".to_owned(),
+            detail,
+            ..Record::default()
+        };
+        let first = line(1, "CreateEnvironment", String::new());
+        let mut pinning = Pinning::default();
+        pinning.row(&first);
+        let pin = Pin {
+            from: 1,
+            to: 1,
+            after: NOTHING.to_owned(),
+            hash: pinning.hash().to_owned(),
+        };
+        let second = line(2, PIN, json!(pin).to_string());
+        let third = line(3, "UpdateEnvironment", String::new());
+        let one = second.hash(NOTHING);
+        let two = third.hash(&one);
+        Audit {
+            rows: vec![(first, None), (second, Some(one)), (third, Some(two.clone()))],
+            drawn: 3,
+            checkpoints: vec![(3, two)],
         }
     }
 
@@ -657,6 +727,16 @@ mod tests {
             ("I7", |f| f.lanes.clear()),
             ("I8", |f| f.jobs[1].fence = 1),
             ("I8", |f| f.leases.swap(0, 1)),
+            ("I9", |f| f.audit.rows[0].0.object = "another".to_owned()),
+            ("I9", |f| f.audit.rows[2].0.outcome = "denied".to_owned()),
+            ("I9", |f| f.audit.rows[2].1 = None),
+            ("I9", |f| drop(f.audit.rows.remove(1))),
+            ("I9", |f| f.audit.drawn = 4),
+            ("I9", |f| {
+                f.audit.rows.pop();
+                f.audit.drawn = 2;
+            }),
+            ("I9", |f| f.audit.checkpoints[0].1 = NOTHING.to_owned()),
             ("I10", |f| f.now = LATE * 2 + 1),
             ("I10", |f| f.deployments[1].active = true),
             ("I10", |f| stack(f)["status"] = json!("UPDATE_IN_PROGRESS")),

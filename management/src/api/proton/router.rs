@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 use tracing::field::Empty;
 
 use super::{Call, Fault, Operation, Proton, validate};
+use crate::app::origin;
 
 /// What `X-Amz-Target` begins with.
 const TARGET: &str = "AwsProton20200720.";
@@ -84,7 +85,7 @@ async fn not_post(State(proton): State<Proton>) -> Response {
 async fn serve(State(proton): State<Proton>, request: Request<Body>) -> Response {
     let id = fresh_id(&proton);
     let span = tracing::info_span!("proton", request_id = %id, operation = Empty, principal = Empty);
-    async {
+    let answering = async {
         let (parts, body) = request.into_parts();
         let outcome = unpanicked(answer(&proton, &parts, body)).await;
         match outcome {
@@ -99,8 +100,8 @@ async fn serve(State(proton): State<Proton>, request: Request<Body>) -> Response
             }
         }
     }
-    .instrument(span)
-    .await
+    .instrument(span);
+    origin::answered_as(&id, answering).await
 }
 
 /// What comes of it, or the error of the model when it panics. The panic itself is written to the log where it happens.

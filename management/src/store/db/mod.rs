@@ -89,7 +89,8 @@
 //! 7. `component`, `template` (shared, except by whoever changes it), `sync_config`, `sync_blocker`, `repository`;
 //! 8. `policy_lane`, by registry, Region and repository;
 //! 9. `event_sink`;
-//! 10. what transactions about different things have in common, written at their end by [`Tx`] itself: `outbox`, the numbers
+//! 10. `data_key`, where an account's first secret is sealed: the row that is inserted for it;
+//! 11. what transactions about different things have in common, written at their end by [`Tx`] itself: `outbox`, the numbers
 //!     and rows of `event`, the numbers and rows of `audit`.
 //!
 //! Tests watch that it is kept (`order`). Rows that were inserted in the same transaction are nobody else's yet and may be written at any time. Numbers of
@@ -97,6 +98,7 @@
 //! many at once, so seldom.
 //! What cannot follow the order is done in a transaction of its own, asked for by the outbox.
 
+mod keys;
 #[cfg(any(test, feature = "testing"))]
 mod order;
 mod postgres;
@@ -121,12 +123,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::future::BoxFuture;
 use hadron_proto::vocab::Timestamp;
 
+pub(in crate::store) use keys::MARK;
+pub use keys::{Kek, KeyError, Place, Wrapped};
 pub use postgres::PostgresOptions;
 pub use row::Row;
 pub use sqlite::SqliteOptions;
 #[cfg(any(test, feature = "testing"))]
 pub use sqlite::inline::{Fate, Gate, SimulatedStore};
-pub(in crate::store) use tx::Late;
+pub(in crate::store) use tx::{HUB, Late};
 pub use tx::{Made, Sequence, Tx};
 pub use value::{FromValue, Mismatch, Value, params};
 pub use wake::{Subscription, Topic};
@@ -142,6 +146,7 @@ struct Inner {
     engine: Engine,
     wakes: Arc<wake::Wakes>,
     counts: Arc<Counts>,
+    keys: Arc<keys::Keyring>,
     clock: Clock,
 }
 
@@ -206,18 +211,21 @@ impl Db {
     /// [`StoreError::Unavailable`] when the file cannot be opened, [`StoreError::Corrupt`] when it is no database.
     pub async fn open_sqlite(path: &Path, clock: Clock, options: SqliteOptions) -> Result<Self, StoreError> {
         let (wakes, counts) = (Arc::new(wake::Wakes::default()), Arc::<Counts>::default());
+        let keys = Arc::<keys::Keyring>::default();
         let sqlite = sqlite::Sqlite::open(
             path.to_owned(),
             clock.clone(),
             options,
             Arc::clone(&wakes),
             Arc::clone(&counts),
+            Arc::clone(&keys),
         )
         .await?;
         Ok(Self(Arc::new(Inner {
             engine: Engine::Sqlite(sqlite),
             wakes,
             counts,
+            keys,
             clock,
         })))
     }
@@ -227,11 +235,13 @@ impl Db {
     #[must_use]
     pub fn open_simulated(store: &SimulatedStore, clock: Clock, gate: Gate) -> Self {
         let (wakes, counts) = (Arc::new(wake::Wakes::default()), Arc::<Counts>::default());
+        let keys = Arc::<keys::Keyring>::default();
         let inline = sqlite::inline::Inline::open(store, gate, Arc::clone(&wakes), Arc::clone(&counts));
         Self(Arc::new(Inner {
             engine: Engine::Inline(inline),
             wakes,
             counts,
+            keys,
             clock,
         }))
     }
@@ -247,20 +257,29 @@ impl Db {
         options: PostgresOptions,
     ) -> Result<Self, StoreError> {
         let (wakes, counts) = (Arc::new(wake::Wakes::default()), Arc::<Counts>::default());
+        let keys = Arc::<keys::Keyring>::default();
         let postgres = postgres::Postgres::open(
             url,
             clock.clone(),
             options,
             Arc::clone(&wakes),
             Arc::clone(&counts),
+            Arc::clone(&keys),
         )
         .await?;
         Ok(Self(Arc::new(Inner {
             engine: Engine::Postgres(postgres),
             wakes,
             counts,
+            keys,
             clock,
         })))
+    }
+
+    /// Gives the keys to the database: from here on what is secret is sealed before it is written, and opened when it is
+    /// read. Only the first time counts. Without them nothing is sealed, and sealed values cannot be read.
+    pub fn unlock(&self, kek: Arc<dyn Kek>) {
+        self.0.keys.unlock(kek);
     }
 
     /// Runs `work` in a transaction and commits it; answers after the COMMIT. When `work` fails, nothing is written.

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::keys::{Keyring, MARK, Place, Unopened};
 use super::value::{self, FromValue, Mismatch, Value};
 use crate::store::error::StoreError;
 
@@ -19,11 +20,56 @@ pub(super) struct Columns {
 pub struct Row {
     columns: Arc<Columns>,
     values: Vec<Value>,
+    /// Opens what is sealed; `None` in a process without keys.
+    keys: Option<Arc<Keyring>>,
 }
 
 impl Row {
     pub(super) const fn new(columns: Arc<Columns>, values: Vec<Value>) -> Self {
-        Self { columns, values }
+        Self {
+            columns,
+            values,
+            keys: None,
+        }
+    }
+
+    /// The same with what opens its values.
+    pub(super) fn unlock(&mut self, keys: &Arc<Keyring>) {
+        self.keys = Some(Arc::clone(keys));
+    }
+
+    pub(super) fn values(&self) -> &[Value] {
+        &self.values
+    }
+
+    /// The text of a column that may be sealed for this row of its table.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is no text, or does not open here.
+    pub fn opened(&self, place: Place<'_>) -> Result<String, StoreError> {
+        let text = self.str(place.column)?;
+        let opened = match &self.keys {
+            Some(keys) => keys.open_text(place, text),
+            None if text.starts_with(MARK) => Err(Unopened::Locked),
+            None => Ok(None),
+        };
+        let opened = opened.map_err(|why| self.corrupt(place.column, why))?;
+        Ok(opened.unwrap_or_else(|| text.to_owned()))
+    }
+
+    /// The bytes of a column that may be sealed for this row of its table.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is not bytes, or does not open here.
+    pub fn opened_bytes(&self, place: Place<'_>) -> Result<Vec<u8>, StoreError> {
+        let bytes = self.bytes(place.column)?;
+        let opened = match &self.keys {
+            Some(keys) => keys.open_bytes(place, bytes),
+            None if bytes.starts_with(MARK.as_bytes()) => Err(Unopened::Locked),
+            None => Ok(None),
+        };
+        let opened = opened.map_err(|why| self.corrupt(place.column, why))?;
+        Ok(opened.unwrap_or_else(|| bytes.to_vec()))
     }
 
     /// The value of a column.

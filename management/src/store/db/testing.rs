@@ -4,8 +4,8 @@
 //! ends. Nothing is skipped: without PostgreSQL on the machine, tests that need it fail and say how to install it.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use hadron_proto::vocab::Timestamp;
 use tempfile::TempDir;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 pub use proxy::{Proxy, Swallow};
 
 use super::server::{self, Server, Stop};
-use super::{Db, PostgresOptions, SqliteOptions};
+use super::{Db, Kek, KeyError, PostgresOptions, SqliteOptions, Wrapped};
 use crate::clock::Clock;
 use crate::store::migrate;
 
@@ -42,7 +42,7 @@ impl TestDb {
         } else {
             let path = Path::new(&self.place);
             let opened = Db::open_sqlite(path, self.clock.clone(), SqliteOptions::default()).await;
-            opened.expect("an existing database opens once more")
+            unlocked(opened.expect("an existing database opens once more"))
         }
     }
 
@@ -181,7 +181,7 @@ pub async fn sqlite_empty() -> TestDb {
         .await
         .expect("SQLite opens");
     TestDb {
-        db,
+        db: unlocked(db),
         clock,
         place: path.to_str().expect("a path in UTF-8").to_owned(),
         _dir: Some(dir),
@@ -259,9 +259,32 @@ async fn open_postgres(place: &str, clock: Clock) -> Db {
         connections: 8,
         ..PostgresOptions::default()
     };
-    Db::open_postgres(place, clock, options)
-        .await
-        .expect("PostgreSQL opens")
+    let opened = Db::open_postgres(place, clock, options).await;
+    unlocked(opened.expect("PostgreSQL opens"))
+}
+
+/// A database that seals, as every hub's does.
+fn unlocked(db: Db) -> Db {
+    db.unlock(Arc::new(Unwrapped));
+    db
+}
+
+/// Data keys of tests lie in the database as they are.
+struct Unwrapped;
+
+impl Kek for Unwrapped {
+    fn wrap(&self, _id: &str, _scope: &str, key: &[u8; 32]) -> Result<Wrapped, KeyError> {
+        Ok(Wrapped {
+            bytes: key.to_vec(),
+            version: 1,
+        })
+    }
+
+    fn meet(&self, _version: u32) {}
+
+    fn unwrap(&self, _id: &str, _scope: &str, wrapped: &Wrapped) -> Result<[u8; 32], KeyError> {
+        Ok(wrapped.bytes.as_slice().try_into()?)
+    }
 }
 
 fn start() -> Timestamp {

@@ -1,14 +1,19 @@
 //! A transaction: statements, sequences, wake-ups.
 
+mod seal;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use hadron_domain::arn::Resource;
 use hadron_proto::vocab::{EnvironmentName, Id, IdKind, Timestamp};
 
+use super::keys::{DataKey, Keyring};
 use super::value::{Value, params};
 use super::wake::Topic;
 use super::{Row, postgres, sqlite};
 use crate::clock::Clock;
+use crate::store::audit::Origin;
 use crate::store::error::{Because, StoreError};
 
 /// A sequence of numbers that only grow; one row of table `sequence` each.
@@ -59,6 +64,9 @@ impl Late {
     }
 }
 
+/// The scope of what belongs to no account.
+pub(in crate::store) const HUB: &str = "hub";
+
 /// Draws numbers of a sequence, without telling which.
 const DRAW: &str = "INSERT INTO sequence (name, value) VALUES ($1, $2) \
                     ON CONFLICT (name) DO UPDATE SET value = sequence.value + excluded.value";
@@ -94,6 +102,12 @@ pub struct Tx {
     made: Vec<Made>,
     late: BTreeMap<Late, LateRows>,
     now: Option<Timestamp>,
+    origin: Origin,
+    keys: Arc<Keyring>,
+    /// What is current in `keys` was read since then.
+    epoch: u64,
+    /// Data keys that this transaction has made: nobody else may seal with them before it is committed.
+    fresh: BTreeMap<String, Arc<DataKey>>,
     label: &'static str,
     clock: Clock,
     #[cfg(any(test, feature = "testing"))]
@@ -109,7 +123,7 @@ enum State {
 }
 
 impl Tx {
-    pub(super) fn new(engine: Engine, clock: Clock) -> Self {
+    pub(super) fn new(engine: Engine, clock: Clock, keys: Arc<Keyring>) -> Self {
         Self {
             engine,
             state: State::Clean,
@@ -117,6 +131,10 @@ impl Tx {
             made: Vec::new(),
             late: BTreeMap::new(),
             now: None,
+            origin: Origin::default(),
+            epoch: keys.epoch(),
+            keys,
+            fresh: BTreeMap::new(),
             label: "",
             clock,
             #[cfg(any(test, feature = "testing"))]
@@ -131,6 +149,9 @@ impl Tx {
         self.made.clear();
         self.late.clear();
         self.now = None;
+        self.origin = Origin::default();
+        self.epoch = self.keys.epoch();
+        self.fresh.clear();
         #[cfg(any(test, feature = "testing"))]
         self.order.clear();
         self.label = label;
@@ -170,6 +191,12 @@ impl Tx {
     /// # Errors
     /// [`StoreError`]; the transaction is lost then.
     pub async fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let mut rows = self.ask(sql, params).await?;
+        self.unlock(&mut rows).await?;
+        Ok(rows)
+    }
+
+    async fn ask(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         self.enter()?;
         let outcome = match &mut self.engine {
             Engine::Sqlite(session) => session.query(sql, params),
@@ -197,9 +224,12 @@ impl Tx {
                 .collect(),
             Engine::Postgres(session) => session.query_all(&asks).await,
         };
-        let outcome = self.leave(outcome)?;
+        let mut outcome: Vec<Vec<Row>> = self.leave(outcome)?;
         for ((sql, params), rows) in asks.iter().zip(&outcome) {
             self.watch(sql, params, rows);
+        }
+        for rows in &mut outcome {
+            self.unlock(rows).await?;
         }
         outcome
             .try_into()
@@ -405,6 +435,16 @@ impl Tx {
             all.push((sql, rows));
         }
         all
+    }
+
+    /// Says from where it came what this transaction does.
+    pub fn set_origin(&mut self, origin: Origin) {
+        self.origin = origin;
+    }
+
+    /// From where it came, as far as that is known.
+    pub(in crate::store) const fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Something with an ARN was made in this transaction.

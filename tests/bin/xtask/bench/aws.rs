@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::stream::{StreamExt as _, TryStreamExt as _};
+use hadron_domain::authority::Sight;
+use hadron_management::store::deployments::{self, Filter};
+use hadron_management::store::{StoreError, requests};
 use hadron_proto::vocab::ConnectionId;
 use hadron_tests::emulator::Options;
 use hadron_tests::world::field;
@@ -119,7 +122,7 @@ async fn stacks(count: u32, takes: f32, round: u32) -> Result<Vec<Value>> {
 
     // The same template text, as the hub has rendered it, with names of its own.
     let template = world.folder().join("template.yaml");
-    std::fs::write(&template, rendered(&world.hub.folder().join("hub.db"))?)?;
+    std::fs::write(&template, rendered(&world).await?)?;
     let others: [(&str, &str); 3] = [
         ("limit: raw API calls, 16 at once, poll 250 ms", "raw"),
         ("boto3 waiter, 8 at once", "waiter"),
@@ -155,14 +158,21 @@ fn ended(database: &Path) -> Result<(u32, u32)> {
 }
 
 /// The text of some stack.
-fn rendered(database: &Path) -> Result<String> {
-    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let connection = rusqlite::Connection::open_with_flags(database, flags)?;
-    let sql = "SELECT blob.bytes FROM blob JOIN deployment ON deployment.rendered = blob.digest LIMIT 1";
-    let bytes: Vec<u8> = connection
-        .query_row(sql, [], |row| row.get(0))
-        .context("a rendered template")?;
-    String::from_utf8(bytes).context("a rendered template")
+async fn rendered(world: &World) -> Result<String> {
+    let db = world.db().await?;
+    let bytes: Result<Option<Vec<u8>>, StoreError> = db
+        .read("rendered template", |tx| {
+            Box::pin(async move {
+                let all = deployments::list(tx, &Filter::default(), &Sight::Everything, "", 1_000).await?;
+                match all.iter().find_map(|row| row.rendered) {
+                    Some((digest, _)) => requests::blob(tx, digest).await,
+                    None => Ok(None),
+                }
+            })
+        })
+        .await;
+    db.close().await;
+    String::from_utf8(bytes?.context("a rendered template")?).context("a rendered template")
 }
 
 /// Others make as many stacks; seconds until the last is known to be complete.

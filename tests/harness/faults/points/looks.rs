@@ -70,12 +70,14 @@ impl Yard {
     /// Waits until the hub has missed the agent of an environment's last deployment.
     pub(super) async fn missed(&self, environment: &str) -> Result<()> {
         let deployment = self.deployment(environment).await?;
-        let sql = format!("SELECT message FROM deployment_event WHERE deployment_id = '{deployment}'");
         until("the agent to be missed", || async {
-            let told = self.world().rows(&sql).await?;
-            let missed = text(&told)
+            let told = self.world().deployments().await?;
+            let own = told
                 .iter()
-                .any(|told| told.contains("was not heard of in time"));
+                .filter(|(row, _)| row.deployment.id.to_string() == deployment);
+            let missed = own
+                .flat_map(|(_, events)| events)
+                .any(|event| event.message.contains("was not heard of in time"));
             Ok(missed.then_some(()))
         })
         .await

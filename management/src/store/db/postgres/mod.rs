@@ -22,6 +22,7 @@ pub(super) use session::Session;
 use self::connect::Connector;
 use self::witness::{Fate, Witness};
 use super::Counts;
+use super::keys::Keyring;
 use super::sqlite::panicked;
 use super::tx::{Engine, Tx};
 use super::wake::Wakes;
@@ -72,6 +73,7 @@ pub(super) struct Postgres {
 struct Pool {
     connector: Arc<Connector>,
     clock: Clock,
+    keys: Arc<Keyring>,
     acquire: Duration,
     slots: Arc<Semaphore>,
     size: u32,
@@ -98,12 +100,14 @@ impl Postgres {
         options: PostgresOptions,
         wakes: Arc<Wakes>,
         counts: Arc<Counts>,
+        keys: Arc<Keyring>,
     ) -> Result<Self, StoreError> {
         let connector = Arc::new(Connector::new(url, &options)?);
         let size = u32::try_from(options.connections.max(1)).unwrap_or(u32::MAX);
         let pool = Arc::new(Pool {
             connector: Arc::clone(&connector),
             clock,
+            keys,
             acquire: options.acquire,
             slots: Arc::new(Semaphore::new(options.connections.max(1))),
             size,
@@ -254,8 +258,14 @@ impl Pool {
                 }
                 None => {
                     let session = self.connector.session().await?;
+                    // It may be another server, one that lacks the last commits of the one before.
+                    self.keys.forget();
                     return Ok(Lent {
-                        tx: Tx::new(Engine::Postgres(session), self.clock.clone()),
+                        tx: Tx::new(
+                            Engine::Postgres(session),
+                            self.clock.clone(),
+                            Arc::clone(&self.keys),
+                        ),
                         _slot: slot,
                     });
                 }

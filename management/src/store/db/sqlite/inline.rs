@@ -66,7 +66,7 @@ impl SimulatedStore {
     /// When SQLite has no memory.
     pub fn new(clock: Clock) -> Result<Self, StoreError> {
         let session = Session::open_memory(&SqliteOptions::default())?;
-        let tx = Tx::new(Engine::Sqlite(session), clock.clone());
+        let tx = Tx::new(Engine::Sqlite(session), clock.clone(), Arc::default());
         let kept = Kept { tx, uncommitted: 0 };
         Ok(Self {
             kept: Arc::new(Mutex::new(kept)),

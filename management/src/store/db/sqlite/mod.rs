@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 pub(super) use session::Session;
 
 use super::Counts;
+use super::keys::Keyring;
 use super::tx::{Engine, Tx};
 use super::wake::Wakes;
 use crate::clock::Clock;
@@ -39,6 +40,8 @@ pub struct SqliteOptions {
     pub checkpoint_pages: u32,
     /// How long to wait for another process that writes to the same file (`hadron-hub admin`, a backup tool).
     pub busy: Duration,
+    /// Nothing is written, and no file is made: for whoever looks at a database that is another process's.
+    pub read_only: bool,
 }
 
 impl Default for SqliteOptions {
@@ -50,6 +53,7 @@ impl Default for SqliteOptions {
             batch_time: Duration::from_millis(2),
             checkpoint_pages: 1_000,
             busy: Duration::from_secs(5),
+            read_only: false,
         }
     }
 }
@@ -64,6 +68,7 @@ pub(super) struct Sqlite {
 struct Readers {
     path: PathBuf,
     clock: Clock,
+    keys: Arc<Keyring>,
     options: SqliteOptions,
     slots: u32,
     idle: Mutex<Vec<Tx>>,
@@ -76,18 +81,39 @@ impl Sqlite {
         options: SqliteOptions,
         wakes: Arc<Wakes>,
         counts: Arc<Counts>,
+        keys: Arc<Keyring>,
     ) -> Result<Self, StoreError> {
         let slots = options.readers.max(1);
         let readers = Arc::new(Readers {
             path: path.clone(),
             clock: clock.clone(),
+            keys: Arc::clone(&keys),
             options: options.clone(),
             slots: u32::try_from(slots).unwrap_or(u32::MAX),
             idle: Mutex::default(),
         });
         let slots = Arc::new(Semaphore::new(slots));
+        if options.read_only {
+            // Nobody takes what is put into this queue: whoever writes is told that it is closed.
+            let this = Self {
+                queue: mpsc::channel(1).0,
+                readers,
+                slots,
+            };
+            // A file that is not there, or is no database, shows here.
+            this.with_reader(|tx| {
+                tx.start("open");
+                Ok::<(), StoreError>(())
+            })
+            .await?;
+            return Ok(this);
+        }
         let queue = blocking(move || {
-            let tx = Tx::new(Engine::Sqlite(Session::open_writer(&path, &options)?), clock);
+            let tx = Tx::new(
+                Engine::Sqlite(Session::open_writer(&path, &options)?),
+                clock,
+                keys,
+            );
             writer::start(tx, &options, wakes, counts)
         })
         .await??;
@@ -188,6 +214,7 @@ impl Readers {
             None => Ok(Tx::new(
                 Engine::Sqlite(Session::open_reader(&self.path, &self.options)?),
                 self.clock.clone(),
+                Arc::clone(&self.keys),
             )),
         }
     }

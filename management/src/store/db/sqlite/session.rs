@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use hadron_proto::vocab::Digest;
 use rusqlite::config::DbConfig;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
@@ -73,7 +75,7 @@ impl Session {
         // another value, since statistics might advise another plan: some hundredths of all that the hub does.
         let set_up = set_up
             .and_then(|()| conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true))
-            .map(drop);
+            .and_then(|_| digests(&conn));
         set_up.map_err(|error| translate(Doing::opening(), &conn, error))?;
         Ok(Self {
             conn,
@@ -270,6 +272,32 @@ impl Session {
             error,
         )
     }
+}
+
+/// What PostgreSQL has and SQLite has not, under PostgreSQL's names: the database itself links the rows of the audit log.
+fn digests(conn: &Connection) -> rusqlite::Result<()> {
+    let always_the_same = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    let other = |function, value: String| {
+        let why = format!("{function} knows nothing of {value}");
+        rusqlite::Error::UserFunctionError(why.into())
+    };
+    conn.create_scalar_function("convert_to", 2, always_the_same, move |context| {
+        match context.get::<String>(1)? {
+            utf8 if utf8 == "UTF8" => context.get::<String>(0).map(String::into_bytes),
+            encoding => Err(other("convert_to", encoding)),
+        }
+    })?;
+    conn.create_scalar_function("sha256", 1, always_the_same, |context| {
+        let bytes: Vec<u8> = context.get(0)?;
+        Ok(Digest::of(&bytes).as_bytes().to_vec())
+    })?;
+    conn.create_scalar_function("encode", 2, always_the_same, move |context| {
+        let bytes: Vec<u8> = context.get(0)?;
+        match context.get::<String>(1)? {
+            hex if hex == "hex" => Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+            format => Err(other("encode", format)),
+        }
+    })
 }
 
 fn prepare<'c>(

@@ -215,6 +215,8 @@ impl Writer {
             self.wakes.wake(&wakes);
         } else {
             session(&mut self.tx).roll_back();
+            // A data key that one of them made is gone, and another may have read it.
+            self.tx.forget_keys();
         }
         // Also an error waits until here: what it says may rest on what others of the batch wrote.
         for job in jobs {
