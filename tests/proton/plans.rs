@@ -21,7 +21,7 @@ const SMALL: [&str; 6] = [
 ];
 
 /// Transactions that no request of the Proton API begins: the hub's own, and those of agents.
-const BACKGROUND: [&str; 12] = [
+const BACKGROUND: [&str; 13] = [
     "acknowledgements",
     "advance service",
     "ask busy services",
@@ -34,6 +34,7 @@ const BACKGROUND: [&str; 12] = [
     "report",
     "revise grants",
     "take jobs",
+    "values to seal",
 ];
 
 /// Counting everything there is, is what this one request asks for.

@@ -16,7 +16,7 @@ use hadron_management::api::proton::testing::{Answer, Client};
 use hadron_management::app::App;
 use hadron_management::app::repositories::NewRepository;
 use hadron_management::app::sync::Following;
-use hadron_management::store::db::{Db, SqliteOptions};
+use hadron_management::store::db::{Db, SqliteOptions, testing};
 use hadron_management::store::requests;
 use hadron_management::store::sync::Follower;
 use hadron_proto::vocab::{AccountId, ConnectionId, DeploymentId};
@@ -361,7 +361,7 @@ async fn copy(place: &str, into: &Path, clock: &hadron_management::clock::Clock)
     let db = Db::open_sqlite(&into.join("hub.db"), clock.clone(), SqliteOptions::default())
         .await
         .unwrap();
-    App::new(db, clock.clone(), settings())
+    App::new(testing::unlocked(db), clock.clone(), settings())
 }
 
 /// What the rules say, where the thing exists.

@@ -68,7 +68,7 @@ pub(crate) struct Flags {
     /// Print times and rates of disturbed rounds as well, with a mark
     #[arg(long)]
     pub(crate) busy: bool,
-    /// With W10: what each statement of the hubs costs PostgreSQL, as pg_stat_statements has it (statements.txt in the report)
+    /// With W10: what each statement of the hubs costs PostgreSQL, as its own statistics say (statements.txt in the report)
     #[arg(long)]
     pub(crate) statements: bool,
     /// Rows that another program has measured, as JSON

@@ -43,7 +43,7 @@ pub(crate) struct Bench {
     /// Print times and rates of disturbed rounds as well, with a mark
     #[arg(long)]
     busy: bool,
-    /// With W10: what each statement of the hubs costs PostgreSQL, as pg_stat_statements has it (statements.txt in the report)
+    /// With W10: what each statement of the hubs costs PostgreSQL, as its own statistics say (statements.txt in the report)
     #[arg(long)]
     statements: bool,
 }

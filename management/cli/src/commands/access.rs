@@ -72,7 +72,7 @@ pub(crate) struct List {
 /// Flags of `why`.
 #[derive(Debug, Args)]
 pub(crate) struct Why {
-    /// What somebody wants to do, such as CreateService
+    /// The call that somebody wants to make
     operation: String,
     /// Whom it is about [default: you]
     #[arg(long, default_value = "", hide_default_value = true)]

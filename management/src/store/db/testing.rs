@@ -264,7 +264,8 @@ async fn open_postgres(place: &str, clock: Clock) -> Db {
 }
 
 /// A database that seals, as every hub's does.
-fn unlocked(db: Db) -> Db {
+#[must_use]
+pub fn unlocked(db: Db) -> Db {
     db.unlock(Arc::new(Unwrapped));
     db
 }

@@ -257,7 +257,8 @@ async fn a_resumed_tls_session_ends_with_its_certificate() {
     let refused = again(&world, &connector).await.err().unwrap();
     assert_ne!(refused.code(), Code::Ok);
     // The handshake itself went through on the client's side: it was the ended certificate that was refused.
-    assert_eq!(connector.resumed(), before + 1, "{refused}");
+    // More than once where the connection is gone before anything was asked on it: then the channel dials again.
+    assert!(connector.resumed() > before, "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
