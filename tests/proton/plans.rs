@@ -21,11 +21,13 @@ const SMALL: [&str; 6] = [
 ];
 
 /// Transactions that no request of the Proton API begins: the hub's own, and those of agents.
-const BACKGROUND: [&str; 13] = [
+const BACKGROUND: [&str; 16] = [
     "acknowledgements",
     "advance service",
     "ask busy services",
+    "checkpoints",
     "connections of account",
+    "end of the audit log",
     "first job",
     "forget events",
     "grant check",
@@ -33,6 +35,7 @@ const BACKGROUND: [&str; 13] = [
     "pulse",
     "report",
     "revise grants",
+    "rows without a hash",
     "take jobs",
     "values to seal",
 ];
