@@ -319,7 +319,22 @@ fn said(alone: &Caller, action: Action, place: &Place) -> &'static str {
     } else if some(Reach::OwnAccount) {
         "reaches the caller's own account only"
     } else if demand(action) == Demand::Both {
-        "covers at most one of service and environment; both are needed, by one right or by two"
+        let ground = Place {
+            service: None,
+            ..place.clone()
+        };
+        let of_service = Place {
+            service: place.service.clone(),
+            ..Place::default()
+        };
+        let covers = |place: &Place| alone.may(action).is_ok_and(|sight| sight.covers(place));
+        if covers(&of_service) {
+            "covers the service; the environment needs a right as well"
+        } else if covers(&ground) {
+            "covers the environment; the service needs a right as well"
+        } else {
+            "covers neither the service nor the environment"
+        }
     } else {
         "its scope does not cover this"
     }
