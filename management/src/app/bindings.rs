@@ -7,13 +7,13 @@ use std::fmt;
 
 use hadron_domain::authority::{Action, Caller, Demand, Place, Reach, Right, Role, demand, reach};
 use hadron_domain::principal::Principal;
+use hadron_domain::target::Target;
 use hadron_proto::vocab::{AccountId, EnvironmentName, ServiceName};
 
 use super::access::{self, PrincipalPattern};
 use super::{App, AppError, ErrorKind, Request};
 use crate::store::bindings::{self, BindingRow};
-use crate::store::targets;
-use hadron_domain::target::Target;
+use crate::store::{access_keys, requests, targets};
 
 /// Bindings that a hub may have: every request reads those that may mean its caller.
 const MOST: u64 = 1_000;
@@ -254,16 +254,21 @@ impl App {
         })
     }
 
-    /// The role that a token was minted with.
-    async fn minted_role(&self, name: &str) -> Result<Option<Role>, AppError> {
-        let Some(name) = name.strip_prefix("token:") else {
-            return Ok(None);
-        };
-        let minted = self.minted_tokens().await?;
-        let token = minted
-            .into_iter()
-            .find(|token| token.name == name && !token.disabled);
-        Ok(token.and_then(|token| token.role))
+    /// The role that a token or an access key was minted with.
+    async fn minted_role(&self, principal: &str) -> Result<Option<Role>, AppError> {
+        let name = principal.to_owned();
+        self.read("minted role", move |tx| {
+            Box::pin(async move {
+                let tokens = requests::minted_tokens(tx).await?.into_iter();
+                let keys = access_keys::minted(tx).await?.into_iter();
+                let mut all = tokens
+                    .map(|token| (token.principal, token.disabled, token.role))
+                    .chain(keys.map(|key| (key.principal, key.disabled, key.role)));
+                let found = all.find(|(principal, disabled, _)| *principal == name && !disabled);
+                Ok(found.and_then(|(_, _, role)| role))
+            })
+        })
+        .await
     }
 
     /// A place with the account of its environment, where that exists.
