@@ -218,6 +218,12 @@ async fn secrets_are_in_no_log_metric_export_or_file_on_postgresql() {
 }
 
 /// What an earlier release left in plain text is read, and sealed by the hub that comes after it.
+/// What the hub tells of the environment.
+async fn environment_shown(world: &World) -> String {
+    let told = world.admin.json(&["environment", "get", "prd"]).await;
+    told.unwrap().to_string()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_plain_is_sealed_by_the_next_hub() {
     let mut world = World::new().await.unwrap();
@@ -240,16 +246,7 @@ async fn what_was_plain_is_sealed_by_the_next_hub() {
         left.contains("target.spec") && left.contains("target.outputs"),
         "{left}"
     );
-    let get = ["environment", "get", "prd"];
-    assert!(
-        world
-            .admin
-            .json(&get)
-            .await
-            .unwrap()
-            .to_string()
-            .contains(&canary)
-    );
+    assert!(environment_shown(&world).await.contains(&canary));
     world.hub.restart().await.unwrap();
     wait::until("everything to be sealed", Duration::from_secs(30), || async {
         Ok(keys(&world, &["list"])
@@ -260,13 +257,5 @@ async fn what_was_plain_is_sealed_by_the_next_hub() {
     .unwrap();
     let rows = world.rows("SELECT spec, outputs FROM target").await.unwrap();
     assert!(!format!("{rows:?}").contains(&canary), "{rows:?}");
-    assert!(
-        world
-            .admin
-            .json(&get)
-            .await
-            .unwrap()
-            .to_string()
-            .contains(&canary)
-    );
+    assert!(environment_shown(&world).await.contains(&canary));
 }

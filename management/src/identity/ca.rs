@@ -469,8 +469,8 @@ pub(super) fn read_private(path: &Path) -> Result<Option<String>, CaError> {
     fs::read_to_string(path).map(Some).map_err(file("read"))
 }
 
-/// Writes the whole file in the place of the one that is there, or nothing.
-pub(super) fn replace_private(path: &Path, text: &str) -> Result<(), CaError> {
+/// Writes a file of its owner's beside `path`, synced; gives where.
+fn written_beside(path: &Path, text: &str) -> Result<PathBuf, CaError> {
     let file = |act, path: &Path| {
         let path = path.to_owned();
         move |source| CaError::File { act, path, source }
@@ -486,6 +486,16 @@ pub(super) fn replace_private(path: &Path, text: &str) -> Result<(), CaError> {
     out.write_all(text.as_bytes())
         .and_then(|()| out.sync_all())
         .map_err(file("write", &temporary))?;
+    Ok(temporary)
+}
+
+/// Writes the whole file in the place of the one that is there, or nothing.
+pub(super) fn replace_private(path: &Path, text: &str) -> Result<(), CaError> {
+    let file = |act, path: &Path| {
+        let path = path.to_owned();
+        move |source| CaError::File { act, path, source }
+    };
+    let temporary = written_beside(path, text)?;
     fs::rename(&temporary, path).map_err(file("write", path))?;
     let parent = path.parent().unwrap_or_else(|| Path::new("."));
     fs::File::open(parent)
@@ -499,17 +509,7 @@ pub(super) fn write_private(path: &Path, text: &str) -> Result<(), CaError> {
         let path = path.to_owned();
         move |source| CaError::File { act, path, source }
     };
-    let temporary = path.with_extension(format!("new-{}", std::process::id()));
-    let _ = fs::remove_file(&temporary);
-    let mut out = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(file("create", &temporary))?;
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.sync_all())
-        .map_err(file("write", &temporary))?;
+    let temporary = written_beside(path, text)?;
     let linked = match fs::hard_link(&temporary, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other.map_err(file("create", path)),

@@ -109,6 +109,18 @@ pub async fn of(tx: &mut Tx, principal: &str) -> Result<Vec<BindingRow>, StoreEr
     all(&rows)
 }
 
+/// What somebody was found by, and the bindings that may mean them.
+fn bound<T>(
+    found: &[Row],
+    bindings: &[Row],
+    read: fn(&Row) -> Result<T, StoreError>,
+) -> Result<Option<(T, Vec<BindingRow>)>, StoreError> {
+    let Some(found) = found.first() else {
+        return Ok(None);
+    };
+    Ok(Some((read(found)?, all(bindings)?)))
+}
+
 /// A token, and the bindings that may mean its bearer, in one round trip.
 pub async fn with_token(
     tx: &mut Tx,
@@ -128,10 +140,7 @@ pub async fn with_token(
             ),
         ])
         .await?;
-    let Some(token) = tokens.first() else {
-        return Ok(None);
-    };
-    Ok(Some((requests::token_from(token)?, all(&bindings)?)))
+    bound(&tokens, &bindings, requests::token_from)
 }
 
 /// An access key, and the bindings that may mean who it stands for, in one round trip.
@@ -150,8 +159,5 @@ pub async fn with_key(tx: &mut Tx, id: &str) -> Result<Option<(AccessKeyRow, Vec
             ),
         ])
         .await?;
-    let Some(key) = keys.first() else {
-        return Ok(None);
-    };
-    Ok(Some((access_keys::from_row(key)?, all(&bindings)?)))
+    bound(&keys, &bindings, access_keys::from_row)
 }

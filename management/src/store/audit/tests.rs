@@ -498,7 +498,8 @@ async fn measured(test: &TestDb, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement"]
+#[ignore = "measures, and says nothing about right and wrong; to see the figures run: \
+            cargo nextest run --workspace --all-features --locked --run-ignored only --no-capture -E 'test(what_the_chain_costs)'"]
 async fn what_the_chain_costs() {
     measured(&crate::store::db::testing::sqlite().await, "SQLite").await;
     measured(&crate::store::db::testing::postgres().await, "PostgreSQL").await;
