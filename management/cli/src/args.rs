@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    access, agents, components, config, connections, credentials, deployments, environments, grants,
+    access, agents, components, config, connections, credentials, deployments, doctor, environments, grants,
     instances, pipelines, repositories, services, session, settings, summary, sync, tags, templates,
 };
 use crate::output::Format;
@@ -171,8 +171,12 @@ pub(crate) enum Command {
     /// Configuration of this program
     #[command(subcommand)]
     Config(config::Verb),
-    /// Completions for a shell
+    /// Why nothing works, and what to do about it: from the settings over the network to the agents
+    Doctor(doctor::Doctor),
+    /// Completions for a shell, names of your environments, services and deployments included
     Completion(session::Completion),
+    /// Manual pages, one for each command
+    Man(session::Man),
     /// Help for a command or a topic
     Help(session::Help),
     /// The whole command line as Markdown

@@ -17,6 +17,7 @@ mod clock;
 mod commands;
 mod error;
 mod login;
+mod manual;
 mod output;
 mod progress;
 mod prompt;
@@ -32,9 +33,10 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
+use clap_complete::CompleteEnv;
 
 use crate::args::{Cli, Command};
-use crate::commands::{Context, session};
+use crate::commands::{Context, complete, session};
 use crate::error::{Exit, Failure, Result};
 use crate::output::{Out, emit};
 use crate::settings::{Home, Settings};
@@ -43,6 +45,10 @@ pub use crate::reference::markdown;
 
 /// Runs one command line and gives what the process ends with.
 pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // A shell that completes a line sets COMPLETE, gets candidates for it, and no command runs.
+    CompleteEnv::with_factory(|| complete::with_names(Cli::command()))
+        .var(session::COMPLETE)
+        .complete();
     let matches = match Cli::command().try_get_matches_from(line) {
         Ok(matches) => matches,
         Err(error) => {
@@ -64,11 +70,8 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn go(matches: &clap::ArgMatches) -> Result<()> {
     let cli = Cli::from_arg_matches(matches).map_err(|error| Failure::usage(error.to_string()))?;
     match &cli.command {
-        Command::Completion(completion) => {
-            let mut script = Vec::new();
-            clap_complete::generate(completion.shell, &mut Cli::command(), "hadron", &mut script);
-            return emit(&String::from_utf8_lossy(&script));
-        }
+        Command::Completion(completion) => return emit(&session::script(completion.shell)?),
+        Command::Man(man) => return manual::write(&man.dir),
         Command::Help(help) => {
             let mut root = Cli::command();
             root.build();

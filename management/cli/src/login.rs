@@ -416,7 +416,8 @@ fn file_name(hub: &str, aws: &Aws) -> String {
     named(hub, aws.credentials.access_key_id())
 }
 
-fn named(hub: &str, identity: &str) -> String {
+/// The name of what is kept for an identity at a hub.
+pub(crate) fn named(hub: &str, identity: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(hub.as_bytes());
     hash.update([0]);
@@ -430,12 +431,14 @@ fn named(hub: &str, identity: &str) -> String {
     format!("{hex}.json")
 }
 
-fn read<T: DeserializeOwned>(file: &Path) -> Option<T> {
+/// What was kept, if it can be read.
+pub(crate) fn read<T: DeserializeOwned>(file: &Path) -> Option<T> {
     serde_json::from_slice(&std::fs::read(file).ok()?).ok()
 }
 
 /// Writes beside and renames, so that no reader sees half a secret; the mode is set before the text is there.
-fn write<T: Serialize>(file: &Path, secret: &T) -> std::io::Result<()> {
+/// Keeps something for its owner only.
+pub(crate) fn write<T: Serialize>(file: &Path, secret: &T) -> std::io::Result<()> {
     use std::io::Write as _;
     let dir = file
         .parent()

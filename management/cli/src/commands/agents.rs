@@ -34,25 +34,30 @@ pub(crate) struct List {
 
 pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
     let Verb::List(args) = verb;
-    let hub = cx.hub()?;
-    let account_id = args
-        .account
-        .map(|account| account.to_string())
-        .unwrap_or_default();
-    let all = hub
-        .pages(
-            "cannot list agents",
-            args.limit.limit,
-            |page_size, page_token| wire::ListAgentsRequest {
-                page_size,
-                page_token,
-                account_id: account_id.clone(),
-            },
-            async |q| hub.agents().list_agents(q).await,
-            |page: wire::ListAgentsResponse| (page.agents, page.next_page_token),
-        )
-        .await?;
+    let all = all(cx, args.account, args.limit.limit).await?;
     cx.list(&all, "No agent has enrolled yet.")
+}
+
+/// Agents that have enrolled, of one account or of all.
+pub(super) async fn all(
+    cx: &Context,
+    account: Option<AccountId>,
+    limit: Option<usize>,
+) -> Result<Vec<wire::Agent>> {
+    let hub = cx.hub()?;
+    let account_id = account.map(|account| account.to_string()).unwrap_or_default();
+    hub.pages(
+        "cannot list agents",
+        limit,
+        |page_size, page_token| wire::ListAgentsRequest {
+            page_size,
+            page_token,
+            account_id: account_id.clone(),
+        },
+        async |q| hub.agents().list_agents(q).await,
+        |page: wire::ListAgentsResponse| (page.agents, page.next_page_token),
+    )
+    .await
 }
 
 impl Show for wire::Agent {

@@ -21,11 +21,13 @@ use crate::settings::Settings;
 
 pub(crate) mod access;
 pub(crate) mod agents;
+pub(crate) mod complete;
 pub(crate) mod components;
 pub(crate) mod config;
 pub(crate) mod connections;
 pub(crate) mod credentials;
 pub(crate) mod deployments;
+pub(crate) mod doctor;
 pub(crate) mod environments;
 pub(crate) mod follow;
 pub(crate) mod grants;
@@ -77,7 +79,8 @@ pub(crate) async fn run(command: Command, cx: &Context) -> Result<()> {
         Command::Credentials(credentials) => Box::pin(credentials::run(credentials, cx)).await,
         Command::Version(version) => session::version(version, cx).await,
         Command::Config(verb) => config::run(verb, cx),
-        Command::Completion(_) | Command::Help(_) | Command::Reference => Ok(()),
+        Command::Doctor(doctor) => Box::pin(doctor::run(doctor, cx)).await,
+        Command::Completion(_) | Command::Help(_) | Command::Man(_) | Command::Reference => Ok(()),
     }
 }
 

@@ -1,4 +1,6 @@
-//! Who and what: `login`, `whoami`, `version`, `completion`, `help`.
+//! Who and what: `login`, `whoami`, `version`, `completion`, `man`, `help`.
+
+use std::path::PathBuf;
 
 use clap::Args;
 use clap_complete::Shell;
@@ -42,12 +44,29 @@ pub(crate) struct Version {
 /// Flags of `completion`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  source <(hadron completion bash)
-  hadron completion zsh > ~/.zfunc/_hadron
-  hadron completion fish > ~/.config/fish/completions/hadron.fish")]
+  source <(hadron completion bash)                     in ~/.bashrc
+  source <(hadron completion zsh)                      in ~/.zshrc, behind compinit
+  hadron completion fish > ~/.config/fish/completions/hadron.fish
+
+Names of environments, services, templates and the like are asked of the hub that the variables or the profile name,
+with the identity that commands have, and remembered for half a minute. A hub that does not answer within 3 s offers
+nothing.")]
 pub(crate) struct Completion {
     /// The shell
     pub(crate) shell: Shell,
+}
+
+/// Flags of `man`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hadron man ~/.local/share/man/man1 && man hadron-service-create
+  hadron man - | man -l -
+
+Packages put them into /usr/share/man/man1.")]
+pub(crate) struct Man {
+    /// Where the pages go, which is made if it is not there; '-' prints the page of `hadron` itself
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
 }
 
 /// Flags of `help`.
@@ -65,7 +84,7 @@ pub(crate) struct Help {
     pub(crate) words: Vec<String>,
 }
 
-async fn me(cx: &Context) -> Result<wire::WhoAmIResponse> {
+pub(super) async fn me(cx: &Context) -> Result<wire::WhoAmIResponse> {
     let hub = cx.hub()?;
     hub.call(
         "cannot ask the hub who you are",
@@ -133,7 +152,8 @@ struct Versions {
     hub: Result<String, String>,
 }
 
-const CLIENT: &str = env!("CARGO_PKG_VERSION");
+/// The version of this program.
+pub(super) const CLIENT: &str = env!("CARGO_PKG_VERSION");
 
 impl Show for Versions {
     const KIND: &'static str = "Version";
@@ -182,7 +202,8 @@ pub(super) async fn version(args: Version, cx: &Context) -> Result<()> {
     cx.print(&Versions { hub })
 }
 
-fn apart(ours: &str, theirs: &str) -> bool {
+/// Whether two versions are further apart than is tested.
+pub(super) fn apart(ours: &str, theirs: &str) -> bool {
     let parts = |version: &str| -> Option<(u32, u32)> {
         let mut parts = version.split(['.', '-', '+']);
         Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
@@ -191,6 +212,30 @@ fn apart(ours: &str, theirs: &str) -> bool {
         (Some(ours), Some(theirs)) => ours.0 != theirs.0 || ours.1.abs_diff(theirs.1) > 1,
         _ => false,
     }
+}
+
+/// The variable by which a shell's script asks for candidates.
+pub(crate) const COMPLETE: &str = "HADRON_COMPLETE";
+
+/// What a shell reads once so that it asks this program from then on.
+pub(crate) fn script(shell: Shell) -> Result<String> {
+    let name = shell.to_string();
+    let shells = clap_complete::env::Shells::builtins();
+    let completer = shells
+        .completer(&name)
+        .ok_or_else(|| Failure::usage(format!("{name} cannot be completed")))?;
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("hadron"));
+    let mut script = Vec::new();
+    completer
+        .write_registration(
+            COMPLETE,
+            "hadron",
+            "hadron",
+            &program.to_string_lossy(),
+            &mut script,
+        )
+        .map_err(|error| Failure::new(Exit::Failure, "cannot write the script").why(error))?;
+    Ok(String::from_utf8_lossy(&script).into_owned())
 }
 
 /// Help for a command or a topic.

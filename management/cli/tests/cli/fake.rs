@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use futures::Stream;
 use hadron_proto::wire;
 use hadron_proto::wire::{
-    auth_service_server as auth, connection_service_server as connections,
+    agents_service_server as agents, auth_service_server as auth, connection_service_server as connections,
     deployment_service_server as deployments, environment_service_server as environments,
     service_service_server as services, template_service_server as templates,
 };
@@ -21,6 +21,7 @@ type Feed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 /// What the hub knows, and what it was asked.
 #[derive(Default)]
 pub(crate) struct State {
+    pub(crate) agents: Vec<wire::Agent>,
     pub(crate) connections: Vec<wire::Connection>,
     pub(crate) environments: Vec<wire::Environment>,
     pub(crate) services: Vec<wire::Service>,
@@ -71,6 +72,7 @@ impl Hub {
         }
         let server = builder
             .add_service(auth::AuthServiceServer::new(self.clone()))
+            .add_service(agents::AgentsServiceServer::new(self.clone()))
             .add_service(connections::ConnectionServiceServer::new(self.clone()))
             .add_service(environments::EnvironmentServiceServer::new(self.clone()))
             .add_service(services::ServiceServiceServer::new(self.clone()))
@@ -218,6 +220,25 @@ impl auth::AuthService for Hub {
             management_account_id: "111111111111".to_owned(),
             region: "us-east-1".to_owned(),
             rights: Vec::new(),
+        }))
+    }
+}
+
+#[tonic::async_trait]
+impl agents::AgentsService for Hub {
+    type WatchAgentsStream = Feed<wire::AgentChange>;
+    async fn watch_agents(&self, _: Request<wire::WatchAgentsRequest>) -> Answer<Self::WatchAgentsStream> {
+        absent()
+    }
+    async fn list_agents(
+        &self,
+        request: Request<wire::ListAgentsRequest>,
+    ) -> Answer<wire::ListAgentsResponse> {
+        let state = self.enter("list_agents", &request)?;
+        let agents = state.agents.clone();
+        Ok(Response::new(wire::ListAgentsResponse {
+            agents,
+            next_page_token: String::new(),
         }))
     }
 }

@@ -5,6 +5,7 @@ mod hadron;
 
 mod confirm;
 mod credentials;
+mod doctor;
 mod lists;
 mod offline;
 mod signing_in;
