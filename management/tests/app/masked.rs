@@ -356,9 +356,7 @@ async fn no_use_case_tells_an_auditor_a_value() {
         ),
         ("blue", "prd")
     );
-    assert!(
-        row.service.spec.contains("image: \"***\""),
-        "{}",
-        row.service.spec
-    );
+    let (service, name) = ("web".parse().unwrap(), "blue".parse().unwrap());
+    let row = world.app.get_instance(&auditor(), &service, &name).await.unwrap();
+    assert!(row.spec.contains("image: \"***\""), "{}", row.spec);
 }
