@@ -314,7 +314,8 @@ pub struct Overrides(pub Vec<Override>);
 
 impl Args for Overrides {
     fn augment_args(command: Command) -> Command {
-        KEYS.iter().fold(command, |command, key| {
+        let flags = KEYS.iter().filter(|key| !key.is_in_file_only());
+        flags.fold(command, |command, key| {
             let mut arg = Arg::new(key.path)
                 .long(key.flag())
                 .env(key.variable())
@@ -340,7 +341,8 @@ impl Args for Overrides {
 
 impl FromArgMatches for Overrides {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = KEYS.iter().filter_map(|key| {
+        let flags = KEYS.iter().filter(|key| !key.is_in_file_only());
+        let given = flags.filter_map(|key| {
             let text = matches.get_one::<String>(key.path)?.clone();
             let origin = match matches.value_source(key.path)? {
                 ValueSource::EnvVariable => Origin::Variable(key.variable()),

@@ -4,6 +4,7 @@
 //! before the first socket is opened. Past [`load`] there is no text left that could be wrong.
 
 mod keys;
+mod oidc;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,12 +15,14 @@ use hadron_proto::vocab::{AccountId, Region, RoleArn, StackPrefix};
 
 pub use hadron_proto::config::{Fault, Key, Kind, Origin, Override, Source};
 pub use keys::KEYS;
+pub use oidc::Issuer;
 
-use crate::app::access::{Access, ArnPattern};
+use crate::app::access::{Access, Listed};
 use crate::app::audit::Due;
 use crate::app::events::{Bus, Sinks};
 use crate::app::{Quota, Quotas, Settings};
 use crate::identity::ca::LeafLife;
+use crate::identity::oidc::Alias;
 use crate::identity::sts::StsEndpoint;
 use crate::identity::{DevMode, HubId};
 use crate::render;
@@ -47,6 +50,8 @@ pub struct Config {
     pub sts: StsEndpoint,
     /// Who plays which role.
     pub access: Access,
+    /// Who else says who people and workloads are.
+    pub issuers: Vec<Issuer>,
     /// Leases.
     pub jobs: Jobs,
     /// How long certificates of agents live.
@@ -235,7 +240,7 @@ impl fmt::Display for Config {
             role.as_ref()
                 .map_or_else(|| "none".to_owned(), ToString::to_string)
         };
-        let list = |list: &[ArnPattern]| {
+        let list = |list: &[Listed]| {
             let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
             if texts.is_empty() {
                 "none".to_owned()
@@ -270,6 +275,9 @@ impl fmt::Display for Config {
         writeln!(f, "administrators      {}", list(&access.administrators))?;
         writeln!(f, "developers          {}", list(&access.developers))?;
         writeln!(f, "auditors            {}", list(&access.auditors))?;
+        for issuer in &self.issuers {
+            writeln!(f, "issuer              {issuer}")?;
+        }
         writeln!(
             f,
             "leases              {} s, renewed every {} s",
@@ -405,9 +413,10 @@ fn build(source: &mut Source) -> Option<Config> {
     let sts = sts(source, wants_dev, dev);
     let store = store(source, data_dir.as_deref());
     let commits = commits(source, store.as_ref());
+    let issuers = oidc::issuers(source, wants_dev);
     let access = management
         .as_ref()
-        .and_then(|management| access(source, management, wants_dev));
+        .and_then(|management| access(source, management, &issuers, wants_dev));
     let jobs = jobs(source, wants_dev);
     let certificate_life = certificate_life(source, dev, wants_dev);
     let agent_connections = connections(source, "agents.connections", 20_000);
@@ -427,6 +436,7 @@ fn build(source: &mut Source) -> Option<Config> {
         commits,
         sts: sts?,
         access: access?,
+        issuers,
         jobs,
         certificate_life: certificate_life?,
         agent_connections,
@@ -658,16 +668,27 @@ fn commits(source: &mut Source, store: Option<&StoreConfig>) -> Commits {
     }
 }
 
-fn access(source: &mut Source, management: &Management, dev: bool) -> Option<Access> {
+fn access(source: &mut Source, management: &Management, issuers: &[Issuer], dev: bool) -> Option<Access> {
+    let issuers: Vec<Alias> = issuers.iter().map(|one| one.issuer.alias.clone()).collect();
     let mut people = |key| {
-        let list: Vec<ArnPattern> = source.list(key).unwrap_or_default();
-        for pattern in &list {
-            if pattern.account() != management.account.as_str() {
-                let message = format!(
-                    "{pattern} is not of the management account {}: people of other accounts own their account and nothing else",
-                    management.account
-                );
-                source.fault(key, message);
+        let list: Vec<Listed> = source.list(key).unwrap_or_default();
+        for one in &list {
+            match one {
+                Listed::Arn(pattern) if pattern.account() != management.account.as_str() => {
+                    let message = format!(
+                        "{pattern} is not of the management account {}: people of other accounts own their account and nothing else",
+                        management.account
+                    );
+                    source.fault(key, message);
+                }
+                Listed::Known(known) if !issuers.contains(known.issuer()) => {
+                    let message = format!(
+                        "{known} is of an issuer that there is no table for: [oidc.{}]",
+                        known.issuer()
+                    );
+                    source.fault(key, message);
+                }
+                Listed::Arn(_) | Listed::Known(_) => {}
             }
         }
         list
@@ -685,6 +706,7 @@ fn access(source: &mut Source, management: &Management, dev: bool) -> Option<Acc
         administrators,
         developers,
         auditors,
+        issuers,
     })
 }
 

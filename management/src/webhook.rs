@@ -1,19 +1,17 @@
 //! Calling the webhook: who is told about events by the hub itself.
 //!
 //! Its address comes from the hub's own configuration. Nevertheless the hub refuses to call places that only its own
-//! machine can reach, such as the metadata service of a cloud: a name that is harmless today may point there tomorrow, so
-//! that every address is looked at when it is called.
+//! machine can reach: see [`outgoing`](crate::outgoing).
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use hadron_proto::tls::install_provider;
 use hadron_proto::vocab::Timestamp;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Url, redirect};
+use reqwest::{Client, Url};
+
+use crate::outgoing::{self, Refused};
 
 /// How long one call may take.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
@@ -58,6 +56,16 @@ pub enum WebhookSetup {
     Client(#[source] reqwest::Error),
 }
 
+impl From<Refused> for WebhookSetup {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Url => Self::Url,
+            Refused::Plain => Self::Plain,
+            Refused::Forbidden(address) => Self::Forbidden(address),
+        }
+    }
+}
+
 /// The webhook did not take an event.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
@@ -87,63 +95,6 @@ impl WebhookError {
     }
 }
 
-/// Whether an address is one that only this machine, or the network card beside it, answers at.
-fn forbidden(address: IpAddr, loopback: bool) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            (address.is_loopback() && !loopback)
-                || address.is_unspecified()
-                || address.octets()[0] == 0
-                || address.is_link_local()
-                || address.is_multicast()
-                || address.is_broadcast()
-                // The metadata service of a cloud that has it elsewhere.
-                || address == Ipv4Addr::new(100, 100, 100, 200)
-        }
-        IpAddr::V6(address) => {
-            if let Some(inner) = address.to_ipv4_mapped().or_else(|| embedded(address)) {
-                return forbidden(IpAddr::V4(inner), loopback);
-            }
-            (address.is_loopback() && !loopback)
-                || address.is_unspecified()
-                || address.is_unicast_link_local()
-                || address.is_multicast()
-                // AWS's own services for an instance, metadata among them: fd00:ec2::/32.
-                || address.segments()[..2] == [0xfd00, 0x0ec2]
-        }
-    }
-}
-
-/// The IPv4 address in one of NAT64's well-known prefix, `64:ff9b::/96`.
-fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, d, e, f, high, low] = address.segments();
-    let [high, low] = [high.to_be_bytes(), low.to_be_bytes()];
-    ([a, b, c, d, e, f] == [0x64, 0xff9b, 0, 0, 0, 0])
-        .then(|| Ipv4Addr::new(high[0], high[1], low[0], low[1]))
-}
-
-/// Asks for the addresses of a name and gives those that may be called.
-struct Guard {
-    loopback: bool,
-}
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let loopback = self.loopback;
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> = found
-                .filter(|address| !forbidden(address.ip(), loopback))
-                .collect();
-            if allowed.is_empty() {
-                let why = format!("{} leads to no address that may be called", name.as_str());
-                return Err(why.into());
-            }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
-        })
-    }
-}
-
 impl Webhook {
     /// A webhook at this address. `loopback`: this hub is for development, so plain HTTP on this machine is fine.
     ///
@@ -154,19 +105,7 @@ impl Webhook {
         if secret.len() < SHORTEST_SECRET {
             return Err(WebhookSetup::Secret);
         }
-        install_provider();
-        let client = Client::builder()
-            // Whoever is told says so itself, and does not pass the events on to somebody else.
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .https_only(!loopback)
-            .referer(false)
-            .connect_timeout(TIMEOUT)
-            .timeout(TIMEOUT)
-            .dns_resolver(Arc::new(Guard { loopback }))
-            .user_agent(concat!("hadron-hub/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(WebhookSetup::Client)?;
+        let client = outgoing::client(loopback, TIMEOUT).map_err(WebhookSetup::Client)?;
         Ok(Self {
             client,
             url,
@@ -179,22 +118,7 @@ impl Webhook {
     /// # Errors
     /// Says why not.
     pub fn check(url: &str, loopback: bool) -> Result<Url, WebhookSetup> {
-        let url = Url::parse(url).map_err(|_| WebhookSetup::Url)?;
-        let plain = !url.username().is_empty() || url.password().is_some();
-        if !matches!(url.scheme(), "http" | "https") || plain {
-            return Err(WebhookSetup::Url);
-        }
-        if url.scheme() != "https" && !loopback {
-            return Err(WebhookSetup::Plain);
-        }
-        let host = url.host_str().ok_or(WebhookSetup::Url)?;
-        let literal = host.trim_start_matches('[').trim_end_matches(']');
-        if let Ok(address) = literal.parse::<IpAddr>()
-            && forbidden(address, loopback)
-        {
-            return Err(WebhookSetup::Forbidden(address));
-        }
-        Ok(url)
+        Ok(outgoing::check(url, loopback)?)
     }
 
     /// Tells one event.

@@ -32,11 +32,12 @@ use crate::app::audit::Keeper;
 use crate::app::enrolment::Records;
 use crate::app::{App, sealing};
 use crate::clock::Clock;
-use crate::config::{Config, StoreConfig, WebhookConfig};
+use crate::config::{Config, Issuer, StoreConfig, WebhookConfig};
 use crate::identity::audit_key::AuditKey;
 use crate::identity::ca::Ca;
 use crate::identity::enrolment::{self, Enrolment};
 use crate::identity::login::{self, Login, TokenIssuer};
+use crate::identity::oidc::{Issuers, Purpose};
 use crate::identity::seal::Seal;
 use crate::identity::sts::Sts;
 use crate::identity::tickets::Tickets;
@@ -274,6 +275,27 @@ fn webhook(config: &Config) -> anyhow::Result<Option<Webhook>> {
     Ok(Some(webhook))
 }
 
+/// Whoever else says who people and workloads are.
+fn issuers(config: &Config, records: Records, clock: Clock) -> anyhow::Result<Issuers<Records>> {
+    let mut issuers = Vec::new();
+    for Issuer { issuer, secret_file } in &config.issuers {
+        let mut issuer = issuer.clone();
+        if let (Purpose::People { client_secret, .. }, Some(file)) = (&mut issuer.purpose, secret_file) {
+            let secret = std::fs::read_to_string(file).with_context(|| {
+                format!(
+                    "cannot read the client secret of issuer {}: {}",
+                    issuer.alias,
+                    file.display()
+                )
+            })?;
+            *client_secret = Some(secret.trim().to_owned());
+        }
+        issuers.push(issuer);
+    }
+    Issuers::new(records, clock, issuers, config.dev.is_some())
+        .context("cannot set up the client of the issuers")
+}
+
 /// Replicas share one database and must share one CA: agents enrolled at one must be known at the others.
 pub(crate) async fn check_hub_id(db: &Db, ca: &Ca) -> anyhow::Result<()> {
     let own = ca.hub_id().to_string();
@@ -344,8 +366,9 @@ fn services(
         app.clone(),
         ca.hub_id().clone(),
         login,
-        TokenIssuer::new(records, clock),
+        TokenIssuer::new(records.clone(), clock.clone()),
         keys.clone(),
+        issuers(config, records, clock)?,
     );
 
     let (health, health_service) = tonic_health::server::health_reporter();

@@ -202,10 +202,11 @@ fn layers_of_the_hub_look_down_only() {
     let arrows: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("api", &["api", "app", "store", "identity", "clock"] as &[&str]),
         ("reconcile", &["app", "store", "webhook"]),
-        ("webhook", &[]),
+        ("webhook", &["outgoing"]),
+        ("outgoing", &[]),
         ("app", &["app", "store", "clock", "identity", "render"]),
         ("render", &["render"]),
-        ("identity", &["identity", "clock", "store"]),
+        ("identity", &["identity", "clock", "store", "outgoing"]),
         ("store", &["store", "clock"]),
         ("clock", &[]),
     ]);

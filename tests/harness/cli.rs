@@ -76,6 +76,19 @@ impl Cli {
         Ok(command)
     }
 
+    /// Starts a command, whose output is read while it runs.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(&self, args: &[&str]) -> Result<tokio::process::Child> {
+        tokio::process::Command::from(self.command(args)?)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("hadron cannot be started")
+    }
+
     /// Runs a command to its end, whatever that is.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod environments;
 mod failures;
 mod grants;
 mod logs;
+mod oidc;
 mod previous;
 mod registration;
 mod rendering;

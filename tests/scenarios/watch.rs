@@ -210,3 +210,82 @@ async fn of_every_noun_tells_what_comes_changes_and_goes() {
     said(&seen, "agent", &format!("{PROD} online false")).await;
     world.at_rest().await.unwrap();
 }
+
+/// A stream does not outlive the right to what it shows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_goes_narrows_the_stream_and_the_last_one_ends_it() {
+    let mut world = World::new().await.unwrap();
+    world.publish_examples().await.unwrap();
+    world.environment("prd", PROD).await.unwrap();
+    let token = world.hub.token("watcher", "none").unwrap();
+    let access = async |verb: &str, scope: &str| {
+        let args = [
+            "access",
+            verb,
+            "token:watcher",
+            "--role",
+            "auditor",
+            "--scope",
+            scope,
+        ];
+        world.admin.ok(&args).await.unwrap();
+    };
+    access("grant", "environment:prd").await;
+    access("grant", "service:nothing").await;
+    let mut client =
+        wire::environment_service_client::EnvironmentServiceClient::new(world.door().await.unwrap());
+    let mut request = Request::new(wire::WatchEnvironmentsRequest::default());
+    let bearer = format!("Bearer {token}").parse().unwrap();
+    request.metadata_mut().insert("authorization", bearer);
+    let mut stream = client.watch_environments(request).await.unwrap().into_inner();
+    let next = async |stream: &mut Streaming<wire::EnvironmentChange>| {
+        tokio::time::timeout(Duration::from_secs(30), stream.message())
+            .await
+            .expect("the stream says something")
+    };
+    let Some(wire::environment_change::Change::Environment(first)) =
+        next(&mut stream).await.unwrap().unwrap().change
+    else {
+        panic!("the environment is there")
+    };
+    // An auditor is shown the keys of its spec.
+    assert!(
+        first.name == "prd" && first.spec.contains("\"***\""),
+        "{}",
+        first.spec
+    );
+    access("revoke", "environment:prd").await;
+    let gone = next(&mut stream).await.unwrap().unwrap().change;
+    assert_eq!(
+        gone,
+        Some(wire::environment_change::Change::RemovedName("prd".to_owned()))
+    );
+    access("grant", "environment:prd").await;
+    assert!(next(&mut stream).await.unwrap().is_some());
+    access("revoke", "environment:prd").await;
+    access("revoke", "service:nothing").await;
+    // Both went in between two looks, or one after the other.
+    let mut last = next(&mut stream).await;
+    if matches!(last, Ok(Some(_))) {
+        last = next(&mut stream).await;
+    }
+    assert_eq!(last.unwrap_err().code(), tonic::Code::PermissionDenied);
+
+    // So does one whose token is switched off.
+    access("grant", "environment:prd").await;
+    let mut request = Request::new(wire::WatchEnvironmentsRequest::default());
+    request
+        .metadata_mut()
+        .insert("authorization", format!("Bearer {token}").parse().unwrap());
+    let mut stream = client.watch_environments(request).await.unwrap().into_inner();
+    assert!(next(&mut stream).await.unwrap().is_some());
+    let (done, said) = world
+        .hub
+        .command(&["admin", "token", "disable", "watcher"])
+        .unwrap();
+    assert!(done, "{said}");
+    assert_eq!(
+        next(&mut stream).await.unwrap_err().code(),
+        tonic::Code::Unauthenticated
+    );
+}

@@ -160,8 +160,10 @@ pub(crate) enum Command {
     /// Settings of the account: what pipelines are provisioned with
     #[command(subcommand)]
     Settings(settings::Verb),
-    /// Prove who you are with your AWS credentials
+    /// Prove who you are: with your AWS credentials, in a browser, or with a pipeline's token
     Login(session::Login),
+    /// End the login
+    Logout(session::Logout),
     /// Who you are to the hub
     Whoami(session::Whoami),
     /// A temporary access key for AWS clients of the hub (an AWS `credential_process`)

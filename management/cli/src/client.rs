@@ -15,7 +15,7 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
 
 use crate::error::{Exit, Failure, Result};
-use crate::login::{self, Identity, Key, Token};
+use crate::login::{self, Identity, Key, Left, Token, Way};
 use crate::output::say;
 use crate::settings::Settings;
 use crate::trust::Line;
@@ -170,6 +170,22 @@ impl Hub {
         Ok(true)
     }
 
+    /// Logs in at an issuer.
+    pub(crate) async fn sign_in_by(&self, way: Way) -> Result<()> {
+        let token = Box::pin(self.identity.log_in(&self.auth(), way)).await?;
+        self.bearer.set(&token)
+    }
+
+    /// Forgets a login at an issuer, so that AWS credentials count again.
+    pub(crate) fn forget_login(&self) {
+        self.identity.forget();
+    }
+
+    /// Ends what a login gave.
+    pub(crate) async fn sign_out(&self) -> Result<Left> {
+        Box::pin(self.identity.log_out(&self.auth())).await
+    }
+
     /// A temporary access key for the caller's IAM identity, always a fresh one. `profile` is the AWS profile that proves
     /// it, if it is named.
     pub(crate) async fn temporary_key(&self, profile: Option<&str>) -> Result<Key> {
@@ -292,7 +308,8 @@ pub(crate) async fn unhurried<A>(send: impl AsyncFn() -> Result<A, Status>) -> R
     }
 }
 
-fn reason(status: &Status) -> String {
+/// The stable word of a status.
+pub(crate) fn reason(status: &Status) -> String {
     status
         .get_details_error_info()
         .map(|info| info.reason)

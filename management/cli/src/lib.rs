@@ -12,6 +12,7 @@
 //! checked and rendered here, by the same code as in the hub.
 
 mod args;
+mod browser;
 mod client;
 mod clock;
 mod commands;

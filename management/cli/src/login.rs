@@ -4,6 +4,9 @@
 //! token that the hub gives for it is kept in a file of mode 0600 until shortly before it ends, one per hub and
 //! access key, so that the next command needs no login. The temporary access keys that the hub gives for the same proof are
 //! kept in the same way.
+//!
+//! Or an issuer of OpenID Connect says who it is ([`Way`]): a person in a browser, or a workload by its token. That login is
+//! kept until it ends or the person logs out; until then nothing asks for AWS credentials.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,8 +21,10 @@ use hadron_proto::wire::auth_service_client::AuthServiceClient;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tonic::metadata::AsciiMetadataValue;
 use tonic::{Code, Status};
 
+use crate::browser::{self, Listener};
 use crate::client::{Wire, unhurried};
 use crate::error::{Exit, Failure, Result};
 use crate::output::say;
@@ -34,7 +39,7 @@ const MARGIN: Duration = Duration::from_secs(120);
 pub(crate) struct Token {
     token: String,
     expires_at: Option<String>,
-    /// An IAM ARN.
+    /// An IAM ARN, or who somebody is at an issuer.
     pub(crate) principal: Option<String>,
 }
 
@@ -44,12 +49,12 @@ impl Token {
         &self.token
     }
 
-    fn lasts(&self, now: Timestamp) -> bool {
+    fn lasts(&self, now: Timestamp, margin: Duration) -> bool {
         let ends = self
             .expires_at
             .as_deref()
             .and_then(|text| text.parse::<Timestamp>().ok());
-        ends.is_some_and(|ends| ends > now.plus(MARGIN))
+        ends.is_some_and(|ends| ends > now.plus(margin))
     }
 }
 
@@ -65,7 +70,40 @@ pub(crate) enum Identity {
         profile: Option<String>,
         /// Where tokens are kept.
         cache: Option<PathBuf>,
+        /// Where the login at an issuer is kept.
+        session: Option<PathBuf>,
     },
+}
+
+/// How somebody logs in who is no AWS identity. An empty issuer means the only one there is.
+pub(crate) enum Way {
+    /// In a browser on this machine.
+    Browser {
+        /// What the issuer is called at the hub.
+        issuer: String,
+        /// Whether to open the browser; the address is printed anyway.
+        open: bool,
+    },
+    /// In a browser somewhere else.
+    Device {
+        /// What the issuer is called at the hub.
+        issuer: String,
+    },
+    /// With the token of a workload.
+    Workload {
+        /// What the issuer is called at the hub.
+        issuer: String,
+        /// The token.
+        token: String,
+    },
+}
+
+/// What came of logging out.
+pub(crate) enum Left {
+    /// The login has ended.
+    Ended,
+    /// There was none.
+    Nobody,
 }
 
 impl Identity {
@@ -77,6 +115,10 @@ impl Identity {
                 hub: hub.to_owned(),
                 profile: settings.aws_profile.as_ref().map(|profile| profile.value.clone()),
                 cache: settings.cache.as_ref().map(|dir| dir.join("tokens")),
+                session: settings
+                    .cache
+                    .as_ref()
+                    .map(|dir| dir.join("sessions").join(named(hub, ""))),
             },
         }
     }
@@ -94,13 +136,21 @@ impl Identity {
                 expires_at: None,
                 principal: None,
             }),
-            Self::Aws { hub, profile, cache } => {
+            Self::Aws {
+                hub,
+                profile,
+                cache,
+                session,
+            } => {
+                if let Some(kept) = session.as_deref().and_then(read::<Token>) {
+                    return still_good(kept);
+                }
                 let aws = Aws::find(profile.as_deref()).await?;
                 let file = cache.as_ref().map(|dir| dir.join(file_name(hub, &aws)));
                 if let Some(kept) = file
                     .as_deref()
                     .and_then(read::<Token>)
-                    .filter(|kept| kept.lasts(crate::clock::now()))
+                    .filter(|kept| kept.lasts(crate::clock::now(), MARGIN))
                 {
                     return Ok(kept);
                 }
@@ -116,15 +166,219 @@ impl Identity {
         line: &Line,
         verbose: bool,
     ) -> Result<Option<Token>> {
-        let Self::Aws { hub, profile, cache } = self else {
+        let Self::Aws {
+            hub,
+            profile,
+            cache,
+            session,
+        } = self
+        else {
             return Ok(None);
         };
+        if session.as_deref().is_some_and(Path::exists) {
+            return Ok(None);
+        }
         let aws = Aws::find(profile.as_deref()).await?;
         let file = cache.as_ref().map(|dir| dir.join(file_name(hub, &aws)));
         aws.log_in(hub, auth, line, file.as_deref(), verbose)
             .await
             .map(Some)
     }
+}
+
+impl Identity {
+    /// Logs in at an issuer, and keeps the login.
+    pub(crate) async fn log_in(&self, auth: &AuthServiceClient<Wire>, way: Way) -> Result<Token> {
+        let Self::Aws { session, .. } = self else {
+            return Err(Failure::usage("a token is given, which wins over any login")
+                .next("unset HADRON_TOKEN HADRON_TOKEN_FILE"));
+        };
+        let now = crate::clock::now();
+        let answer = match way {
+            Way::Browser { issuer, open } => in_browser(auth, issuer, open).await?,
+            Way::Device { issuer } => on_device(auth, issuer).await?,
+            Way::Workload { issuer, token } => {
+                let request = wire::ExchangeTokenRequest {
+                    issuer_name: issuer,
+                    token,
+                };
+                unhurried(async || auth.clone().exchange_token(request.clone()).await)
+                    .await
+                    .map_err(|status| refused(LOG_IN, &status))?
+                    .into_inner()
+            }
+        };
+        let lasts = seconds(answer.valid_for.as_ref()).unwrap_or_default();
+        let token = Token {
+            token: answer.token,
+            expires_at: Some(now.plus(lasts).to_string()),
+            principal: Some(answer.principal),
+        };
+        let kept = session
+            .as_deref()
+            .ok_or_else(|| "there is no home directory".to_owned());
+        let kept =
+            kept.and_then(|file| write(file, &token).map_err(|error| format!("{}: {error}", file.display())));
+        kept.map_err(|why| {
+            Failure::new(Exit::Failure, "cannot keep the login, which later commands need")
+                .why(why)
+                .next("set XDG_CACHE_HOME to a directory that can be written")
+        })?;
+        Ok(token)
+    }
+
+    /// Forgets the login at an issuer, without telling the hub.
+    pub(crate) fn forget(&self) {
+        if let Self::Aws {
+            session: Some(file), ..
+        } = self
+        {
+            let _ = std::fs::remove_file(file);
+        }
+    }
+
+    /// Ends the login: at the hub, and here in any case.
+    pub(crate) async fn log_out(&self, auth: &AuthServiceClient<Wire>) -> Result<Left> {
+        let Self::Aws {
+            hub,
+            profile,
+            cache,
+            session,
+        } = self
+        else {
+            return Err(Failure::usage("a given token is not ended by logging out")
+                .next("hadron-hub admin token disable NAME, on the hub's machine"));
+        };
+        let mut files: Vec<PathBuf> = session.iter().cloned().collect();
+        // Without credentials nothing is kept for them.
+        if let (Some(dir), Ok(aws)) = (cache, Aws::find(profile.as_deref()).await) {
+            files.push(dir.join(file_name(hub, &aws)));
+        }
+        let mut left = Left::Nobody;
+        for file in files {
+            let Some(kept) = read::<Token>(&file) else {
+                continue;
+            };
+            let _ = std::fs::remove_file(&file);
+            if !kept.lasts(crate::clock::now(), Duration::ZERO) {
+                continue;
+            }
+            let mut request = tonic::Request::new(wire::LogoutRequest {});
+            let bearer = format!("Bearer {}", kept.text()).parse::<AsciiMetadataValue>();
+            let Ok(bearer) = bearer else { continue };
+            request.metadata_mut().insert("authorization", bearer);
+            match crate::client::within(auth.clone().logout(request)).await {
+                Ok(_) => left = Left::Ended,
+                Err(status) if status.code() == Code::Unauthenticated => left = Left::Ended,
+                Err(status) => {
+                    return Err(Failure::from_status(
+                        "the login is forgotten here, but the hub did not end it",
+                        &status,
+                    )
+                    .why(format!(
+                        "the token counts until {}",
+                        kept.expires_at.unwrap_or_default()
+                    )));
+                }
+            }
+        }
+        Ok(left)
+    }
+}
+
+const LOG_IN: &str = "cannot log in";
+
+/// How long before its end a login at an issuer is not used any more.
+const LAST_SECONDS: Duration = Duration::from_secs(5);
+
+/// A login at an issuer, unless it is over. It is not replaced by an AWS identity without a word: that may be somebody else.
+fn still_good(kept: Token) -> Result<Token> {
+    if kept.lasts(crate::clock::now(), LAST_SECONDS) {
+        return Ok(kept);
+    }
+    let who = kept.principal.unwrap_or_default();
+    let ended = kept.expires_at.unwrap_or_default();
+    Err(Failure::new(
+        Exit::NotAuthorised,
+        format!("the login as {who} ended at {ended}"),
+    )
+    .next("hadron login --oidc")
+    .next("hadron logout, to go on with AWS credentials"))
+}
+
+fn seconds(span: Option<&prost_types::Duration>) -> Option<Duration> {
+    u64::try_from(span?.seconds).ok().map(Duration::from_secs)
+}
+
+async fn in_browser(
+    auth: &AuthServiceClient<Wire>,
+    issuer: String,
+    open: bool,
+) -> Result<wire::FinishLoginResponse> {
+    let listener = Listener::bind().await?;
+    let request = wire::BeginOidcLoginRequest {
+        issuer_name: issuer,
+        redirect_uri: listener.uri().to_owned(),
+    };
+    let begun = unhurried(async || auth.clone().begin_oidc_login(request.clone()).await)
+        .await
+        .map_err(|status| refused(LOG_IN, &status))?
+        .into_inner();
+    say("Log in with this address:");
+    say(format!("  {}", begun.authorization_url));
+    if open {
+        browser::open(&begun.authorization_url);
+    }
+    let patience = seconds(begun.valid_for.as_ref()).unwrap_or(Duration::from_secs(600));
+    let came = listener.wait(&begun.state, patience).await?;
+    let request = wire::FinishOidcLoginRequest {
+        state: begun.state,
+        code: came.code,
+        code_verifier: begun.code_verifier,
+        issuer: came.issuer,
+    };
+    // Not repeated: a code counts once.
+    let answer = crate::client::within(auth.clone().finish_oidc_login(request)).await;
+    Ok(answer.map_err(|status| refused(LOG_IN, &status))?.into_inner())
+}
+
+async fn on_device(auth: &AuthServiceClient<Wire>, issuer: String) -> Result<wire::FinishLoginResponse> {
+    let request = wire::BeginDeviceLoginRequest { issuer_name: issuer };
+    let begun = unhurried(async || auth.clone().begin_device_login(request.clone()).await)
+        .await
+        .map_err(|status| refused(LOG_IN, &status))?
+        .into_inner();
+    say(format!(
+        "Log in on any device at {} with the code {}",
+        begun.verification_uri, begun.user_code
+    ));
+    if !begun.verification_uri_complete.is_empty() {
+        say(format!("  {}", begun.verification_uri_complete));
+    }
+    let mut pause = seconds(begun.interval.as_ref())
+        .unwrap_or(Duration::from_secs(5))
+        .max(Duration::from_secs(1));
+    let ends =
+        crate::clock::now().plus(seconds(begun.valid_for.as_ref()).unwrap_or(Duration::from_secs(600)));
+    let request = wire::FinishDeviceLoginRequest {
+        issuer_name: begun.issuer_name,
+        device_code: begun.device_code,
+    };
+    while crate::clock::now() < ends {
+        tokio::time::sleep(pause).await;
+        let status = match crate::client::within(auth.clone().finish_device_login(request.clone())).await {
+            Ok(answer) => return Ok(answer.into_inner()),
+            Err(status) => status,
+        };
+        match crate::client::reason(&status).as_str() {
+            "AUTHORIZATION_PENDING" => {}
+            // RFC 8628, 3.5.
+            "SLOW_DOWN" => pause += Duration::from_secs(5),
+            _ if status.code() == Code::Unavailable => pause = pause.max(Duration::from_secs(5)),
+            _ => return Err(refused(LOG_IN, &status)),
+        }
+    }
+    Err(Failure::new(Exit::TimedOut, "nobody confirmed the login in time").next("hadron login --device"))
 }
 
 /// Credentials of AWS's default chain.
@@ -140,6 +394,7 @@ impl Aws {
                 Exit::NotAuthorised,
                 "cannot tell the hub who you are: there is no token and no AWS identity",
             )
+            .next("hadron login --oidc, where the hub has an issuer for people")
             .next("hadron --token-file FILE whoami")
             .next("aws sts get-caller-identity")
         };
@@ -510,15 +765,15 @@ mod tests {
     #[test]
     fn a_token_is_not_used_to_its_last_second() {
         let now = "2026-11-20T10:00:00Z".parse().unwrap();
-        assert!(token("2026-11-20T10:05:00Z").lasts(now));
-        assert!(!token("2026-11-20T10:01:00Z").lasts(now));
-        assert!(!token("soon").lasts(now));
+        assert!(token("2026-11-20T10:05:00Z").lasts(now, MARGIN));
+        assert!(!token("2026-11-20T10:01:00Z").lasts(now, MARGIN));
+        assert!(!token("soon").lasts(now, MARGIN));
         assert!(
             !Token {
                 expires_at: None,
                 ..token("")
             }
-            .lasts(now)
+            .lasts(now, MARGIN)
         );
     }
 

@@ -44,6 +44,8 @@ Flags win over variables, variables over the profile, the profile over defaults.
   HADRON_HUB_CA_PIN   --hub-ca-pin    hub_ca_pin   sha256:<64 hex>, hash of the CA's public key
   HADRON_TOKEN        --token                      token, instead of AWS credentials
   HADRON_TOKEN_FILE   --token-file    token_file   file that holds a token
+  HADRON_OIDC_TOKEN_FILE                           for login: file with the token of a workload (--oidc-token-file)
+  HADRON_OIDC_TOKEN                                for login: that token itself
   HADRON_PROFILE      --profile                    profile of the configuration file
                       -o              output       table, wide, json, yaml or name
                       --wait          wait         true: commands wait without being told
@@ -69,9 +71,10 @@ Also: NO_COLOR, CLICOLOR_FORCE, TERM=dumb and CI are honoured; XDG_CONFIG_HOME a
 
 Trust and tokens of a profile are used for the profile's own hub only: with --hub and another address, give them again.
 
-Who you are: a token if one is given, else the credentials that the AWS command line would use. They sign
-sts:GetCallerIdentity for the hub; no secret leaves this machine. The token that the hub gives for it is kept in
-~/.cache/hadron, readable by you only, until shortly before it ends. Sessions of `aws sso login` work by way of
+Who you are: a token if one is given, else a login at an issuer (hadron login --oidc) until it ends or you log out, else
+the credentials that the AWS command line would use. They sign sts:GetCallerIdentity for the hub; no secret leaves this
+machine. The token that the hub gives for either is kept in ~/.cache/hadron, readable by you only. Sessions of
+`aws sso login` work by way of
 `credential_process = aws configure export-credentials --profile NAME --format process` in ~/.aws/config.
 
 Plain http:// is spoken to loopback addresses only.

@@ -264,11 +264,12 @@ pub enum Action {
     ReadSummary,
     WriteAccess,
     ReadAccess,
+    ReadPlaintext,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::RequestConnection,
         Self::ReadConnection,
         Self::AcceptConnection,
@@ -300,6 +301,7 @@ impl Action {
         Self::ReadSummary,
         Self::WriteAccess,
         Self::ReadAccess,
+        Self::ReadPlaintext,
     ];
 
     /// In words, as the end of "... may not".
@@ -337,6 +339,7 @@ impl Action {
             Self::ReadSummary => "read the summary",
             Self::WriteAccess => "grant and revoke access",
             Self::ReadAccess => "read who was granted access",
+            Self::ReadPlaintext => "read values of specs, outputs and messages",
         }
     }
 }
@@ -429,6 +432,10 @@ pub const fn reach(role: Role, action: Action) -> Reach {
         (A::WriteAccess, Developer | Owner | Auditor) => None,
         (A::ReadAccess, Administrator | Auditor) => Everything,
         (A::ReadAccess, Developer | Owner) => None,
+        // An auditor sees what there is, and not with what secrets.
+        (A::ReadPlaintext, Administrator | Developer) => Everything,
+        (A::ReadPlaintext, Owner) => OwnAccount,
+        (A::ReadPlaintext, Auditor) => None,
         (A::ReadGrant | A::ReadAgent, Administrator | Auditor) => Everything,
         (A::ReadGrant | A::ReadAgent, Owner) => OwnAccount,
         (A::ReadGrant, Developer) => Everything,
@@ -482,7 +489,8 @@ pub const fn demand(action: Action) -> Demand {
         | A::ReadAgent
         | A::CancelDeployment
         | A::DeleteDeployment
-        | A::NotifyDeployment => Demand::Any,
+        | A::NotifyDeployment
+        | A::ReadPlaintext => Demand::Any,
         A::WriteEnvironment | A::WriteComponent => Demand::Environment,
         A::WriteServiceSync => Demand::Service,
         A::WriteService => Demand::Both,
@@ -651,6 +659,19 @@ impl Caller {
         } else {
             Err(self.denied(action, Some(place.clone())))
         }
+    }
+
+    /// Whether the caller may read what people typed and stacks answered there: values of specs, inputs and outputs, rendered
+    /// templates, messages. Whoever may not is shown what there is with its values masked.
+    #[must_use]
+    pub fn may_read_plaintext(&self, place: &Place) -> bool {
+        self.may_at(Action::ReadPlaintext, place).is_ok()
+    }
+
+    /// Whether there is anything whose values the caller may read: for what belongs to everybody.
+    #[must_use]
+    pub fn may_read_some_plaintext(&self) -> bool {
+        self.may(Action::ReadPlaintext).is_ok()
     }
 
     /// That the caller may not.

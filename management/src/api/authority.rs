@@ -113,6 +113,13 @@ pub const OPERATOR: &[(&str, &str, Needs)] = &[
     ("AuthService", "FinishLogin", Needs::Nothing),
     ("AuthService", "IssueAccessKey", Needs::Nothing),
     ("AuthService", "WhoAmI", Needs::Identity),
+    ("AuthService", "ListIssuers", Needs::Nothing),
+    ("AuthService", "BeginOidcLogin", Needs::Nothing),
+    ("AuthService", "FinishOidcLogin", Needs::Nothing),
+    ("AuthService", "BeginDeviceLogin", Needs::Nothing),
+    ("AuthService", "FinishDeviceLogin", Needs::Nothing),
+    ("AuthService", "ExchangeToken", Needs::Nothing),
+    ("AuthService", "Logout", Needs::Identity),
     (
         "ConnectionService",
         "RequestConnection",

@@ -9,7 +9,9 @@ use hadron_domain::authority::{Right, Role, Scope};
 use hadron_proto::vocab::{AccountId, Partition};
 
 use crate::identity::login::MAX_NAME;
+use crate::identity::oidc::{Alias, GROUP, Glob, PRINCIPAL, is_group};
 use crate::store::bindings::BindingRow;
+use crate::store::requests::TokenRow;
 
 /// An ARN in which `*` stands for any characters.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,6 +30,12 @@ pub enum InvalidPattern {
         "'{0}' names a role with its path, which STS does not tell: leave the path out, role names are unique in an account"
     )]
     RolePath(String),
+    /// Not of the form of those whom an issuer knows.
+    #[error(
+        "'{0}' names nobody whom an issuer knows: write oidc:<issuer>:<name>, with '*' for any characters but ':', or \
+         oidc-group:<issuer>:<group>"
+    )]
+    Known(String),
     /// Something that was minted, with a name that nothing has.
     #[error("'{0}' is no name of a token or an access key: 1 to 64 of letters, digits, '-', '_' and '.'")]
     Name(String),
@@ -101,11 +109,114 @@ impl fmt::Debug for ArnPattern {
     }
 }
 
+/// Somebody whom an issuer knows, or a group of them.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Known {
+    /// People or workloads: the issuer, and what they are called there.
+    Named(Alias, Glob),
+    /// Whoever is in this group.
+    Group(Alias, String),
+}
+
+impl Known {
+    /// The issuer.
+    #[must_use]
+    pub const fn issuer(&self) -> &Alias {
+        match self {
+            Self::Named(alias, _) | Self::Group(alias, _) => alias,
+        }
+    }
+
+    /// Whether it means somebody.
+    #[must_use]
+    pub fn means(&self, principal: &str, groups: &[String]) -> bool {
+        match self {
+            Self::Named(alias, name) => {
+                let rest = principal
+                    .strip_prefix(PRINCIPAL)
+                    .and_then(|rest| rest.strip_prefix(alias.as_str()));
+                rest.and_then(|rest| rest.strip_prefix(':'))
+                    .is_some_and(|found| name.matches(found))
+            }
+            Self::Group(..) => groups.contains(&self.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(alias, name) => write!(f, "{PRINCIPAL}{alias}:{name}"),
+            Self::Group(alias, group) => write!(f, "{GROUP}{alias}:{group}"),
+        }
+    }
+}
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Known {
+    type Err = InvalidPattern;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let form = || InvalidPattern::Known(text.chars().take(200).collect());
+        let (rest, group) = match (text.strip_prefix(PRINCIPAL), text.strip_prefix(GROUP)) {
+            (Some(rest), _) => (rest, false),
+            (None, Some(rest)) => (rest, true),
+            (None, None) => return Err(form()),
+        };
+        let (alias, name) = rest.split_once(':').ok_or_else(form)?;
+        let alias: Alias = alias.parse().map_err(|_| form())?;
+        if !group {
+            return Ok(Self::Named(alias, name.parse().map_err(|_| form())?));
+        }
+        if is_group(name) {
+            Ok(Self::Group(alias, name.to_owned()))
+        } else {
+            Err(form())
+        }
+    }
+}
+
+/// Whom the configuration means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// IAM identities of the management account.
+    Arn(ArnPattern),
+    /// Those whom an issuer knows.
+    Known(Known),
+}
+
+impl FromStr for Listed {
+    type Err = InvalidPattern;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with(PRINCIPAL) || text.starts_with(GROUP) {
+            text.parse().map(Self::Known)
+        } else {
+            text.parse().map(Self::Arn)
+        }
+    }
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arn(pattern) => fmt::Display::fmt(pattern, f),
+            Self::Known(known) => fmt::Display::fmt(known, f),
+        }
+    }
+}
+
 /// Whom a binding means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrincipalPattern {
     /// IAM identities of any account.
     Arn(ArnPattern),
+    /// Those whom an issuer knows.
+    Known(Known),
     /// The bearer of a minted token or access key, `token:<name>` or `key:<name>`.
     Minted(String),
 }
@@ -116,7 +227,10 @@ impl FromStr for PrincipalPattern {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let name = text.strip_prefix("token:").or_else(|| text.strip_prefix("key:"));
         let Some(name) = name else {
-            return text.parse().map(Self::Arn);
+            return Ok(match text.parse::<Listed>()? {
+                Listed::Arn(pattern) => Self::Arn(pattern),
+                Listed::Known(known) => Self::Known(known),
+            });
         };
         let word = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
         if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(word) {
@@ -131,29 +245,62 @@ impl fmt::Display for PrincipalPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Arn(pattern) => fmt::Display::fmt(pattern, f),
+            Self::Known(known) => fmt::Display::fmt(known, f),
             Self::Minted(name) => f.write_str(name),
         }
     }
 }
 
-/// Whether a binding means somebody.
+/// Whether a binding means somebody who is in these groups.
 #[must_use]
-pub fn means(binding: &BindingRow, principal: &str) -> bool {
-    if binding.principal.contains('*') {
+pub fn means(binding: &BindingRow, principal: &str, groups: &[String]) -> bool {
+    if binding.principal.starts_with(PRINCIPAL) || binding.principal.starts_with(GROUP) {
+        binding
+            .principal
+            .parse::<Known>()
+            .is_ok_and(|known| known.means(principal, groups))
+    } else if binding.principal.contains('*') {
         ArnPattern(binding.principal.clone()).matches(principal)
     } else {
         binding.principal == principal
     }
 }
 
+/// Somebody, with what was found when they proved who they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Whom<'a> {
+    /// What they are called.
+    pub principal: &'a str,
+    /// The account that was proven.
+    pub account: Option<AccountId>,
+    /// The part that they play everywhere.
+    pub base: Option<Role>,
+    /// The groups that they are in.
+    pub groups: &'a [String],
+}
+
+impl<'a> Whom<'a> {
+    /// The bearer of a token.
+    #[must_use]
+    pub fn of(token: &'a TokenRow) -> Self {
+        Self {
+            principal: &token.principal,
+            account: token.account,
+            base: token.role,
+            groups: &token.groups,
+        }
+    }
+}
+
 /// The parts that somebody plays: one that was found when they proved who they are, and what bindings give them.
 #[must_use]
-pub fn rights(
-    principal: &str,
-    account: Option<AccountId>,
-    base: Option<Role>,
-    bindings: &[BindingRow],
-) -> Vec<Right> {
+pub fn rights(whom: Whom<'_>, bindings: &[BindingRow]) -> Vec<Right> {
+    let Whom {
+        principal,
+        account,
+        base,
+        groups,
+    } = whom;
     let base = base.map(|role| match (role, account) {
         (Role::Owner, Some(own)) => Right {
             role,
@@ -163,7 +310,7 @@ pub fn rights(
     });
     let bound = bindings
         .iter()
-        .filter(|binding| means(binding, principal))
+        .filter(|binding| means(binding, principal, groups))
         .map(|binding| binding.right.clone());
     let rights: BTreeSet<Right> = base.into_iter().chain(bound).collect();
     rights.into_iter().collect()
@@ -176,24 +323,36 @@ pub struct Access {
     pub account: AccountId,
     /// Its partition: account ids of another one mean other accounts.
     pub partition: Partition,
-    /// Administrators of the management account.
-    pub administrators: Vec<ArnPattern>,
-    /// Its developers.
-    pub developers: Vec<ArnPattern>,
-    /// Its auditors.
-    pub auditors: Vec<ArnPattern>,
+    /// Administrators: of the management account, or of an issuer.
+    pub administrators: Vec<Listed>,
+    /// Developers.
+    pub developers: Vec<Listed>,
+    /// Auditors.
+    pub auditors: Vec<Listed>,
+    /// The issuers that people and workloads may come from.
+    pub issuers: Vec<Alias>,
 }
 
 impl Access {
     /// The role of an identity; `None` when it has none. Where several lists name it, the most powerful role counts.
     #[must_use]
     pub fn role(&self, account: AccountId, arn: &str) -> Option<Role> {
-        if arn.split(':').nth(1) != Some(self.partition.as_str()) {
+        if !arn.starts_with("arn:") || arn.split(':').nth(1) != Some(self.partition.as_str()) {
             return None;
         }
         if account != self.account {
             return Some(Role::Owner);
         }
+        self.listed(|one| matches!(one, Listed::Arn(pattern) if pattern.matches(arn)))
+    }
+
+    /// The role of somebody whom an issuer knows, as [`Self::role`].
+    #[must_use]
+    pub fn role_of_known(&self, principal: &str, groups: &[String]) -> Option<Role> {
+        self.listed(|one| matches!(one, Listed::Known(known) if known.means(principal, groups)))
+    }
+
+    fn listed(&self, means: impl Fn(&Listed) -> bool) -> Option<Role> {
         let lists = [
             (Role::Administrator, &self.administrators),
             (Role::Developer, &self.developers),
@@ -201,7 +360,7 @@ impl Access {
         ];
         lists
             .into_iter()
-            .find(|(_, list)| list.iter().any(|pattern| pattern.matches(arn)))
+            .find(|(_, list)| list.iter().any(&means))
             .map(|(role, _)| role)
     }
 }
@@ -254,9 +413,16 @@ mod tests {
         let access = Access {
             account: "111111111111".parse().unwrap(),
             partition: Partition::Aws,
-            administrators: vec![pattern("arn:aws:iam::111111111111:role/admin")],
-            developers: vec![pattern("arn:aws:iam::111111111111:*")],
+            administrators: vec![
+                "arn:aws:iam::111111111111:role/admin".parse().unwrap(),
+                "oidc-group:corp:platform".parse().unwrap(),
+            ],
+            developers: vec![
+                "arn:aws:iam::111111111111:*".parse().unwrap(),
+                "oidc:ci:repo:acme/*:ref:refs/heads/main".parse().unwrap(),
+            ],
             auditors: vec![],
+            issuers: vec!["corp".parse().unwrap(), "ci".parse().unwrap()],
         };
         let role = |account: &str, arn: &str| access.role(account.parse().unwrap(), arn);
         assert_eq!(
@@ -275,5 +441,55 @@ mod tests {
             role("111111111111", "arn:aws-cn:iam::111111111111:role/admin"),
             None
         );
+        // A name that an issuer gave is no ARN, whatever it looks like.
+        assert_eq!(
+            role("333333333333", "oidc:aws:iam::333333333333:role/admin"),
+            None
+        );
+        let known = |principal: &str, groups: &[&str]| {
+            let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
+            access.role_of_known(principal, &groups)
+        };
+        assert_eq!(
+            known("oidc:corp:ann", &["oidc-group:corp:platform"]),
+            Some(Role::Administrator)
+        );
+        assert_eq!(known("oidc:corp:ann", &["oidc-group:other:platform"]), None);
+        assert_eq!(
+            known("oidc:ci:repo:acme/web:ref:refs/heads/main", &[]),
+            Some(Role::Developer)
+        );
+        assert_eq!(known("oidc:other:repo:acme/web:ref:refs/heads/main", &[]), None);
+        assert_eq!(
+            known("oidc:ci:repo:acme/web:ref:x:ref:refs/heads/main", &[]),
+            None
+        );
+    }
+
+    #[test]
+    fn whom_an_issuer_knows_is_named_with_the_issuer() {
+        for right in [
+            "oidc:corp:ann@example.com",
+            "oidc:ci:repo:acme/*",
+            "oidc-group:corp:Platform Team",
+        ] {
+            let pattern: PrincipalPattern = right.parse().unwrap();
+            assert!(matches!(pattern, PrincipalPattern::Known(_)));
+            assert_eq!(pattern.to_string(), right);
+        }
+        for wrong in [
+            "oidc:corp",
+            "oidc:*:ann",
+            "oidc:Corp:ann",
+            "oidc:corp:",
+            "oidc-group:corp:*",
+            "oidc-group:corp:",
+            "oidc-group:corp: x",
+        ] {
+            assert!(
+                matches!(wrong.parse::<PrincipalPattern>(), Err(InvalidPattern::Known(_))),
+                "{wrong}"
+            );
+        }
     }
 }

@@ -8,9 +8,8 @@
 //! off and expired keys, wrong secrets and wrong session tokens get one answer, after the same work. And a change counts
 //! once: the signature of a request that changes something is remembered for longer than its date is accepted.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hadron_domain::authority::{Caller, Role};
@@ -18,11 +17,13 @@ use hadron_domain::principal::Principal;
 use hadron_proto::vocab::{Digest, Timestamp};
 use subtle::ConstantTimeEq as _;
 
+use super::access::Whom;
+use super::refusals::{Refusals, Refused};
 use super::{App, AppError, ErrorKind, access};
 use crate::identity::login::{self, MAX_NAME};
+use crate::identity::random;
 use crate::identity::seal::{Place, Seal, SealError, Sealed};
 use crate::identity::sigv4::{MAX_SKEW, Presented, Skew};
-use crate::identity::{SourceRate, random};
 use crate::store::access_keys::{self, AccessKeyRow};
 use crate::store::{bindings, requests};
 
@@ -34,9 +35,6 @@ pub const ID_PREFIX: &str = "HUBA";
 const REMEMBERED: Duration = Duration::from_secs(2 * MAX_SKEW.as_secs());
 /// How exactly it is known when a key was used last.
 const TOUCH_EVERY: Duration = Duration::from_secs(60);
-/// Refused requests that are written down for one address and for all, per minute.
-const AUDITED_PER_SOURCE: u32 = 20;
-const AUDITED: u32 = 200;
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// The id of no key; what is sealed for it is opened when a request names a key that does not exist.
@@ -105,10 +103,7 @@ struct Inner {
     app: App,
     seal: Arc<Seal>,
     nobody: Sealed,
-    audited: SourceRate,
-    audited_of_all: SourceRate,
-    /// Refusals since the last one that was written down.
-    untold: AtomicU64,
+    refusals: Refusals,
 }
 
 fn sealing(error: SealError) -> AppError {
@@ -139,12 +134,10 @@ impl AccessKeys {
             .seal(place(NOBODY), random_text(&secret).as_bytes())
             .map_err(sealing)?;
         Ok(Self(Arc::new(Inner {
+            refusals: Refusals::new(app.clone()),
             app,
             seal,
             nobody,
-            audited: SourceRate::new(AUDITED_PER_SOURCE),
-            audited_of_all: SourceRate::new(AUDITED),
-            untold: AtomicU64::new(0),
         })))
     }
 
@@ -425,7 +418,15 @@ impl AccessKeys {
         }
         let bindings = bindings.unwrap_or_default();
         Ok(Caller {
-            rights: access::rights(&key.principal, key.account, key.role, &bindings),
+            rights: access::rights(
+                Whom {
+                    principal: &key.principal,
+                    account: key.account,
+                    base: key.role,
+                    groups: &[],
+                },
+                &bindings,
+            ),
             principal: Principal::new(key.principal),
             account: key.account,
         })
@@ -497,9 +498,7 @@ impl AccessKeys {
         }
     }
 
-    /// Writes a refused request into audit log and log and gives the refusal back. Only so many in a minute, for each
-    /// address and altogether: they cost an attacker nothing, and must not fill the disk. How many were left out stands
-    /// in the next one that is written.
+    /// Writes a refused request into audit log and log, within limits ([`Refusals`]), and gives the refusal back.
     async fn refuse(
         &self,
         presented: &Presented,
@@ -518,52 +517,15 @@ impl AccessKeys {
     }
 
     async fn refused(&self, id: &str, key: Option<&AccessKeyRow>, asked: Asked<'_>, why: &str) {
-        let Inner {
-            app,
-            audited,
-            audited_of_all,
-            untold,
-            ..
-        } = &*self.0;
-        let (now, all) = (app.clock().now(), IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-        if audited.admit(asked.source, now).is_err() || audited_of_all.admit(all, now).is_err() {
-            untold.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        let mut detail = format!("{why}; from {}", asked.source);
-        match untold.swap(0, Ordering::Relaxed) {
-            0 => {}
-            more => detail.push_str(&format!(
-                "; {more} refused requests before it were not written down"
-            )),
-        }
-        let principal = key.map_or("unknown", |key| key.principal.as_str()).to_owned();
-        let account = key.and_then(|key| key.account);
-        // What a stranger sends is bounded before it is written.
-        let (operation, id): (String, String) = (
-            asked.operation.chars().take(128).collect(),
-            id.chars().take(128).collect(),
-        );
-        tracing::warn!(
-            principal,
-            operation,
-            access_key = id,
-            source = %asked.source,
+        let refused = Refused {
+            principal: key.map_or("unknown", |key| key.principal.as_str()),
+            account: key.and_then(|key| key.account),
+            operation: asked.operation,
+            object: id,
             why,
-            "A signed request was refused"
-        );
-        let written = app.write("refused request", move |unit| {
-            Box::pin(async move {
-                requests::audit(
-                    unit.tx, unit.now, &principal, account, &operation, &id, "denied", &detail,
-                )
-                .await?;
-                Ok(())
-            })
-        });
-        if let Err(error) = written.await {
-            tracing::error!(error = error.story(), "a refused request could not be audited");
-        }
+            source: asked.source,
+        };
+        self.0.refusals.record(refused).await;
     }
 }
 

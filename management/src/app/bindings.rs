@@ -10,8 +10,9 @@ use hadron_domain::principal::Principal;
 use hadron_domain::target::Target;
 use hadron_proto::vocab::{AccountId, EnvironmentName, ServiceName};
 
-use super::access::{self, PrincipalPattern};
+use super::access::{self, PrincipalPattern, Whom};
 use super::{App, AppError, ErrorKind, Request};
+use crate::identity::oidc::{Alias, PRINCIPAL};
 use crate::store::bindings::{self, BindingRow};
 use crate::store::{access_keys, requests, targets};
 
@@ -73,7 +74,7 @@ impl App {
         if let Some(role) = self.settings().access.role(account, arn) {
             return Ok(Some(role));
         }
-        if self.bindings_of(arn).await?.is_empty() {
+        if self.bindings_of(arn, &[]).await?.is_empty() {
             let message = format!("{arn} has no role at this hub");
             return Err(AppError::new(ErrorKind::Denied, "NO_ROLE", message).help(format!(
                 "an administrator grants one: hadron access grant {arn} --role developer --scope service:NAME; or adds the \
@@ -83,14 +84,37 @@ impl App {
         Ok(None)
     }
 
-    async fn bindings_of(&self, principal: &str) -> Result<Vec<BindingRow>, AppError> {
+    /// The part that somebody whom an issuer knows plays everywhere; `None` where only bindings give them one.
+    ///
+    /// # Errors
+    /// When they play no part at all.
+    pub async fn role_of_known(&self, principal: &str, groups: &[String]) -> Result<Option<Role>, AppError> {
+        if let Some(role) = self.settings().access.role_of_known(principal, groups) {
+            return Ok(Some(role));
+        }
+        if self.bindings_of(principal, groups).await?.is_empty() {
+            let of = if groups.is_empty() {
+                String::new()
+            } else {
+                format!(", nor has any of their groups ({})", groups.join(", "))
+            };
+            let message = format!("{principal} has no role at this hub{of}");
+            return Err(AppError::new(ErrorKind::Denied, "NO_ROLE", message).help(format!(
+                "an administrator grants one: hadron access grant '{principal}' --role developer --scope service:NAME; or \
+                 adds a pattern of it to [access] in the hub's configuration"
+            )));
+        }
+        Ok(None)
+    }
+
+    async fn bindings_of(&self, principal: &str, groups: &[String]) -> Result<Vec<BindingRow>, AppError> {
         let name = principal.to_owned();
         let mut found = self
             .read("bindings", move |tx| {
                 Box::pin(async move { Ok(bindings::of(tx, &name).await?) })
             })
             .await?;
-        found.retain(|binding| access::means(binding, principal));
+        found.retain(|binding| access::means(binding, principal, groups));
         Ok(found)
     }
 
@@ -118,6 +142,21 @@ impl App {
                 ),
             )
             .help("identities of other partitions cannot log in here"));
+        }
+        if let PrincipalPattern::Known(known) = &principal
+            && !self.settings().access.issuers.contains(known.issuer())
+        {
+            let issuers: Vec<&str> = self.settings().access.issuers.iter().map(Alias::as_str).collect();
+            let issuers = if issuers.is_empty() {
+                "none".to_owned()
+            } else {
+                issuers.join(", ")
+            };
+            let message = format!("this hub has no issuer '{}': it has {issuers}", known.issuer());
+            return Err(AppError::invalid("NO_ISSUER", message).help(format!(
+                "name it in the hub's configuration first: [oidc.{}]",
+                known.issuer()
+            )));
         }
         let again = self.seen(&request).await?.is_some();
         self.write_once(request.key(), "grant access", move |unit| {
@@ -218,7 +257,8 @@ impl App {
             service: question.service,
         };
         let place = self.completed(place).await?;
-        let bound = self.bindings_of(who.principal.as_str()).await?;
+        let groups = self.groups_of(who.principal.as_str()).await?;
+        let bound = self.bindings_of(who.principal.as_str(), &groups).await?;
         let rights = who.rights.iter().map(|right| {
             let origin = bound.iter().find(|binding| binding.right == *right);
             let origin = origin.map_or(Origin::Given, |binding| {
@@ -240,18 +280,42 @@ impl App {
 
     /// Somebody by what they are called, with the rights that they would have.
     async fn somebody(&self, name: &str) -> Result<Caller, AppError> {
-        let account = name.split(':').nth(4).and_then(|account| account.parse().ok());
-        let base = account.and_then(|account| self.settings().access.role(account, name));
+        let arn = name.starts_with("arn:").then(|| name.split(':').nth(4)).flatten();
+        let account = arn.and_then(|account| account.parse().ok());
+        let groups = self.groups_of(name).await?;
+        let access = &self.settings().access;
+        let base = account
+            .and_then(|account| access.role(account, name))
+            .or_else(|| access.role_of_known(name, &groups));
         let base = match base {
             Some(role) => Some(role),
             None => self.minted_role(name).await?,
         };
-        let bound = self.bindings_of(name).await?;
+        let bound = self.bindings_of(name, &groups).await?;
+        let whom = Whom {
+            principal: name,
+            account,
+            base,
+            groups: &groups,
+        };
         Ok(Caller {
             principal: Principal::new(name),
             account,
-            rights: access::rights(name, account, base, &bound),
+            rights: access::rights(whom, &bound),
         })
+    }
+
+    /// The groups of somebody, as their issuer named them when they logged in last.
+    async fn groups_of(&self, principal: &str) -> Result<Vec<String>, AppError> {
+        if !principal.starts_with(PRINCIPAL) {
+            return Ok(Vec::new());
+        }
+        let name = principal.to_owned();
+        let now = self.db().now().await?;
+        self.read("groups", move |tx| {
+            Box::pin(async move { Ok(requests::groups_of(tx, &name, now).await?) })
+        })
+        .await
     }
 
     /// The role that a token or an access key was minted with.

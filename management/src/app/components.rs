@@ -19,6 +19,7 @@ use hadron_templates::{ComponentFacts, ServiceSpec};
 
 use super::effects::{Planned, busy};
 use super::inputs::{self, AttachedTo, Draft};
+use super::masking::{Secretive as _, shown};
 use super::services::occupied;
 use super::{App, AppError, ErrorKind, Quota, Request, Unit};
 use crate::store::components::{self, ComponentRow, Filter};
@@ -179,6 +180,7 @@ impl App {
         self.component(name)
             .await?
             .filter(|view| sight.covers(&view.target.place()))
+            .map(|view| view.shown_to(caller))
             .ok_or_else(|| not_found(name))
     }
 
@@ -209,7 +211,7 @@ impl App {
             )
             .help("name the service as well"));
         }
-        self.read("components", move |tx| {
+        let views = self.read("components", move |tx| {
             Box::pin(async move {
                 let mut views = Vec::new();
                 for row in components::list(tx, &filter, &sight, &after, limit).await? {
@@ -217,8 +219,8 @@ impl App {
                 }
                 Ok(views)
             })
-        })
-        .await
+        });
+        Ok(shown(views.await?, caller))
     }
 
     /// Creates a component and begins its first deployment.

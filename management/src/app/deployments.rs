@@ -14,8 +14,9 @@ use hadron_domain::target::Target;
 use hadron_proto::vocab::{
     ComponentName, DeploymentId, Digest, EnvironmentName, InstanceName, ServiceName, Timestamp,
 };
-use hadron_templates::ServiceSpec;
+use hadron_templates::{ServiceSpec, masked};
 
+use super::masking::{Secretive as _, mask_event, shown};
 use super::{App, AppError, ErrorKind, Request};
 use crate::store::deployments::{self, DeploymentRow, EventRow, Filter, Source};
 use crate::store::targets::TargetRow;
@@ -147,7 +148,8 @@ impl App {
             })
             .await?
             .filter(|row| sight.covers(&row.place()));
-        row.ok_or_else(|| AppError::not_found("deployment", id))
+        row.map(|row| row.shown_to(caller))
+            .ok_or_else(|| AppError::not_found("deployment", id))
     }
 
     /// One deployment, if it is one of those that the names mean.
@@ -186,10 +188,10 @@ impl App {
         limit: u32,
     ) -> Result<Vec<DeploymentRow>, AppError> {
         let sight = self.may(caller, Action::ReadDeployment).await?;
-        self.read("deployments", move |tx| {
+        let rows = self.read("deployments", move |tx| {
             Box::pin(async move { Ok(deployments::list(tx, &filter, &sight, &before, limit).await?) })
-        })
-        .await
+        });
+        Ok(shown(rows.await?, caller))
     }
 
     /// What happened during a deployment after `after`.
@@ -203,11 +205,15 @@ impl App {
         after: u64,
         limit: u32,
     ) -> Result<Vec<EventRow>, AppError> {
-        self.get_deployment(caller, id).await?;
-        self.read("deployment events", move |tx| {
+        let row = self.get_deployment(caller, id).await?;
+        let events = self.read("deployment events", move |tx| {
             Box::pin(async move { Ok(deployments::events(tx, id, after, limit).await?) })
-        })
-        .await
+        });
+        let mut events = events.await?;
+        if !caller.may_read_plaintext(&row.place()) {
+            events.iter_mut().for_each(mask_event);
+        }
+        Ok(events)
     }
 
     /// The template that was rendered for a deployment.
@@ -220,6 +226,7 @@ impl App {
         id: DeploymentId,
     ) -> Result<(String, Digest), AppError> {
         let row = self.get_deployment(caller, id).await?;
+        let plain = caller.may_read_plaintext(&row.place());
         let none = || {
             AppError::new(
                 ErrorKind::NotFound,
@@ -235,7 +242,7 @@ impl App {
             .await?
             .ok_or_else(|| AppError::internal(format!("content {digest} is not stored")))?;
         let text = String::from_utf8(bytes).map_err(AppError::internal)?;
-        Ok((text, digest))
+        Ok((if plain { text } else { masked(&text) }, digest))
     }
 
     /// Cancels a deployment. What CloudFormation has begun it may also finish; then that is what is reported.

@@ -31,10 +31,15 @@ impl Records {
     pub const fn new(app: App) -> Self {
         Self { app }
     }
+
+    /// What it is over.
+    pub(super) const fn app(&self) -> &App {
+        &self.app
+    }
 }
 
 /// The story of a failure, since its causes must get into the log and nowhere else.
-fn failed(error: AppError) -> StoreFailed {
+pub(super) fn failed(error: AppError) -> StoreFailed {
     StoreFailed(error.story().into())
 }
 
@@ -333,9 +338,12 @@ impl Tokens for Records {
             // Bindings alone say what the bearer may do.
             (Some(role), _) if role.is_empty() => None,
             (Some(role), _) => Some(role.parse().map_err(|error| StoreFailed(Box::new(error)))?),
-            (None, account) => {
-                let account = account.ok_or_else(|| StoreFailed("a login without an account".into()))?;
+            (None, Some(account)) => {
                 let found = self.app.base_role(account, &token.principal).await;
+                found.map_err(failed)?
+            }
+            (None, None) => {
+                let found = self.app.role_of_known(&token.principal, &token.groups).await;
                 found.map_err(failed)?
             }
         };
@@ -349,11 +357,12 @@ impl Tokens for Records {
             created_at: token.created_at,
             expires_at: token.expires_at,
             disabled: false,
+            groups: token.groups.clone(),
         };
-        let action = if row.name.is_empty() {
-            "FinishLogin"
-        } else {
-            "MintToken"
+        let action = match (row.name.is_empty(), row.account) {
+            (false, _) => "MintToken",
+            (true, Some(_)) => "FinishLogin",
+            (true, None) => "FinishOidcLogin",
         };
         let work = self.app.write("add token", move |unit| {
             Box::pin(async move {
@@ -381,6 +390,7 @@ impl Tokens for Records {
             .map(|row| TokenRow {
                 hash: row.digest,
                 principal: row.principal,
+                groups: row.groups,
                 account: row.account,
                 role: Some(row.role.map_or("", Role::word).to_owned()),
                 created_at: row.created_at,

@@ -22,6 +22,7 @@ pub(super) use update::updated_version;
 pub use update::{EnvironmentUpdate, UpdateMode};
 
 use super::effects::Planned;
+use super::masking::{Secretive as _, shown};
 use super::{App, AppError, ErrorKind, Request, Unit};
 use crate::store::connections::{self, ConnectionKind, ConnectionRow};
 use crate::store::targets::{Filter, TargetRow};
@@ -128,6 +129,7 @@ impl App {
         })
         .await?
         .filter(|row| sight.covers(&row.place()))
+        .map(|row| row.shown_to(caller))
         .ok_or_else(|| not_found(name))
     }
 
@@ -178,7 +180,7 @@ impl App {
             )
             .help("ask several times, or without a filter"));
         }
-        self.read("environments", move |tx| {
+        let views = self.read("environments", move |tx| {
             Box::pin(async move {
                 let mut rows = Vec::new();
                 if templates.is_empty() {
@@ -199,8 +201,8 @@ impl App {
                 }
                 Ok(views)
             })
-        })
-        .await
+        });
+        Ok(shown(views.await?, caller))
     }
 
     /// Cancels the deployment of an environment that is in progress. What CloudFormation has begun it may also finish; then
@@ -239,12 +241,12 @@ impl App {
             Action::ReadService
         };
         let sight = self.may(caller, action).await?;
-        self.read("targets", move |tx| {
+        let rows = self.read("targets", move |tx| {
             Box::pin(
                 async move { Ok(targets::list(tx, &filter, &sight, (&after.0, &after.1), limit).await?) },
             )
-        })
-        .await
+        });
+        Ok(shown(rows.await?, caller))
     }
 
     /// Deletes an environment that nothing lives in.

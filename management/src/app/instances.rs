@@ -12,6 +12,7 @@ use hadron_templates::{InstanceSpec, ServiceSpec, SpecMap};
 
 use super::effects::{Planned, topic};
 use super::environments::{UpdateMode, updated_version};
+use super::masking::Secretive as _;
 use super::services::{Change, compatible, deployed_spec, occupied};
 use super::{App, AppError, ErrorKind, Request, grants, outputs};
 use crate::store::targets::TargetRow;
@@ -76,6 +77,7 @@ impl App {
         })
         .await?
         .filter(|row| sight.covers(&row.place()))
+        .map(|row| row.shown_to(caller))
         .ok_or_else(|| not_found(service, name))
     }
 

@@ -10,6 +10,7 @@ use hadron_domain::target::Target;
 use hadron_proto::vocab::DeploymentId;
 use indexmap::IndexMap;
 
+use super::masking::Secretive as _;
 use super::{App, AppError, ErrorKind};
 use crate::store::targets::{self, TargetRow};
 
@@ -72,6 +73,7 @@ impl App {
         // A pipeline that was removed is remembered for its service only.
         .filter(|row| row.part != Part::Gone)
         .filter(|row| sight.covers(&row.place()))
+        .map(|row| row.shown_to(caller))
         .ok_or_else(|| not_found(target))
     }
 

@@ -22,6 +22,7 @@ pub(super) use change::Change;
 pub use create::NewService;
 pub(super) use delete::destroy;
 
+use super::masking::{Secretive as _, shown};
 use super::{App, AppError, ErrorKind, Unit};
 use crate::store::services::ServiceRow;
 use crate::store::targets::TargetRow;
@@ -184,7 +185,8 @@ impl App {
         if !sight.covers(&Place::service(name.clone())) {
             return Err(not_found(name));
         }
-        self.service(name).await?.ok_or_else(|| not_found(name))
+        let view = self.service(name).await?.ok_or_else(|| not_found(name))?;
+        Ok(view.shown_to(caller))
     }
 
     pub(super) async fn service(&self, name: &ServiceName) -> Result<Option<ServiceView>, AppError> {
@@ -211,7 +213,7 @@ impl App {
         limit: u32,
     ) -> Result<Vec<ServiceView>, AppError> {
         let sight = self.may(caller, Action::ReadService).await?;
-        self.read("services", move |tx| {
+        let views = self.read("services", move |tx| {
             Box::pin(async move {
                 let page = services::list(tx, &sight, &after, limit).await?;
                 let (Some(first), Some(last)) = (page.first(), page.last()) else {
@@ -230,8 +232,8 @@ impl App {
                 });
                 Ok(views.collect())
             })
-        })
-        .await
+        });
+        Ok(shown(views.await?, caller))
     }
 
     /// One service with its pipeline and without its instances.
@@ -259,7 +261,10 @@ impl App {
             })
         })
         .await?
-        .map(|(service, pipeline)| (service, present(pipeline)))
+        .map(|(service, pipeline)| {
+            let pipeline = present(pipeline).map(|pipeline| pipeline.shown_to(caller));
+            (service.shown_to(caller), pipeline)
+        })
         .ok_or_else(|| not_found(name))
     }
 
@@ -274,10 +279,10 @@ impl App {
         limit: u32,
     ) -> Result<Vec<ServiceRow>, AppError> {
         let sight = self.may(caller, Action::ReadService).await?;
-        self.read("services", move |tx| {
+        let rows = self.read("services", move |tx| {
             Box::pin(async move { Ok(services::list(tx, &sight, &after, limit).await?) })
-        })
-        .await
+        });
+        Ok(shown(rows.await?, caller))
     }
 }
 

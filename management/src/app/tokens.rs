@@ -4,6 +4,7 @@ use hadron_domain::authority::Caller;
 use hadron_domain::principal::Principal;
 use hadron_proto::vocab::Digest;
 
+use super::access::Whom;
 use super::{App, AppError, ErrorKind, access};
 use crate::store::bindings;
 use crate::store::requests::{self, TokenRow};
@@ -31,10 +32,37 @@ impl App {
             .filter(|(row, _)| !row.disabled && row.expires_at.is_none_or(|at| now < at))
             .ok_or_else(|| unauthenticated("the token is unknown, expired or switched off"))?;
         Ok(Caller {
-            rights: access::rights(&row.principal, row.account, row.role, &bindings),
+            rights: access::rights(Whom::of(&row), &bindings),
             principal: Principal::new(row.principal),
             account: row.account,
         })
+    }
+
+    /// Ends the token that a caller logged in with, at once.
+    ///
+    /// # Errors
+    /// When it was minted, or counts no more.
+    pub async fn log_out(&self, caller: &Caller, token: &str) -> Result<(), AppError> {
+        let digest = Digest::of(token.as_bytes());
+        let (principal, account) = (caller.principal.to_string(), caller.account);
+        let ended = self.write("end token", move |unit| {
+            Box::pin(async move {
+                let ended = requests::end_token(unit.tx, digest).await?;
+                if ended {
+                    requests::audit(unit.tx, unit.now, &principal, account, "Logout", "", "done", "").await?;
+                }
+                Ok(ended)
+            })
+        });
+        if ended.await? {
+            return Ok(());
+        }
+        Err(AppError::new(
+            ErrorKind::Precondition,
+            "MINTED",
+            "this token was minted by an administrator: it ends when they say so",
+        )
+        .help("hadron-hub admin token disable NAME, on the hub's machine"))
     }
 
     /// Minted tokens, by name.

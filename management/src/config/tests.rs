@@ -57,7 +57,6 @@ fn the_example_file_is_good_and_names_every_key() {
     let text = include_str!("../../../deploy/hub/hub.example.toml");
     given(text, &[]).unwrap();
     // Keys that are commented out are read, too.
-    let keys: Vec<&str> = KEYS.iter().map(|key| key.path).collect();
     let mut table = String::new();
     let mut named = Vec::new();
     for line in text.lines() {
@@ -68,9 +67,10 @@ fn the_example_file_is_good_and_names_every_key() {
             named.push(format!("{table}{key}"));
         }
     }
-    let missing: Vec<_> = keys
+    let missing: Vec<_> = KEYS
         .iter()
-        .filter(|key| **key != "dev" && !named.iter().any(|one| one == *key))
+        .filter(|key| key.path != "dev" && !named.iter().any(|one| key.is_at(one)))
+        .map(|key| key.path)
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
@@ -266,5 +266,106 @@ fn one_store_and_its_password_stays_secret() {
     assert!(
         both.contains("give only one of them") && !both.contains("hunter2"),
         "{both}"
+    );
+}
+
+const ISSUERS: &str = r#"
+[oidc.corp]
+issuer = "https://login.example.com/realms/corp"
+client_id = "hadron"
+name_claim = "email"
+
+[oidc.github]
+issuer = "https://token.actions.githubusercontent.com"
+audience = "hadron"
+conditions = ["repository=acme/*", "ref=refs/heads/main"]
+"#;
+
+#[test]
+fn issuers_are_for_people_or_for_workloads() {
+    let config = given(
+        &format!("{GOOD}{ISSUERS}"),
+        &[("access.auditors", "oidc-group:corp:Audit")],
+    )
+    .unwrap();
+    let [people, workloads] = &config.issuers[..] else {
+        panic!("{:?}", config.issuers);
+    };
+    assert_eq!(
+        (
+            people.issuer.session.as_secs(),
+            workloads.issuer.session.as_secs()
+        ),
+        (3_600, 900)
+    );
+    assert_eq!(config.access.issuers.len(), 2);
+    let shown = config.to_string();
+    assert!(
+        shown.contains("workloads of https://token.actions.githubusercontent.com for hadron with repository=acme/* ref=refs/heads/main"),
+        "{shown}"
+    );
+
+    let wrong = |table: &str| faults(&format!("{GOOD}{table}"), &[]);
+    for (table, said) in [
+        (
+            "[oidc.Corp]\nissuer = 'https://a.example'\nclient_id = 'x'",
+            "cannot name an issuer",
+        ),
+        ("[oidc.a]\nclient_id = 'x'", "oidc.a.issuer: missing"),
+        (
+            "[oidc.a]\nissuer = 'http://a.example'\nclient_id = 'x'",
+            "must begin with https://",
+        ),
+        (
+            "[oidc.a]\nissuer = 'https://169.254.169.254'\nclient_id = 'x'",
+            "which only this machine can reach",
+        ),
+        (
+            "[oidc.a]\nissuer = 'https://127.0.0.1'\nclient_id = 'x'",
+            "which only this machine can reach",
+        ),
+        (
+            "[oidc.a]\nissuer = 'https://a.example'",
+            "give client_id where people log in",
+        ),
+        (
+            "[oidc.a]\nissuer = 'https://a.example'\naudience = 'hub'",
+            "anybody with an account at the issuer",
+        ),
+        (
+            "[oidc.a]\nissuer = 'https://a.example'\naudience = 'hub'\nconditions = ['sub=*']",
+            "is true of every token",
+        ),
+        (
+            "[oidc.a]\nissuer = 'https://a.example'\naudience = 'hub'\nclient_id = 'x'",
+            "one table for people",
+        ),
+        (
+            "[oidc.a]\nissuer = 'https://a.example'\nclient_id = 'x'\nsession_seconds = 5",
+            "60 to 43200",
+        ),
+        (
+            "[oidc.a]\nissuer = 'https://a.example'\nclient_id = 'x'\nisuer = 'x'",
+            "did you mean oidc.*.issuer?",
+        ),
+    ] {
+        let found = wrong(table);
+        assert!(found.contains(said), "{table}: {found}");
+    }
+    let unknown = faults(GOOD, &[("access.developers", "oidc:corp:ann@example.com")]);
+    assert!(
+        unknown.contains("there is no table for: [oidc.corp]"),
+        "{unknown}"
+    );
+    // Plain HTTP is for development, and there for this machine only.
+    let dev = "dev = true\n[oidc.a]\nissuer = 'http://login.example.com'\nclient_id = 'x'\n";
+    assert!(faults(dev, &[("sts.endpoint", "http://127.0.0.1:1")]).contains("must begin with https://"));
+    let dev = "dev = true\n[oidc.a]\nissuer = 'http://127.0.0.1:5'\nclient_id = 'x'\n";
+    assert_eq!(
+        given(dev, &[("sts.endpoint", "http://127.0.0.1:1")])
+            .unwrap()
+            .issuers
+            .len(),
+        1
     );
 }

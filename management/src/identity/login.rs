@@ -21,6 +21,7 @@ use super::ca::Ca;
 use super::enrolment::{
     Begun, CHALLENGE_LIFE, Challenge, ChallengeId, Challenges, Clocked, OpenLimits, Purpose, StoreFailed,
 };
+use super::oidc::Identity;
 use super::rate::{SourceRate, TooMany};
 use super::sts::{Caller, Sts, StsError};
 use super::{DevMode, NoRandomness, random};
@@ -273,9 +274,11 @@ impl std::fmt::Debug for Token {
 pub struct TokenRow {
     /// SHA-256 of the token's text; the key.
     pub hash: Digest,
-    /// An IAM ARN, or `token:<name>`.
+    /// An IAM ARN, `token:<name>`, or `oidc:<issuer>:<name>`.
     pub principal: String,
-    /// The account that a login proved; none for minted tokens.
+    /// The groups that an issuer says they are in.
+    pub groups: Vec<String>,
+    /// The account that a login proved; none for minted tokens, and for who logged in at an issuer.
     pub account: Option<AccountId>,
     /// The part that the bearer of a minted token plays; what a login's principal plays, the store finds out.
     pub role: Option<String>,
@@ -318,10 +321,31 @@ impl<S: Tokens> TokenIssuer<S> {
         let row = TokenRow {
             hash: token.hash(),
             principal: principal.arn.clone(),
+            groups: Vec::new(),
             account: Some(principal.account),
             role: None,
             created_at: now,
             expires_at: Some(now.plus(TOKEN_LIFE)),
+        };
+        self.store.add(&row).await?;
+        Ok((token, row))
+    }
+
+    /// A token for somebody whom an issuer knows.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn issue_to(&self, identity: &Identity) -> Result<(Token, TokenRow), LoginError> {
+        let now = self.store.now(&self.clock).await?;
+        let token = Token::from_random(&random()?);
+        let row = TokenRow {
+            hash: token.hash(),
+            principal: identity.principal.clone(),
+            groups: identity.groups.clone(),
+            account: None,
+            role: None,
+            created_at: now,
+            expires_at: Some(now.plus(identity.session)),
         };
         self.store.add(&row).await?;
         Ok((token, row))
@@ -348,6 +372,7 @@ impl<S: Tokens> TokenIssuer<S> {
         let row = TokenRow {
             hash: token.hash(),
             principal: format!("token:{name}"),
+            groups: Vec::new(),
             account: None,
             role: Some(role.to_owned()),
             created_at: now,

@@ -3,7 +3,7 @@
 //!
 //! Read [`enrolment`] for what must hold before an agent gets a certificate and in which order it is checked; [`sts`] for
 //! how AWS is asked; [`sigv4`] for how a request signed with one of the hub's own keys is read; [`seal`] for how the
-//! secrets of those keys are kept; [`audit_key`] for what signs checkpoints of the audit log; [`tls`] for what the listeners demand. Time and random bytes come in as arguments;
+//! secrets of those keys are kept; [`oidc`] for people and workloads whom somebody else knows; [`audit_key`] for what signs checkpoints of the audit log; [`tls`] for what the listeners demand. Time and random bytes come in as arguments;
 //! storage comes in as traits, which the store implements.
 //!
 //! The hub has no AWS credentials and needs none: STS is asked with signatures that are not its own.
@@ -14,6 +14,7 @@ pub mod ca;
 pub mod csr;
 pub mod enrolment;
 pub mod login;
+pub mod oidc;
 mod rate;
 pub mod seal;
 pub mod sigv4;

@@ -8,6 +8,9 @@ use super::access_keys::{self, AccessKeyRow};
 use super::db::{Row, Tx, params};
 use super::requests::{self, TokenRow};
 
+/// What groups of an issuer's people begin with.
+pub const GROUP: &str = "oidc-group:";
+
 macro_rules! binding_columns {
     () => {
         "b.principal, b.role, b.scope, b.created_by, b.created_at"
@@ -17,7 +20,7 @@ macro_rules! binding_columns {
 /// Somebody's part in a scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindingRow {
-    /// Who: the pattern of an ARN, `token:<name>` or `key:<name>`.
+    /// Who: the pattern of an ARN or of somebody whom an issuer knows, a group, `token:<name>` or `key:<name>`.
     pub principal: String,
     /// Which part, and where.
     pub right: Right,
@@ -51,7 +54,8 @@ pub async fn insert(tx: &mut Tx, row: &BindingRow) -> Result<bool, StoreError> {
                 &row.principal,
                 row.right.role.word(),
                 row.right.scope.to_string(),
-                row.principal.contains('*'),
+                // A group is nobody's name either, so that it has to be looked at for everybody.
+                row.principal.contains('*') || row.principal.starts_with(GROUP),
                 &row.created_by,
                 row.created_at
             ],

@@ -24,6 +24,7 @@ pub mod jobs;
 mod many;
 pub mod meta;
 pub mod migrate;
+pub mod oidc;
 pub mod outbox;
 pub mod recovery;
 pub mod replicas;

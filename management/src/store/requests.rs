@@ -9,7 +9,7 @@ use super::db::{HUB, Place, Tx, params};
 
 macro_rules! token_columns {
     () => {
-        "digest, name, principal, account, role, created_at, expires_at, disabled"
+        "digest, name, principal, account, role, created_at, expires_at, disabled, member_of"
     };
 }
 
@@ -159,15 +159,17 @@ pub struct TokenRow {
     pub created_at: Timestamp,
     /// When it stops counting.
     pub expires_at: Option<Timestamp>,
-    /// Switched off by an administrator.
+    /// Switched off by an administrator, or by its bearer, who logged out.
     pub disabled: bool,
+    /// The groups that its bearer is in, as the issuer said that they logged in at.
+    pub groups: Vec<String>,
 }
 
 /// Stores a token.
 pub async fn insert_token(tx: &mut Tx, token: &TokenRow) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO token (digest, name, principal, account, role, created_at, expires_at, disabled)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO token (digest, name, principal, account, role, created_at, expires_at, disabled, member_of)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &params![
             token.digest,
             &token.name,
@@ -176,7 +178,8 @@ pub async fn insert_token(tx: &mut Tx, token: &TokenRow) -> Result<(), StoreErro
             token.role.map_or("", Role::word),
             token.created_at,
             token.expires_at,
-            token.disabled
+            token.disabled,
+            token.groups.join("\n")
         ],
     )
     .await?;
@@ -193,7 +196,39 @@ pub(super) fn token_from(row: &super::db::Row) -> Result<TokenRow, StoreError> {
         created_at: row.get("created_at")?,
         expires_at: row.get("expires_at")?,
         disabled: row.get("disabled")?,
+        groups: groups(row)?,
     })
+}
+
+/// Reads column `member_of`.
+fn groups(row: &super::db::Row) -> Result<Vec<String>, StoreError> {
+    Ok(row.str("member_of")?.lines().map(str::to_owned).collect())
+}
+
+/// The groups of somebody, as the last of their tokens that still counts has them.
+pub async fn groups_of(tx: &mut Tx, principal: &str, now: Timestamp) -> Result<Vec<String>, StoreError> {
+    let row = tx
+        .query_opt(
+            "SELECT member_of FROM token WHERE principal = $1 AND expires_at > $2 AND disabled = 0
+             ORDER BY created_at DESC LIMIT 1",
+            &params![principal, now],
+        )
+        .await?;
+    row.as_ref()
+        .map(groups)
+        .transpose()
+        .map(Option::unwrap_or_default)
+}
+
+/// Switches off a token that a login gave; says whether it counted before. Minted ones are not their bearer's to end.
+pub async fn end_token(tx: &mut Tx, digest: Digest) -> Result<bool, StoreError> {
+    let ended = tx
+        .execute(
+            "UPDATE token SET disabled = 1 WHERE digest = $1 AND name = '' AND disabled = 0",
+            &params![digest],
+        )
+        .await?;
+    Ok(ended == 1)
 }
 
 /// Reads column `role` of tokens and access keys, which is empty for who has no part but by bindings.

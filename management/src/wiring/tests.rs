@@ -194,6 +194,7 @@ async fn streams_of_people_are_bounded_and_agents_do_not_notice() {
         created_at: world.app().clock().now(),
         expires_at: None,
         disabled: false,
+        groups: Vec::new(),
     };
     let stored = world.app().write("token", move |unit| {
         Box::pin(async move { Ok(crate::store::requests::insert_token(unit.tx, &row).await?) })

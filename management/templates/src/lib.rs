@@ -68,6 +68,7 @@ mod inputs;
 mod kept;
 mod lint;
 mod manifest;
+mod masked;
 mod namespace;
 mod path;
 mod property;
@@ -97,6 +98,7 @@ pub use inputs::{
 };
 pub use kept::Kept;
 pub use manifest::{BuildSettings, Engine, Manifest};
+pub use masked::{MASK, masked};
 pub use property::{Kind, Property};
 pub use schema::{Completed, InputSchema, InputType, Schema, complete};
 pub use spec::{

@@ -71,7 +71,7 @@ fn below(out: &mut String, value: &SpecValue, indent: usize) {
     }
 }
 
-fn scalar(text: &str, plain: bool) -> String {
+pub(crate) fn scalar(text: &str, plain: bool) -> String {
     match yaml::plain(text) {
         Plain::Null if plain => "null".to_owned(),
         Plain::Text if harmless(text) => text.to_owned(),

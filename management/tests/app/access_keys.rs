@@ -18,7 +18,7 @@ use hadron_proto::vocab::Timestamp;
 use http::Request;
 
 use crate::scenarios;
-use crate::world::{MANAGEMENT, PRODUCTION, World, account, reason, region};
+use crate::world::{MANAGEMENT, PRODUCTION, World, account, administrator, asked, reason, region};
 
 const BODY: &[u8] = b"{}";
 const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -337,6 +337,47 @@ scenarios! {
             is_signature(keys.authenticate(&forged, asked).await);
         }
         assert_eq!(refusals(&world).await.len(), 200);
+    }
+
+    async fn access_why_explains_a_minted_key(world: World) {
+        use hadron_domain::authority::{Action, Right};
+        use hadron_management::app::bindings::Question;
+        let keys = keys(&world);
+        let key = keys.mint("ci", None, None).await.unwrap();
+        keys.mint("night", Some(Role::Auditor), None).await.unwrap();
+        for (scope, role) in [("service:web", Role::Developer), ("environment:prd", Role::Auditor)] {
+            let right = Right::new(role, scope.parse().unwrap()).unwrap();
+            world.app.grant_access(asked(&administrator(), "GrantAccess"), "key:ci".parse().unwrap(), right).await.unwrap();
+        }
+        let question = |principal: &str, action| Question {
+            principal: Some(principal.to_owned()), action, account: None,
+            environment: Some("prd".parse().unwrap()), service: Some("web".parse().unwrap()),
+        };
+        let explain = async |principal: &str, action| {
+            let told = world.app.explain_access(&administrator(), question(principal, action)).await.unwrap();
+            let rights: Vec<String> = told.rights.iter().map(|(right, origin, does)| format!("{right} ({origin}): {does}")).collect();
+            (told.allowed, rights)
+        };
+        let (allowed, rights) = explain("key:ci", Action::WriteService).await;
+        assert!(!allowed);
+        assert_eq!(rights, [
+            "developer of service:web (granted to key:ci): covers the service; the environment needs a right as well",
+            "auditor of environment:prd (granted to key:ci): its role may not do this at all",
+        ]);
+        let (allowed, rights) = explain("key:ci", Action::ReadService).await;
+        assert!(allowed && rights.iter().all(|right| right.ends_with(": allows it")), "{rights:?}");
+        // What it was minted with is told as that.
+        let (allowed, rights) = explain("key:night", Action::ReadPlaintext).await;
+        assert!(!allowed);
+        assert_eq!(rights, ["auditor (given: configuration, own account or minted): its role may not do this at all"]);
+        // It may ask about itself, with the very rights that its signature brings; and one that is switched off has none but
+        // those that were granted to its name.
+        let caller = keys.authenticate(&with(&key, now(&world).await), reads()).await.unwrap();
+        let own = world.app.explain_access(&caller, Question { principal: None, ..question("", Action::ReadService) }).await.unwrap();
+        assert_eq!((own.principal.as_str(), own.allowed, own.rights.len()), ("key:ci", true, 2));
+        keys.disable("night".to_owned()).await.unwrap();
+        assert_eq!(explain("key:night", Action::ReadService).await, (false, Vec::new()));
+        assert_eq!(explain("key:nobody", Action::ReadService).await, (false, Vec::new()));
     }
 
     async fn another_sealing_key_opens_nothing(world: World) {

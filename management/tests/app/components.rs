@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::agent::{Agent, failed, stack};
 use crate::scenarios;
 use crate::world::{
-    PRODUCTION, STAGING, World, account, administrator, asked, auditor, changed_example, current, developer,
+    PRODUCTION, STAGING, World, account, administrator, asked, changed_example, current, developer,
     environment, identified, instance, new_connection, owner, reason, service_spec,
 };
 
@@ -106,7 +106,7 @@ async fn delete(world: &World, name: &str) -> Result<ComponentView, AppError> {
 async fn view(world: &World, name: &str) -> ComponentView {
     world
         .app
-        .get_component(&auditor(), &name.parse().unwrap())
+        .get_component(&developer(), &name.parse().unwrap())
         .await
         .unwrap()
 }
@@ -114,7 +114,7 @@ async fn view(world: &World, name: &str) -> ComponentView {
 async fn names(world: &World, filter: Filter) -> Vec<String> {
     let views = world
         .app
-        .list_components(&auditor(), filter, String::new(), 100)
+        .list_components(&developer(), filter, String::new(), 100)
         .await
         .unwrap();
     views.iter().map(|view| view.component.name.to_string()).collect()
@@ -123,7 +123,7 @@ async fn names(world: &World, filter: Filter) -> Vec<String> {
 /// The text that a target's last deployment was rendered to.
 async fn rendered(world: &World, target: &Target) -> String {
     let id = world.target(target).await.attempted.unwrap().0;
-    world.app.rendered_template(&auditor(), id).await.unwrap().0
+    world.app.rendered_template(&developer(), id).await.unwrap().0
 }
 
 /// Whether the only version of the service template takes components.
@@ -269,7 +269,7 @@ scenarios! {
         assert_eq!(stack(&offer).role_kind, RoleKind::Component);
         prd.succeed(&world, &offer).await;
         assert!(world.find(&component("bucket")).await.is_none());
-        assert_eq!(reason(world.app.get_component(&auditor(), &"bucket".parse().unwrap()).await), "NOT_FOUND");
+        assert_eq!(reason(world.app.get_component(&developer(), &"bucket".parse().unwrap()).await), "NOT_FOUND");
         assert_eq!(world.rows("SELECT name AS topic, '' AS key, '' AS more FROM component", &[]).await, Vec::<String>::new());
         world.delete_service("web").await.unwrap();
     }
@@ -433,9 +433,9 @@ scenarios! {
         assert_eq!(names(&world, of(None, Some("web"), None)).await, ["bucket"]);
         assert_eq!(names(&world, of(None, Some("web"), Some("blue"))).await, ["bucket"]);
         assert_eq!(names(&world, of(None, Some("web"), Some("red"))).await, Vec::<String>::new());
-        let alone = world.app.list_components(&auditor(), of(None, None, Some("blue")), String::new(), 9).await;
+        let alone = world.app.list_components(&developer(), of(None, None, Some("blue")), String::new(), 9).await;
         assert_eq!(reason(alone), "SERVICE_MISSING");
-        let page = world.app.list_components(&auditor(), Filter::default(), "alarm".to_owned(), 9).await.unwrap();
+        let page = world.app.list_components(&developer(), Filter::default(), "alarm".to_owned(), 9).await.unwrap();
         assert_eq!(page.len(), 1);
 
         // Only the description can change without a deployment.

@@ -8,8 +8,8 @@ use hadron_proto::vocab::DeploymentId;
 use crate::agent::Agent;
 use crate::scenarios;
 use crate::world::{
-    PRODUCTION, STAGING, World, asked, auditor, current, developer, environment, environment_update,
-    identified, instance, owner, pipeline, reason, service_spec,
+    PRODUCTION, STAGING, World, asked, current, developer, environment, environment_update, identified,
+    instance, owner, pipeline, reason, service_spec,
 };
 
 const WEB: &str = "minimal-svc";
@@ -48,7 +48,7 @@ async fn list(world: &World, named: &Named) -> Vec<String> {
     let filter = named.filter().unwrap();
     let rows = world
         .app
-        .list_deployments(&auditor(), filter, String::new(), 100)
+        .list_deployments(&developer(), filter, String::new(), 100)
         .await
         .unwrap();
     let mut targets: Vec<String> = rows.iter().map(|row| row.target.to_string()).collect();
@@ -83,7 +83,7 @@ scenarios! {
         let id = world.target(&instance("web", "blue")).await.attempted.unwrap().0;
         let get = async |environment, service, instance| {
             let named = named(environment, service, instance, "");
-            world.app.get_named_deployment(&auditor(), id, &named).await
+            world.app.get_named_deployment(&developer(), id, &named).await
         };
         for (environment, service, instance) in [("", "", ""), ("prd", "", ""), ("", "web", ""), ("prd", "web", "blue")] {
             assert_eq!(get(environment, service, instance).await.unwrap().deployment.id, id);
@@ -134,7 +134,7 @@ scenarios! {
         assert_eq!(reason(remove(&world, second).await), "DEPLOYMENT_IN_PROGRESS");
         let removed = remove(&world, first).await.unwrap().unwrap();
         assert_eq!((removed.deployment.id, removed.deployment.word()), (first, "SUCCEEDED"));
-        assert_eq!(reason(world.app.get_deployment(&auditor(), first).await), "NOT_FOUND");
+        assert_eq!(reason(world.app.get_deployment(&developer(), first).await), "NOT_FOUND");
         assert_eq!(reason(remove(&world, first).await), "NOT_FOUND");
         let events = world.rows("SELECT deployment_id AS topic, source AS key, message AS more FROM deployment_event WHERE deployment_id = $1",
             &[first.to_string().into()]).await;
@@ -192,7 +192,7 @@ scenarios! {
 
     async fn outputs_are_those_of_the_last_success_or_of_one_deployment(world: World) {
         let [prd, _, hub] = place(&world).await;
-        let who = auditor();
+        let who = developer();
         let first = world.last(&instance("web", "blue")).await;
         let outputs = async |id| world.app.outputs(&who, &instance("web", "blue"), id).await;
         let names: Vec<String> = outputs(None).await.unwrap().into_keys().collect();

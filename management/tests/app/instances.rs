@@ -14,7 +14,9 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::scenarios;
-use crate::world::{PRODUCTION, World, archive, auditor, caller, example, instance, reason, region, version};
+use crate::world::{
+    PRODUCTION, World, archive, caller, developer, example, instance, reason, region, version,
+};
 
 const STATUSES: [&str; 4] = ["SUCCEEDED", "FAILED", "IN_PROGRESS", "DELETE_FAILED"];
 
@@ -105,7 +107,7 @@ async fn page(
 ) -> Result<Vec<TargetRow>, AppError> {
     world
         .app
-        .list_instances(&auditor(), list.clone(), after, limit)
+        .list_instances(&developer(), list.clone(), after, limit)
         .await
 }
 

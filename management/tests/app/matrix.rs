@@ -2,7 +2,7 @@
 //! own, a thing of somebody else's, and one that does not exist. The answers stand in `matrix.txt`, which somebody reads when
 //! one changes; `HADRON_BLESS=1` writes it anew.
 //!
-//! A cell says `may` (whatever came of it afterwards), `denied`, or `absent`, which is what a thing that does not exist
+//! A cell says `may` (whatever came of it afterwards), `masked` (the same, with values masked), `denied`, or `absent`, which is what a thing that does not exist
 //! is, and one that the caller is not to know of. For lists it says whether the thing is in it. Every `denied` is in the audit
 //! log, once. Calls that change something run on a copy of the database of their own.
 
@@ -28,20 +28,21 @@ use crate::world::{
 };
 use hadron_domain::repository::Provider;
 use hadron_domain::template::TemplateKind;
+use hadron_templates::MASK;
 
 /// What calls are about.
-struct Thing {
-    name: &'static str,
-    environment: &'static str,
-    service: &'static str,
-    instance: &'static str,
-    component: &'static str,
+pub(crate) struct Thing {
+    pub(crate) name: &'static str,
+    pub(crate) environment: &'static str,
+    pub(crate) service: &'static str,
+    pub(crate) instance: &'static str,
+    pub(crate) component: &'static str,
     /// Templates and repositories are everybody's or nobody's.
-    template: &'static str,
-    repository: &'static str,
-    account: AccountId,
-    connection: ConnectionId,
-    deployment: DeploymentId,
+    pub(crate) template: &'static str,
+    pub(crate) repository: &'static str,
+    pub(crate) account: AccountId,
+    pub(crate) connection: ConnectionId,
+    pub(crate) deployment: DeploymentId,
 }
 
 fn one(name: &str, account: Option<&str>, rights: &[(Role, &str)]) -> (String, Caller) {
@@ -95,7 +96,7 @@ async fn connection(world: &World, account_id: &str, name: &str) -> ConnectionId
 }
 
 /// Two of everything, one in each account.
-async fn things(world: &World) -> [Thing; 3] {
+pub(crate) async fn things(world: &World) -> [Thing; 3] {
     world.templates().await;
     let mut made = Vec::new();
     let management = world.management_agent().await;
@@ -189,7 +190,7 @@ async fn things(world: &World) -> [Thing; 3] {
 
 /// What is asked for.
 #[expect(clippy::too_many_lines, reason = "one arm for each operation")]
-fn input(operation: Operation, of: &Thing) -> Value {
+pub(crate) fn input(operation: Operation, of: &Thing) -> Value {
     use Operation as O;
     let connection = of.connection.as_uuid().to_string();
     let arn = format!(
@@ -345,7 +346,12 @@ fn cell(operation: Operation, of: &Thing, answer: &Answer) -> &'static str {
         "" if !mark.is_empty() && !answer.body.to_string().contains(&mark) => "absent",
         error => {
             assert_ne!(error, "InternalServerException", "{operation:?}: {}", answer.body);
-            "may"
+            // As a whole, or as values within a document.
+            if answer.body.to_string().contains(MASK) {
+                "masked"
+            } else {
+                "may"
+            }
         }
     }
 }
@@ -454,7 +460,7 @@ async fn everybody_may_what_the_matrix_says_and_every_refusal_is_audited() {
                             | Operation::ListEnvironmentAccountConnections
                     );
                     assert!(
-                        (cell == "may") == may || unnamed,
+                        matches!(cell, "may" | "masked") == may || unnamed,
                         "{operation:?} by {name}, {}: {cell}, {}",
                         of.name,
                         answer.body
@@ -498,6 +504,7 @@ async fn what_is_granted_counts_from_the_next_request_on() {
         created_at: hadron_proto::vocab::Timestamp::from_micros(1),
         expires_at: None,
         disabled: false,
+        groups: Vec::new(),
     };
     let stored = world.app.write("token", move |unit| {
         Box::pin(async move { Ok(requests::insert_token(unit.tx, &row).await?) })

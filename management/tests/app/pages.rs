@@ -6,7 +6,7 @@ use hadron_management::store::{deployments, targets};
 
 use crate::scenarios;
 use crate::world::{
-    PRODUCTION, STAGING, account, administrator, auditor, caller, developer, owner, reason, service_spec,
+    PRODUCTION, STAGING, account, administrator, caller, developer, owner, reason, service_spec,
 };
 
 scenarios! {
@@ -22,14 +22,14 @@ scenarios! {
         let mut names = Vec::new();
         let mut after = (String::new(), String::new());
         loop {
-            let page = world.app.list_targets(&auditor(), instances.clone(), after.clone(), 2).await.unwrap();
+            let page = world.app.list_targets(&developer(), instances.clone(), after.clone(), 2).await.unwrap();
             let Some(Target::Instance(service, name)) = page.last().map(|row| row.target.clone()) else { break };
             names.extend(page.iter().map(|row| row.target.name()));
             after = (service.to_string(), name.to_string());
         }
         assert_eq!(names, ["Zoo/C", "Zoo/a", "Zoo/b", "api/C", "api/a", "api/b", "web/C", "web/a", "web/b"]);
         let count = async |filter: targets::Filter| {
-            world.app.list_targets(&auditor(), filter, (String::new(), String::new()), 100).await.unwrap().len()
+            world.app.list_targets(&developer(), filter, (String::new(), String::new()), 100).await.unwrap().len()
         };
         assert_eq!(count(targets::Filter { service: Some("api".parse().unwrap()), ..instances.clone() }).await, 3);
         assert_eq!(count(targets::Filter { environment: Some("prd".parse().unwrap()), ..instances.clone() }).await, 6);
@@ -38,15 +38,15 @@ scenarios! {
         assert_eq!(count(targets::Filter { instance: Some("a".parse().unwrap()), ..instances.clone() }).await, 3);
         let environments = targets::Filter { kind: "environment", ..targets::Filter::default() };
         assert_eq!(count(environments.clone()).await, 2);
-        assert_eq!(world.app.list_targets(&auditor(), environments, (String::new(), "prd".to_owned()), 9).await.unwrap().len(), 1);
+        assert_eq!(world.app.list_targets(&developer(), environments, (String::new(), "prd".to_owned()), 9).await.unwrap().len(), 1);
 
         let services = world.app.list_services(&developer(), "Zoo".to_owned(), 1).await.unwrap();
         assert_eq!(services[0].service.name.as_str(), "api");
         assert_eq!(services[0].instances.len(), 3);
-        let all = world.app.list_templates(&auditor(), None, (String::new(), String::new()), 10).await.unwrap();
+        let all = world.app.list_templates(&developer(), None, (String::new(), String::new()), 10).await.unwrap();
         assert_eq!(all.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["minimal-env", "minimal-svc", "minimal-svc-no-pipeline"]);
         let after = ("service".to_owned(), "minimal-svc".to_owned());
-        assert_eq!(world.app.list_templates(&auditor(), Some(TemplateKind::Service), after, 10).await.unwrap().len(), 1);
+        assert_eq!(world.app.list_templates(&developer(), Some(TemplateKind::Service), after, 10).await.unwrap().len(), 1);
 
         prd.succeed_all(&world).await;
         stg.succeed_all(&world).await;

@@ -14,7 +14,7 @@ use hadron_proto::vocab::{Digest, JobId};
 use crate::agent::{Agent, failed};
 use crate::scenarios;
 use crate::world::{
-    LEASE, MANAGEMENT, PRODUCTION, World, account, administrator, archive, asked, auditor, changed_example,
+    LEASE, MANAGEMENT, PRODUCTION, World, account, administrator, archive, asked, changed_example, developer,
     example, identified, new_environment, new_version, reason, settings, version,
 };
 
@@ -45,7 +45,7 @@ async fn look(world: &World, number: &str) -> VersionView {
     let name = NAME.parse().unwrap();
     world
         .app
-        .get_version(&auditor(), ENVIRONMENT, &name, version(number))
+        .get_version(&developer(), ENVIRONMENT, &name, version(number))
         .await
         .unwrap()
 }
@@ -288,7 +288,7 @@ scenarios! {
         assert_eq!(reason(ask(new.clone()).await), "COMPONENTS_NOT_ALLOWED");
         new.name = "nothing".parse().unwrap();
         assert_eq!(reason(ask(new).await), "NOT_FOUND");
-        let no_number = world.app.get_template(&auditor(), ENVIRONMENT, &NAME.parse().unwrap()).await.unwrap();
+        let no_number = world.app.get_template(&developer(), ENVIRONMENT, &NAME.parse().unwrap()).await.unwrap();
         assert!(no_number.versions.existing.is_empty() && no_number.versions.next_minor.is_empty());
     }
 
@@ -302,7 +302,7 @@ scenarios! {
             let made = world.app.create_version(asked(&administrator(), "CreateTemplateVersion"), new).await.unwrap();
             let offer = agent.take_one(&world).await;
             agent.fetched(&world, &offer, &bundle).await;
-            world.app.get_version(&auditor(), kind, &name.parse().unwrap(), made.row.version).await.unwrap()
+            world.app.get_version(&developer(), kind, &name.parse().unwrap(), made.row.version).await.unwrap()
         };
         let with = register(SERVICE, "plain", &["minimal-env:1"], archive(&example("minimal-svc"))).await;
         assert!(with.message().contains("services without a pipeline"), "{}", with.message());

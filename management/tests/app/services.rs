@@ -11,8 +11,8 @@ use hadron_management::store::targets::TargetRow;
 use crate::agent::{Agent, stack};
 use crate::scenarios;
 use crate::world::{
-    PRODUCTION, STAGING, World, archive, asked, auditor, current, developer, environment_update, example,
-    instance, new_service, pipeline, reason, service_spec, version,
+    PRODUCTION, STAGING, World, archive, asked, current, developer, environment_update, example, instance,
+    new_service, pipeline, reason, service_spec, version,
 };
 
 const WEB: &str = "minimal-svc";
@@ -80,7 +80,7 @@ scenarios! {
         let offer = hub.take_stack(&world).await;
         assert_eq!(stack(&offer).role_kind, RoleKind::Pipeline);
         assert_eq!(stack(&offer).role.as_ref().unwrap().to_string(), "arn:aws:iam::111111111111:role/pipelines");
-        let (text, _) = world.app.rendered_template(&auditor(), offer.deployment.unwrap()).await.unwrap();
+        let (text, _) = world.app.rendered_template(&developer(), offer.deployment.unwrap()).await.unwrap();
         assert!(text.contains("blue@333333333333,green@444444444444") && text.contains("\"countNumber\": 3"), "{text}");
         hub.succeed(&world, &offer).await;
         let view = world.service("web").await;
@@ -171,7 +171,7 @@ scenarios! {
         let spec = service_spec(Some("images_kept: 7"), &[("blue", "prd", "port: 80"), ("green", "stg", "port: 81")]);
         update_pipeline(&world, current(Some(&spec))).await.unwrap();
         let offer = hub.take_stack(&world).await;
-        let (text, _) = world.app.rendered_template(&auditor(), offer.deployment.unwrap()).await.unwrap();
+        let (text, _) = world.app.rendered_template(&developer(), offer.deployment.unwrap()).await.unwrap();
         assert!(text.contains("\"countNumber\": 7"));
         hub.succeed(&world, &offer).await;
         assert_eq!(world.service_status("web").await, "ACTIVE");
@@ -198,7 +198,7 @@ scenarios! {
         stg.succeed(&world, &offer).await;
         assert!(world.find(&instance("web", "green")).await.is_none());
         let offer = hub.take_stack(&world).await;
-        let (text, _) = world.app.rendered_template(&auditor(), offer.deployment.unwrap()).await.unwrap();
+        let (text, _) = world.app.rendered_template(&developer(), offer.deployment.unwrap()).await.unwrap();
         assert!(text.contains("blue@333333333333,red@333333333333"), "{text}");
         hub.succeed(&world, &offer).await;
         assert_eq!(world.service_status("web").await, "ACTIVE");
@@ -287,7 +287,7 @@ scenarios! {
             assert_eq!(world.target(&instance("web", name)).await.status, "SUCCEEDED");
             update_pipeline(&world, current(None)).await.unwrap();
             let offer = hub.take_stack(&world).await;
-            let (text, _) = world.app.rendered_template(&auditor(), offer.deployment.unwrap()).await.unwrap();
+            let (text, _) = world.app.rendered_template(&developer(), offer.deployment.unwrap()).await.unwrap();
             assert!(text.contains(&format!("{name}@{PRODUCTION}")), "{text}");
             hub.succeed(&world, &offer).await;
             assert_eq!(world.service_status("web").await, "ACTIVE");

@@ -509,7 +509,7 @@ scenarios! {
 
             let mut token = TokenRow {
                 digest: Digest::of(b"token"), name: "ci".to_owned(), principal: "token:ci".to_owned(), account: Some(account(PRODUCTION)),
-                role: Some(Role::Owner), created_at: at(1), expires_at: Some(at(2)), disabled: false,
+                role: Some(Role::Owner), created_at: at(1), expires_at: Some(at(2)), disabled: false, groups: vec!["oidc-group:corp:a".to_owned(), "oidc-group:corp:b c".to_owned()],
             };
             requests::insert_token(unit.tx, &token).await?;
             assert_eq!(requests::token(unit.tx, token.digest).await?, Some(token.clone()));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::scenarios;
 use crate::world::{
-    PRODUCTION, administrator, archive, asked, auditor, changed_example, example, new_version, reason,
+    PRODUCTION, administrator, archive, asked, changed_example, developer, example, new_version, reason,
     version,
 };
 
@@ -30,7 +30,7 @@ scenarios! {
         assert_eq!(number(Some(1)).await, version("1.1"));
         assert_eq!(number(None).await, version("2.0"));
         assert_eq!(number(Some(1)).await, version("1.2"));
-        let recommended = async || world.app.get_template(&auditor(), ENVIRONMENT, &name).await.unwrap().versions.recommended();
+        let recommended = async || world.app.get_template(&developer(), ENVIRONMENT, &name).await.unwrap().versions.recommended();
         assert_eq!(recommended().await, None);
         world.publish(ENVIRONMENT, "minimal-env", "1.1").await;
         assert_eq!(recommended().await, Some(version("1.1")));
@@ -38,11 +38,11 @@ scenarios! {
         world.publish(ENVIRONMENT, "minimal-env", "1.2").await;
         world.publish(ENVIRONMENT, "minimal-env", "1.2").await;
         assert_eq!(recommended().await, Some(version("2.0")));
-        let view = world.app.get_version(&auditor(), ENVIRONMENT, &name, version("1.2")).await.unwrap();
+        let view = world.app.get_version(&developer(), ENVIRONMENT, &name, version("1.2")).await.unwrap();
         assert_eq!(view.state.word(), "PUBLISHED");
         let schema = world.app.version_schema(&view).await.unwrap();
         assert!(schema.contains("retention_days"));
-        let listed = world.app.list_versions(&auditor(), ENVIRONMENT, name.clone(), None, Some(version("1.0")), 2).await.unwrap();
+        let listed = world.app.list_versions(&developer(), ENVIRONMENT, name.clone(), None, Some(version("1.0")), 2).await.unwrap();
         assert_eq!(listed.iter().map(|view| view.row.version).collect::<Vec<_>>(), [version("1.1"), version("1.2")]);
         let request = asked(&administrator(), "PublishTemplateVersion");
         assert_eq!(reason(world.app.publish_version(request, ENVIRONMENT, name, version("3.0")).await), "VERSION_NOT_FOUND");
@@ -73,7 +73,7 @@ scenarios! {
         assert_eq!(world.register(ENVIRONMENT, "minimal-env", None, good(), &[]).await.unwrap().row.version, version("2.0"));
         delete("2.0").await.unwrap();
         whole().await.unwrap();
-        assert_eq!(reason(world.app.get_template(&auditor(), ENVIRONMENT, &name).await), "NOT_FOUND");
+        assert_eq!(reason(world.app.get_template(&developer(), ENVIRONMENT, &name).await), "NOT_FOUND");
         assert_eq!(reason(whole().await), "NOT_FOUND");
     }
 
@@ -187,16 +187,16 @@ scenarios! {
         }
         world.publish(ENVIRONMENT, "minimal-env", "2.0").await;
         let majors = async |after, limit| {
-            let listed = world.app.list_majors(&auditor(), ENVIRONMENT, "minimal-env".parse().unwrap(), after, limit).await.unwrap();
+            let listed = world.app.list_majors(&developer(), ENVIRONMENT, "minimal-env".parse().unwrap(), after, limit).await.unwrap();
             listed.iter().map(|view| view.row.version.to_string()).collect::<Vec<_>>()
         };
         // 1.1 and 2.1 are drafts, and of 3 nothing is published.
         assert_eq!(majors(0, 9).await, ["1.0", "2.0", "3.0"]);
         assert_eq!((majors(0, 1).await, majors(2, 9).await, majors(3, 9).await), (vec!["1.0".to_owned()], vec!["3.0".to_owned()], Vec::new()));
-        let minors = world.app.list_versions(&auditor(), ENVIRONMENT, "minimal-env".parse().unwrap(), Some(2), None, 9).await.unwrap();
+        let minors = world.app.list_versions(&developer(), ENVIRONMENT, "minimal-env".parse().unwrap(), Some(2), None, 9).await.unwrap();
         assert_eq!(minors.iter().map(|view| view.row.version.to_string()).collect::<Vec<_>>(), ["2.0", "2.1"]);
         assert!(minors.iter().all(|view| view.recommended == Some(version("2.0"))));
-        assert_eq!(reason(world.app.list_versions(&auditor(), ENVIRONMENT, "minimal-env".parse().unwrap(), Some(9), None, 9).await), "VERSION_NOT_FOUND");
+        assert_eq!(reason(world.app.list_versions(&developer(), ENVIRONMENT, "minimal-env".parse().unwrap(), Some(9), None, 9).await), "VERSION_NOT_FOUND");
     }
 
     async fn quotas_hold_and_say_what_to_raise(world: World) {

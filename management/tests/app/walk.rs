@@ -24,8 +24,8 @@ use rand::{Rng as _, SeedableRng as _};
 
 use crate::agent::{Agent, applied, failed};
 use crate::world::{
-    LEASE, MANAGEMENT, PRODUCTION, STAGING, World, account, administrator, archive, asked, auditor,
-    developer, environment_update, example, service_spec,
+    LEASE, MANAGEMENT, PRODUCTION, STAGING, World, account, administrator, archive, asked, developer,
+    environment_update, example, service_spec,
 };
 
 const ENVIRONMENTS: [&str; 3] = ["prd", "stg", "dev"];
@@ -418,7 +418,7 @@ impl Walk {
             let page = self
                 .world
                 .app
-                .list_targets(&auditor(), filter, (String::new(), String::new()), 1000)
+                .list_targets(&developer(), filter, (String::new(), String::new()), 1000)
                 .await;
             all.extend(page.unwrap());
         }
@@ -473,7 +473,7 @@ impl Walk {
         let services = self
             .world
             .app
-            .list_services(&auditor(), String::new(), 100)
+            .list_services(&developer(), String::new(), 100)
             .await
             .unwrap();
         for view in &services {

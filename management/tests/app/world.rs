@@ -130,6 +130,7 @@ pub(crate) fn settings() -> Settings {
             administrators: vec![format!("arn:aws:iam::{MANAGEMENT}:role/admin").parse().unwrap()],
             developers: Vec::new(),
             auditors: Vec::new(),
+            issuers: Vec::new(),
         },
     }
 }
@@ -565,7 +566,7 @@ impl World {
     }
 
     pub(crate) async fn deployment(&self, id: DeploymentId) -> DeploymentRow {
-        self.app.get_deployment(&auditor(), id).await.unwrap()
+        self.app.get_deployment(&developer(), id).await.unwrap()
     }
 
     /// The last deployment of a target.
@@ -582,7 +583,10 @@ impl World {
     }
 
     pub(crate) async fn events(&self, id: DeploymentId) -> Vec<EventRow> {
-        self.app.deployment_events(&auditor(), id, 0, 1000).await.unwrap()
+        self.app
+            .deployment_events(&developer(), id, 0, 1000)
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn cancel(&self, id: DeploymentId) -> Result<DeploymentRow, AppError> {

@@ -35,7 +35,8 @@ impl Kind {
 pub struct Key {
     /// What the names of variables begin with: `HADRON_HUB`, `HADRON_AGENT`.
     pub program: &'static str,
-    /// Its place in the file, tables separated by dots.
+    /// Its place in the file, tables separated by dots. A `*` among them stands for a table that whoever writes the file
+    /// names, any number of times; such keys are in the file only.
     pub path: &'static str,
     /// What its value looks like.
     pub kind: Kind,
@@ -46,6 +47,26 @@ pub struct Key {
 }
 
 impl Key {
+    /// Whether it is neither a flag nor a variable.
+    #[must_use]
+    pub fn is_in_file_only(&self) -> bool {
+        self.path.contains('*')
+    }
+
+    /// Whether this is its place in a file.
+    #[must_use]
+    pub fn is_at(&self, path: &str) -> bool {
+        let (mut wanted, mut given) = (self.path.split('.'), path.split('.'));
+        loop {
+            match (wanted.next(), given.next()) {
+                (None, None) => return true,
+                (Some("*"), Some(name)) if !name.is_empty() => {}
+                (Some(one), Some(other)) if one == other => {}
+                _ => return false,
+            }
+        }
+    }
+
     /// The flag without its dashes: `hub.ca_pin` is `--hub-ca-pin`.
     #[must_use]
     pub fn flag(&self) -> String {
@@ -62,18 +83,30 @@ impl Key {
 /// The key with this path.
 #[must_use]
 pub(super) fn find(keys: &'static [Key], path: &str) -> Option<&'static Key> {
-    keys.iter().find(|key| key.path == path)
+    keys.iter().find(|key| key.is_at(path))
 }
 
 /// The known path that was probably meant, when one is near enough to be worth saying.
 #[must_use]
 pub(super) fn nearest(keys: &'static [Key], path: &str) -> Option<&'static str> {
     let last = |text: &str| text.rsplit('.').next().unwrap_or_default().to_owned();
+    let tables = |path: &str| path.rsplit_once('.').map(|(tables, _)| tables.to_owned());
     keys.iter()
+        .filter(|key| {
+            !key.is_in_file_only()
+                || tables(path).is_some_and(|at| key.is_at(&format!("{at}.{}", last(key.path))))
+        })
         .map(|key| {
             // A key in the wrong table is a near miss as well, though its path differs a lot.
             let moved = (last(key.path) == last(path)).then_some(1);
-            (moved.unwrap_or_else(|| distance(key.path, path)), key.path)
+            let far = || {
+                if key.is_in_file_only() {
+                    distance(&last(key.path), &last(path))
+                } else {
+                    distance(key.path, path)
+                }
+            };
+            (moved.unwrap_or_else(far), key.path)
         })
         .min()
         .filter(|(far, _)| *far <= 1 + path.len() / 4)
@@ -123,6 +156,27 @@ mod tests {
         assert_eq!(nearest(KEYS, "regoin"), Some("region"));
         assert_eq!(nearest(KEYS, "stack_prefix"), Some("limits.stack_prefix"));
         assert_eq!(nearest(KEYS, "favourite_colour"), None);
+    }
+
+    #[test]
+    fn tables_that_the_file_names_have_the_keys_of_their_kind() {
+        const NAMED: &[Key] = &[key("oidc.*.issuer"), key("oidc.*.client_id")];
+        assert_eq!(
+            find(NAMED, "oidc.corp.issuer").map(|key| key.path),
+            Some("oidc.*.issuer")
+        );
+        assert!(NAMED[0].is_in_file_only() && !KEYS[0].is_in_file_only());
+        for wrong in [
+            "oidc.issuer",
+            "oidc..issuer",
+            "oidc.corp",
+            "oidc.a.b.issuer",
+            "oidc.corp.issuer.x",
+        ] {
+            assert!(find(NAMED, wrong).is_none(), "{wrong}");
+        }
+        assert_eq!(nearest(NAMED, "oidc.corp.isuer"), Some("oidc.*.issuer"));
+        assert_eq!(nearest(NAMED, "issuer"), None);
     }
 
     #[test]

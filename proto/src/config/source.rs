@@ -1,7 +1,7 @@
 //! Where values come from: flags over environment over file. Each value remembers its origin, so that a fault can say
 //! where to look; all faults are collected, not only the first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -79,7 +79,9 @@ pub struct Override {
 #[derive(Debug)]
 pub struct Source {
     keys: &'static [Key],
-    given: BTreeMap<&'static str, (Given, Origin)>,
+    given: BTreeMap<String, (Given, Origin)>,
+    /// Tables of the file, by their paths.
+    tables: BTreeSet<String>,
     /// All faults, in the order in which they were found.
     pub faults: Vec<Fault>,
 }
@@ -91,6 +93,7 @@ impl Source {
         Self {
             keys,
             given: BTreeMap::new(),
+            tables: BTreeSet::new(),
             faults: Vec::new(),
         }
     }
@@ -124,14 +127,15 @@ impl Source {
             let origin = Origin::File(path.to_owned(), line_of(text, name.span().start));
             if let Some(key) = find(self.keys, &key_path) {
                 match from_file(key.kind, value.get_ref()) {
-                    Some(given) => drop(self.given.insert(key.path, (given, origin))),
-                    None => self.wrong_kind(key, origin, &shown(value.get_ref())),
+                    Some(given) => drop(self.given.insert(key_path, (given, origin))),
+                    None => self.wrong_kind(key, &key_path, origin, &shown(value.get_ref())),
                 }
             } else if let Some(inner) = value
                 .get_ref()
                 .as_table()
                 .filter(|_| is_table(self.keys, &key_path))
             {
+                self.tables.insert(key_path.clone());
                 self.table(path, text, &key_path, inner);
             } else {
                 let meant = nearest(self.keys, &key_path).map(|meant| format!("; did you mean {meant}?"));
@@ -150,19 +154,32 @@ impl Source {
         for Override { path, text, origin } in overrides {
             let key = find(self.keys, path).expect("flags and variables are made from the table of keys");
             match from_text(key.kind, &text) {
-                Some(given) => drop(self.given.insert(key.path, (given, origin))),
-                None => self.wrong_kind(key, origin, &format!("'{text}'")),
+                Some(given) => drop(self.given.insert(key.path.to_owned(), (given, origin))),
+                None => self.wrong_kind(key, key.path, origin, &format!("'{text}'")),
             }
         }
     }
 
-    fn wrong_kind(&mut self, key: &Key, origin: Origin, given: &str) {
+    fn wrong_kind(&mut self, key: &Key, path: &str, origin: Origin, given: &str) {
         let message = format!("expected {}, got {given}", key.kind.wanted());
         self.faults.push(Fault {
             origin: Some(origin),
-            key: key.path.to_owned(),
+            key: path.to_owned(),
             message,
         });
+    }
+
+    /// The names that the file gives to tables below this one, in order.
+    #[must_use]
+    pub fn named(&self, table: &str) -> Vec<String> {
+        let below = self
+            .tables
+            .iter()
+            .filter_map(|path| path.strip_prefix(table)?.strip_prefix('.'));
+        below
+            .filter(|name| !name.contains('.'))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Notes that the value of `key` is wrong, or that there is none.
@@ -202,11 +219,15 @@ impl Source {
     pub fn required<T: std::str::FromStr<Err: fmt::Display>>(&mut self, key: &str) -> Option<T> {
         if !self.has(key) {
             let known = find(self.keys, key).expect("the key is in the table");
-            let message = format!(
-                "missing; give it in the file, as --{} or as {}",
-                known.flag(),
-                known.variable()
-            );
+            let message = if known.is_in_file_only() {
+                "missing; give it in the file".to_owned()
+            } else {
+                format!(
+                    "missing; give it in the file, as --{} or as {}",
+                    known.flag(),
+                    known.variable()
+                )
+            };
             self.fault(key, message);
         }
         self.parsed(key)
@@ -263,10 +284,15 @@ fn shown(value: &DeValue<'_>) -> String {
 }
 
 fn is_table(keys: &[Key], path: &str) -> bool {
+    let named: Vec<&str> = path.split('.').collect();
     keys.iter().any(|key| {
-        key.path
-            .strip_prefix(path)
-            .is_some_and(|rest| rest.starts_with('.'))
+        let parts: Vec<&str> = key.path.split('.').collect();
+        let inside = parts.len() > named.len();
+        inside
+            && parts
+                .iter()
+                .zip(&named)
+                .all(|(part, name)| part == name || (*part == "*" && !name.is_empty()))
     })
 }
 

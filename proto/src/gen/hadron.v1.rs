@@ -1884,6 +1884,103 @@ pub mod agent_service_server {
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListIssuersRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListIssuersResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub issuers: ::prost::alloc::vec::Vec<Issuer>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Issuer {
+    /// What it is called at this hub, and in the names of those who come from it: `oidc:<name>:...`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Its address.
+    #[prost(string, tag = "2")]
+    pub issuer: ::prost::alloc::string::String,
+    /// What tokens of workloads have to be for. Empty: people log in there.
+    #[prost(string, tag = "3")]
+    pub audience: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BeginOidcLoginRequest {
+    /// Empty: the only one for people.
+    #[prost(string, tag = "1")]
+    pub issuer_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub redirect_uri: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BeginOidcLoginResponse {
+    /// Where the browser has to go.
+    #[prost(string, tag = "1")]
+    pub authorization_url: ::prost::alloc::string::String,
+    /// What comes back with the code.
+    #[prost(string, tag = "2")]
+    pub state: ::prost::alloc::string::String,
+    /// What finishes the login besides state and code. It does not go through the browser.
+    #[prost(string, tag = "3")]
+    pub code_verifier: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub valid_for: ::core::option::Option<::prost_types::Duration>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FinishOidcLoginRequest {
+    #[prost(string, tag = "1")]
+    pub state: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub code_verifier: ::prost::alloc::string::String,
+    /// Who answered, where they said so (`iss`, RFC 9207).
+    #[prost(string, tag = "4")]
+    pub issuer: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BeginDeviceLoginRequest {
+    /// Empty: the only one for people.
+    #[prost(string, tag = "1")]
+    pub issuer_name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BeginDeviceLoginResponse {
+    #[prost(string, tag = "1")]
+    pub device_code: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub user_code: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub verification_uri: ::prost::alloc::string::String,
+    /// The same with the code in it, where the issuer has one.
+    #[prost(string, tag = "4")]
+    pub verification_uri_complete: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "5")]
+    pub interval: ::core::option::Option<::prost_types::Duration>,
+    #[prost(message, optional, tag = "6")]
+    pub valid_for: ::core::option::Option<::prost_types::Duration>,
+    /// The one that was chosen.
+    #[prost(string, tag = "7")]
+    pub issuer_name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FinishDeviceLoginRequest {
+    #[prost(string, tag = "1")]
+    pub issuer_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub device_code: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExchangeTokenRequest {
+    /// Empty: the one that the token is of.
+    #[prost(string, tag = "1")]
+    pub issuer_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub token: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LogoutRequest {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LogoutResponse {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BeginLoginRequest {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BeginLoginResponse {
@@ -1941,7 +2038,7 @@ pub struct IssueAccessKeyResponse {
 pub struct WhoAmIRequest {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WhoAmIResponse {
-    /// An IAM ARN, or `token:<name>`.
+    /// An IAM ARN, `token:<name>`, or `oidc:<issuer>:<name>`.
     #[prost(string, tag = "1")]
     pub principal: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
@@ -4044,6 +4141,180 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("hadron.v1.AuthService", "WhoAmI"));
             self.inner.unary(req, path, codec).await
         }
+        /// The issuers of OpenID Connect at which people log in, and those whose tokens workloads bring.
+        pub async fn list_issuers(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListIssuersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListIssuersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::SmallBuffers::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.AuthService/ListIssuers",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hadron.v1.AuthService", "ListIssuers"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Begins a login in a browser, which comes back to the caller with a code. Only addresses on the caller's own machine
+        /// are taken: http://127.0.0.1:<port>/callback.
+        pub async fn begin_oidc_login(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BeginOidcLoginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BeginOidcLoginResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::SmallBuffers::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.AuthService/BeginOidcLogin",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hadron.v1.AuthService", "BeginOidcLogin"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Exchanges the code for a token of the hub. A login can be finished once, by who began it.
+        pub async fn finish_oidc_login(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FinishOidcLoginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FinishLoginResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::SmallBuffers::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.AuthService/FinishOidcLogin",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hadron.v1.AuthService", "FinishOidcLogin"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Begins a login that a person confirms on another device.
+        pub async fn begin_device_login(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BeginDeviceLoginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BeginDeviceLoginResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::SmallBuffers::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.AuthService/BeginDeviceLogin",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hadron.v1.AuthService", "BeginDeviceLogin"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// A token of the hub, once the person has confirmed; FAILED_PRECONDITION with reason AUTHORIZATION_PENDING or SLOW_DOWN
+        /// until then.
+        pub async fn finish_device_login(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FinishDeviceLoginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FinishLoginResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::SmallBuffers::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.AuthService/FinishDeviceLogin",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hadron.v1.AuthService", "FinishDeviceLogin"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// A short-lived token of the hub for the token of a workload, such as a job of GitHub Actions or GitLab.
+        pub async fn exchange_token(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExchangeTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FinishLoginResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::SmallBuffers::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.AuthService/ExchangeToken",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hadron.v1.AuthService", "ExchangeToken"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends the caller's token, if a login gave it.
+        pub async fn logout(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LogoutRequest>,
+        ) -> std::result::Result<tonic::Response<super::LogoutResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::SmallBuffers::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.AuthService/Logout",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hadron.v1.AuthService", "Logout"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -4088,6 +4359,61 @@ pub mod auth_service_server {
             &self,
             request: tonic::Request<super::WhoAmIRequest>,
         ) -> std::result::Result<tonic::Response<super::WhoAmIResponse>, tonic::Status>;
+        /// The issuers of OpenID Connect at which people log in, and those whose tokens workloads bring.
+        async fn list_issuers(
+            &self,
+            request: tonic::Request<super::ListIssuersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListIssuersResponse>,
+            tonic::Status,
+        >;
+        /// Begins a login in a browser, which comes back to the caller with a code. Only addresses on the caller's own machine
+        /// are taken: http://127.0.0.1:<port>/callback.
+        async fn begin_oidc_login(
+            &self,
+            request: tonic::Request<super::BeginOidcLoginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BeginOidcLoginResponse>,
+            tonic::Status,
+        >;
+        /// Exchanges the code for a token of the hub. A login can be finished once, by who began it.
+        async fn finish_oidc_login(
+            &self,
+            request: tonic::Request<super::FinishOidcLoginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FinishLoginResponse>,
+            tonic::Status,
+        >;
+        /// Begins a login that a person confirms on another device.
+        async fn begin_device_login(
+            &self,
+            request: tonic::Request<super::BeginDeviceLoginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BeginDeviceLoginResponse>,
+            tonic::Status,
+        >;
+        /// A token of the hub, once the person has confirmed; FAILED_PRECONDITION with reason AUTHORIZATION_PENDING or SLOW_DOWN
+        /// until then.
+        async fn finish_device_login(
+            &self,
+            request: tonic::Request<super::FinishDeviceLoginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FinishLoginResponse>,
+            tonic::Status,
+        >;
+        /// A short-lived token of the hub for the token of a workload, such as a job of GitHub Actions or GitLab.
+        async fn exchange_token(
+            &self,
+            request: tonic::Request<super::ExchangeTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FinishLoginResponse>,
+            tonic::Status,
+        >;
+        /// Ends the caller's token, if a login gave it.
+        async fn logout(
+            &self,
+            request: tonic::Request<super::LogoutRequest>,
+        ) -> std::result::Result<tonic::Response<super::LogoutResponse>, tonic::Status>;
     }
     /// Needs no token.
     #[derive(Debug)]
@@ -4331,6 +4657,323 @@ pub mod auth_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WhoAmISvc(inner);
+                        let codec = crate::codec::SmallBuffers::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.AuthService/ListIssuers" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListIssuersSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::ListIssuersRequest>
+                    for ListIssuersSvc<T> {
+                        type Response = super::ListIssuersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListIssuersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::list_issuers(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListIssuersSvc(inner);
+                        let codec = crate::codec::SmallBuffers::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.AuthService/BeginOidcLogin" => {
+                    #[allow(non_camel_case_types)]
+                    struct BeginOidcLoginSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::BeginOidcLoginRequest>
+                    for BeginOidcLoginSvc<T> {
+                        type Response = super::BeginOidcLoginResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BeginOidcLoginRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::begin_oidc_login(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BeginOidcLoginSvc(inner);
+                        let codec = crate::codec::SmallBuffers::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.AuthService/FinishOidcLogin" => {
+                    #[allow(non_camel_case_types)]
+                    struct FinishOidcLoginSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::FinishOidcLoginRequest>
+                    for FinishOidcLoginSvc<T> {
+                        type Response = super::FinishLoginResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FinishOidcLoginRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::finish_oidc_login(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FinishOidcLoginSvc(inner);
+                        let codec = crate::codec::SmallBuffers::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.AuthService/BeginDeviceLogin" => {
+                    #[allow(non_camel_case_types)]
+                    struct BeginDeviceLoginSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::BeginDeviceLoginRequest>
+                    for BeginDeviceLoginSvc<T> {
+                        type Response = super::BeginDeviceLoginResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BeginDeviceLoginRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::begin_device_login(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BeginDeviceLoginSvc(inner);
+                        let codec = crate::codec::SmallBuffers::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.AuthService/FinishDeviceLogin" => {
+                    #[allow(non_camel_case_types)]
+                    struct FinishDeviceLoginSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::FinishDeviceLoginRequest>
+                    for FinishDeviceLoginSvc<T> {
+                        type Response = super::FinishLoginResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FinishDeviceLoginRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::finish_device_login(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FinishDeviceLoginSvc(inner);
+                        let codec = crate::codec::SmallBuffers::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.AuthService/ExchangeToken" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExchangeTokenSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::ExchangeTokenRequest>
+                    for ExchangeTokenSvc<T> {
+                        type Response = super::FinishLoginResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExchangeTokenRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::exchange_token(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExchangeTokenSvc(inner);
+                        let codec = crate::codec::SmallBuffers::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.AuthService/Logout" => {
+                    #[allow(non_camel_case_types)]
+                    struct LogoutSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::LogoutRequest>
+                    for LogoutSvc<T> {
+                        type Response = super::LogoutResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LogoutRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::logout(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LogoutSvc(inner);
                         let codec = crate::codec::SmallBuffers::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -73,6 +73,7 @@ fn settings() -> Settings {
             administrators: Vec::new(),
             developers: Vec::new(),
             auditors: Vec::new(),
+            issuers: Vec::new(),
         },
     }
 }

@@ -22,8 +22,11 @@ pub(crate) enum Verb {
   hadron access grant arn:aws:iam::111111111111:role/payments-* --role developer --scope environment:staging
   hadron access grant token:ci --role developer --scope service:payments
   hadron access grant arn:aws:iam::111111111111:role/audit --role auditor
+  hadron access grant 'oidc-group:corp:Payments Team' --role developer --scope service:payments
+  hadron access grant 'oidc:github:repo:acme/payments:environment:prd' --role developer --scope environment:prd
 
-In an ARN, * stands for anything. Next: hadron access why CreateService --principal ARN --service NAME")]
+In an ARN, * stands for anything. What an issuer of OpenID Connect knows is oidc:ISSUER:NAME, and oidc-group:ISSUER:GROUP; there
+a * stands for anything but ':', and at the end for anything. Next: hadron access why CreateService --principal ARN --service NAME")]
     Grant(Grant),
     /// Take a part away that was granted
     #[command(after_help = "Examples:
@@ -50,7 +53,7 @@ OPERATION is a call of the hub's API or of AWS Proton's.")]
 /// Flags of `grant` and `revoke`.
 #[derive(Debug, Args)]
 pub(crate) struct Grant {
-    /// An IAM ARN in which * stands for anything, token:NAME or key:NAME
+    /// An IAM ARN in which * stands for anything, oidc:ISSUER:NAME, oidc-group:ISSUER:GROUP, token:NAME or key:NAME
     principal: String,
     /// The part
     #[arg(long, value_parser = ["administrator", "developer", "owner", "auditor"])]

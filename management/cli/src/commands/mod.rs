@@ -75,6 +75,7 @@ pub(crate) async fn run(command: Command, cx: &Context) -> Result<()> {
         Command::Agent(verb) => agents::run(verb, cx).await,
         Command::Settings(verb) => settings::run(verb, cx).await,
         Command::Login(login) => session::login(login, cx).await,
+        Command::Logout(logout) => session::logout(logout, cx).await,
         Command::Whoami(_) => session::whoami(cx).await,
         Command::Credentials(credentials) => Box::pin(credentials::run(credentials, cx)).await,
         Command::Version(version) => session::version(version, cx).await,

@@ -1,4 +1,4 @@
-//! Who and what: `login`, `whoami`, `version`, `completion`, `man`, `help`.
+//! Who and what: `login`, `logout`, `whoami`, `version`, `completion`, `man`, `help`.
 
 use std::path::PathBuf;
 
@@ -8,8 +8,9 @@ use hadron_proto::vocab::Timestamp;
 use hadron_proto::wire;
 use serde_json::{Map, Value, json};
 
-use super::Context;
+use super::{Context, read_file};
 use crate::error::{Exit, Failure, Result};
+use crate::login::{Left, Way};
 use crate::output::{Card, Show, map, say, text};
 
 /// Flags of `login`.
@@ -17,11 +18,89 @@ use crate::output::{Card, Show, map, say, text};
 #[command(after_help = "Examples:
   hadron login
   AWS_PROFILE=platform hadron --hub https://hub.example.com:8443 --hub-ca-pin sha256:... login
+  hadron login --oidc
+  hadron login --oidc corp --no-browser
+  hadron login --device
+  hadron login --oidc-token-file /run/secrets/hadron.jwt
 
-Signs sts:GetCallerIdentity with your AWS credentials; the hub asks STS with it, and no secret leaves this machine. The
-token is kept until it ends. Every command does this by itself when it needs to.
+Without flags it signs sts:GetCallerIdentity with your AWS credentials; the hub asks STS with it, and no secret leaves this
+machine. The token is kept until it ends. Every command does this by itself when it needs to.
+
+With --oidc you log in at an issuer that the hub's configuration names: in a browser, which comes back to this command on
+127.0.0.1 with a code that is good for it alone. With --device you confirm a code in a browser on any other device. A job of
+GitHub Actions or GitLab brings the token that its pipeline gave it, and gets one of the hub for a few minutes. Such a login
+counts for all later commands, before AWS credentials, until it ends or: hadron logout
 Next: hadron whoami")]
-pub(crate) struct Login {}
+pub(crate) struct Login {
+    /// Log in at an issuer in a browser; its name where the hub has more than one
+    #[arg(long, value_name = "ISSUER", num_args = 0..=1, default_missing_value = "")]
+    oidc: Option<String>,
+    /// Log in at an issuer with a code that is typed on another device
+    #[arg(long, conflicts_with_all = ["oidc_token_file", "oidc_token"])]
+    device: bool,
+    /// Only print the address, open no browser
+    #[arg(long)]
+    no_browser: bool,
+    /// File with the token of a workload, signed for the hub's audience by its issuer ('-' reads stdin)
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "HADRON_OIDC_TOKEN_FILE",
+        hide_env_values = true
+    )]
+    oidc_token_file: Option<PathBuf>,
+    /// That token itself; from the variable only, since others see arguments
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "HADRON_OIDC_TOKEN",
+        hide_env_values = true,
+        hide = true
+    )]
+    oidc_token: Option<String>,
+}
+
+impl Login {
+    /// How, where it is not by AWS credentials.
+    fn way(self) -> Result<Option<Way>> {
+        let Self {
+            oidc,
+            device,
+            no_browser,
+            oidc_token_file,
+            oidc_token,
+        } = self;
+        if device {
+            let issuer = oidc.unwrap_or_default();
+            return Ok(Some(Way::Device { issuer }));
+        }
+        let file = oidc_token_file.filter(|file| !file.as_os_str().is_empty());
+        let token = match (file, oidc_token.filter(|token| !token.is_empty())) {
+            (Some(file), _) => Some(read_file("token", &file)?),
+            (None, token) => token,
+        };
+        if let Some(token) = token {
+            return Ok(Some(Way::Workload {
+                issuer: oidc.unwrap_or_default(),
+                token: token.trim().to_owned(),
+            }));
+        }
+        Ok(oidc.map(|issuer| Way::Browser {
+            issuer,
+            open: !no_browser,
+        }))
+    }
+}
+
+/// Flags of `logout`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hadron logout
+  hadron logout && hadron login
+
+Ends the token that a login gave, at the hub at once, and forgets it here: of a login at an issuer, and of your AWS
+credentials. A token that an administrator minted ends when they say so.")]
+pub(crate) struct Logout {}
 
 /// Flags of `whoami`.
 #[derive(Debug, Args)]
@@ -94,14 +173,28 @@ pub(super) async fn me(cx: &Context) -> Result<wire::WhoAmIResponse> {
     .await
 }
 
-pub(super) async fn login(_: Login, cx: &Context) -> Result<()> {
+pub(super) async fn login(args: Login, cx: &Context) -> Result<()> {
     let hub = cx.hub()?;
-    if !hub.sign_in_again().await? {
-        say("A token is given; there is nothing to log in with.");
+    if let Some(way) = args.way()? {
+        hub.sign_in_by(way).await?;
+    } else {
+        hub.forget_login();
+        if !hub.sign_in_again().await? {
+            say("A token is given; there is nothing to log in with.");
+        }
     }
     let me = me(cx).await?;
     say(format!("Logged in to {}.", hub.address()));
     cx.print(&me)
+}
+
+pub(super) async fn logout(_: Logout, cx: &Context) -> Result<()> {
+    let hub = cx.hub()?;
+    match hub.sign_out().await? {
+        Left::Ended => say(format!("Logged out of {}.", hub.address())),
+        Left::Nobody => say(format!("There was no login at {}.", hub.address())),
+    }
+    Ok(())
 }
 
 pub(super) async fn whoami(cx: &Context) -> Result<()> {

@@ -123,6 +123,13 @@ fn identity(record: &Record, own: &str) -> Value {
     if who.starts_with("token:") || who.starts_with("key:") {
         return json!({ "type": "IAMUser", "userName": who, "accountId": account.unwrap_or(own) });
     }
+    if let ["oidc", issuer, ..] = parts[..] {
+        let name = who.splitn(3, ':').nth(2).unwrap_or_default();
+        return json!({
+            "type": "WebIdentityUser", "principalId": who, "userName": name, "identityProvider": issuer,
+            "accountId": account.unwrap_or(own),
+        });
+    }
     json!({ "type": "Unknown", "principalId": who, "accountId": account })
 }
 
@@ -234,6 +241,11 @@ mod tests {
         assert_eq!(
             (&token["userName"], &token["accountId"]),
             (&json!("token:ci"), &json!("111111111111"))
+        );
+        let workload = who("oidc:github:repo:acme/web:ref:refs/heads/main");
+        assert_eq!(
+            (&workload["identityProvider"], &workload["userName"]),
+            (&json!("github"), &json!("repo:acme/web:ref:refs/heads/main"))
         );
         assert_eq!(who("unknown")["type"], "Unknown");
     }

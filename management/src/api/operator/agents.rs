@@ -37,11 +37,12 @@ impl wire::agents_service_server::AgentsService for Operator {
         request: Request<wire::WatchAgentsRequest>,
     ) -> Result<Response<Self::WatchAgentsStream>, Status> {
         use wire::agent_change::Change;
-        let (caller, _) = self.open(request).await?;
+        let (watching, _) = self.watch(request).await?;
         let app = self.app.clone();
         let look = move || {
-            let (app, caller) = (app.clone(), caller.clone());
+            let (app, watching) = (app.clone(), watching.clone());
             async move {
+                let caller = watching.caller().await?;
                 let views = app.list_agents(&caller, None, String::new(), u32::MAX).await?;
                 Ok(views
                     .into_iter()

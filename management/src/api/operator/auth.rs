@@ -1,19 +1,24 @@
-//! `AuthService`: proof of an IAM identity in, bearer token or temporary access key out.
+//! `AuthService`: proof of an identity in, bearer token or temporary access key out. Who proves it is STS, or an issuer of
+//! OpenID Connect.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hadron_domain::authority::Role;
 use hadron_proto::wire;
 use tonic::{Request, Response, Status};
 
-use super::caller::authenticate;
+use super::caller::{authenticate, bearer};
 use super::convert;
 use crate::api::agent::{source, span, story};
 use crate::api::status::{status, with_info};
 use crate::app::App;
 use crate::app::access_keys::AccessKeys;
 use crate::app::enrolment::Records;
+use crate::app::refusals::{Refusals, Refused};
 use crate::identity::login::{Login, LoginError, Principal, TOKEN_LIFE, TokenIssuer};
+use crate::identity::oidc::{self, Identity, Issuers, OidcError};
 use crate::identity::{HubId, SourceRate};
 
 /// The service. Clones share it.
@@ -27,6 +32,8 @@ struct Inner {
     login: Login<Records>,
     tokens: TokenIssuer<Records>,
     keys: AccessKeys,
+    issuers: Issuers<Records>,
+    refusals: Refusals,
     /// Answers to challenges, right or wrong: each costs a transaction, and anybody can send them.
     answers: SourceRate,
 }
@@ -43,8 +50,11 @@ impl AuthApi {
         login: Login<Records>,
         tokens: TokenIssuer<Records>,
         keys: AccessKeys,
+        issuers: Issuers<Records>,
     ) -> Self {
         Self(Arc::new(Inner {
+            refusals: Refusals::new(app.clone()),
+            issuers,
             app,
             hub,
             login,
@@ -80,6 +90,90 @@ impl AuthApi {
             status(&error)
         })
     }
+}
+
+impl AuthApi {
+    /// A token for somebody whom an issuer knows, if they have any part here; whoever has not is written down.
+    async fn admit(
+        &self,
+        operation: &'static str,
+        issuer: &str,
+        source: IpAddr,
+        found: Result<Identity, OidcError>,
+    ) -> Result<Response<wire::FinishLoginResponse>, Status> {
+        let Inner {
+            app,
+            tokens,
+            refusals,
+            ..
+        } = &*self.0;
+        let mut line = Refused {
+            principal: "unknown",
+            account: None,
+            operation,
+            object: issuer,
+            why: "",
+            source,
+        };
+        let identity = match found {
+            Ok(identity) => identity,
+            Err(error) => {
+                let why = error.to_string();
+                if error.is_refusal() {
+                    refusals.record(Refused { why: &why, ..line }).await;
+                }
+                return Err(unknown(&error));
+            }
+        };
+        let role = match app.role_of_known(&identity.principal, &identity.groups).await {
+            Ok(role) => role,
+            Err(error) => {
+                line.principal = &identity.principal;
+                refusals
+                    .record(Refused {
+                        why: &error.message,
+                        object: identity.alias.as_str(),
+                        ..line
+                    })
+                    .await;
+                return Err(status(&error));
+            }
+        };
+        let (token, row) = tokens
+            .issue_to(&identity)
+            .await
+            .map_err(|error| refused(&error))?;
+        tracing::info!(principal = row.principal, role = word(role), "Somebody logged in");
+        Ok(Response::new(wire::FinishLoginResponse {
+            token: token.reveal().to_owned(),
+            valid_for: Some(span(identity.session)),
+            principal: row.principal,
+            account_id: String::new(),
+            role: word(role).to_owned(),
+        }))
+    }
+}
+
+/// What is said to somebody whom no issuer vouches for.
+fn unknown(error: &OidcError) -> Status {
+    match error {
+        OidcError::Internal(_) => tracing::error!(error = error.story(), "A login failed"),
+        OidcError::Unavailable { .. } => tracing::warn!(error = error.story(), "An issuer did not answer"),
+        OidcError::Pending | OidcError::SlowDown => {}
+        _ => tracing::info!(error = error.story(), "A login was refused"),
+    }
+    let help = match error {
+        OidcError::NoFlow | OidcError::Verifier | OidcError::MixUp => Some("hadron login --oidc"),
+        OidcError::Ambiguous { .. } => Some("hadron login --oidc NAME --oidc-token-file FILE"),
+        OidcError::NoFlowOfKind(_) => {
+            Some("hadron login --oidc\nor hadron login --device, or with AWS credentials: hadron login")
+        }
+        OidcError::Condition { .. } | OidcError::Name { .. } => {
+            Some("see [oidc.NAME] in the hub's configuration: conditions, name_claim")
+        }
+        _ => None,
+    };
+    with_info(error.code(), error.reason(), &error.to_string(), help)
 }
 
 /// A role as it is said on the wire.
@@ -181,6 +275,131 @@ impl wire::auth_service_server::AuthService for AuthApi {
             account_id: principal.account.to_string(),
             role: word(row.role).to_owned(),
         }))
+    }
+
+    async fn list_issuers(
+        &self,
+        _: Request<wire::ListIssuersRequest>,
+    ) -> Result<Response<wire::ListIssuersResponse>, Status> {
+        let issuers = self.0.issuers.offers().map(|offer| wire::Issuer {
+            name: offer.alias.to_string(),
+            issuer: offer.issuer,
+            audience: offer.audience.unwrap_or_default(),
+        });
+        Ok(Response::new(wire::ListIssuersResponse {
+            issuers: issuers.collect(),
+        }))
+    }
+
+    async fn begin_oidc_login(
+        &self,
+        request: Request<wire::BeginOidcLoginRequest>,
+    ) -> Result<Response<wire::BeginOidcLoginResponse>, Status> {
+        let source = source(&request)?;
+        let message = request.into_inner();
+        if !oidc::is_loopback(&message.redirect_uri) {
+            let shown = message
+                .redirect_uri
+                .chars()
+                .filter(char::is_ascii_graphic)
+                .take(200)
+                .collect();
+            return Err(unknown(&OidcError::Redirect(shown)));
+        }
+        let begun = self
+            .0
+            .issuers
+            .begin(&message.issuer_name, &message.redirect_uri, source)
+            .await;
+        let begun = begun.map_err(|error| unknown(&error))?;
+        Ok(Response::new(wire::BeginOidcLoginResponse {
+            authorization_url: begun.url,
+            state: begun.state,
+            code_verifier: begun.verifier,
+            valid_for: Some(span(oidc::FLOW_LIFE)),
+        }))
+    }
+
+    async fn finish_oidc_login(
+        &self,
+        request: Request<wire::FinishOidcLoginRequest>,
+    ) -> Result<Response<wire::FinishLoginResponse>, Status> {
+        let source = source(&request)?;
+        let message = request.into_inner();
+        let answer = oidc::Answer {
+            state: &message.state,
+            code: &message.code,
+            verifier: &message.code_verifier,
+            issuer: Some(&message.issuer),
+        };
+        let found = self.0.issuers.finish(answer, source).await;
+        self.admit("FinishOidcLogin", "", source, found).await
+    }
+
+    async fn begin_device_login(
+        &self,
+        request: Request<wire::BeginDeviceLoginRequest>,
+    ) -> Result<Response<wire::BeginDeviceLoginResponse>, Status> {
+        let source = source(&request)?;
+        let (issuer, device) = self
+            .0
+            .issuers
+            .begin_device(&request.get_ref().issuer_name, source)
+            .await
+            .map_err(|error| unknown(&error))?;
+        let seconds = |seconds: u64| Some(span(Duration::from_secs(seconds.min(3_600))));
+        Ok(Response::new(wire::BeginDeviceLoginResponse {
+            interval: seconds(device.interval.unwrap_or(5)),
+            valid_for: seconds(device.expires_in),
+            device_code: device.device_code,
+            user_code: device.user_code,
+            verification_uri: device.verification_uri,
+            verification_uri_complete: device.verification_uri_complete.unwrap_or_default(),
+            issuer_name: issuer.to_string(),
+        }))
+    }
+
+    async fn finish_device_login(
+        &self,
+        request: Request<wire::FinishDeviceLoginRequest>,
+    ) -> Result<Response<wire::FinishLoginResponse>, Status> {
+        let source = source(&request)?;
+        let message = request.into_inner();
+        let found = self
+            .0
+            .issuers
+            .finish_device(&message.issuer_name, &message.device_code, source)
+            .await;
+        self.admit("FinishDeviceLogin", &message.issuer_name, source, found)
+            .await
+    }
+
+    async fn exchange_token(
+        &self,
+        request: Request<wire::ExchangeTokenRequest>,
+    ) -> Result<Response<wire::FinishLoginResponse>, Status> {
+        let source = source(&request)?;
+        let message = request.into_inner();
+        let found = self
+            .0
+            .issuers
+            .exchange(&message.issuer_name, &message.token, source)
+            .await;
+        self.admit("ExchangeToken", &message.issuer_name, source, found)
+            .await
+    }
+
+    async fn logout(
+        &self,
+        request: Request<wire::LogoutRequest>,
+    ) -> Result<Response<wire::LogoutResponse>, Status> {
+        let (caller, token) = bearer(&self.0.app, request.metadata()).await?;
+        self.0
+            .app
+            .log_out(&caller, token.reveal())
+            .await
+            .map_err(|error| status(&error))?;
+        Ok(Response::new(wire::LogoutResponse {}))
     }
 
     async fn who_am_i(

@@ -19,6 +19,14 @@ fn unauthenticated(message: &str) -> Status {
 /// # Errors
 /// `UNAUTHENTICATED` when there is no token or it counts no more.
 pub async fn authenticate(app: &App, metadata: &MetadataMap) -> Result<Caller, Status> {
+    bearer(app, metadata).await.map(|(caller, _)| caller)
+}
+
+/// The same, with the token.
+///
+/// # Errors
+/// As [`authenticate`].
+pub(super) async fn bearer(app: &App, metadata: &MetadataMap) -> Result<(Caller, Token), Status> {
     let mut given = metadata.get_all("authorization").iter();
     let (Some(value), None) = (given.next(), given.next()) else {
         return Err(unauthenticated("the call carries no token"));
@@ -31,7 +39,9 @@ pub async fn authenticate(app: &App, metadata: &MetadataMap) -> Result<Caller, S
         return Err(unauthenticated("authorization must be 'Bearer <token>'"));
     }
     let token = Token::parse(token).ok_or_else(|| unauthenticated("this is no token of a hub"))?;
-    app.caller_of(token.reveal())
+    let caller = app
+        .caller_of(token.reveal())
         .await
-        .map_err(|error| status(&error))
+        .map_err(|error| status(&error))?;
+    Ok((caller, token))
 }

@@ -153,12 +153,13 @@ impl wire::component_service_server::ComponentService for Operator {
         request: Request<wire::WatchComponentsRequest>,
     ) -> Result<Response<Self::WatchComponentsStream>, Status> {
         use wire::component_change::Change;
-        let (caller, message) = self.open(request).await?;
+        let (watching, message) = self.watch(request).await?;
         let name: Option<hadron_proto::vocab::ComponentName> = word_opt("name", &message.name)?;
         let app = self.app.clone();
         let look = move || {
-            let (app, caller, name) = (app.clone(), caller.clone(), name.clone());
+            let (app, watching, name) = (app.clone(), watching.clone(), name.clone());
             async move {
+                let caller = watching.caller().await?;
                 let views = app
                     .list_components(&caller, Filter::default(), String::new(), u32::MAX)
                     .await?;

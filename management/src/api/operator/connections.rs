@@ -87,12 +87,13 @@ impl wire::connection_service_server::ConnectionService for Operator {
         request: Request<wire::WatchConnectionsRequest>,
     ) -> Result<Response<Self::WatchConnectionsStream>, Status> {
         use wire::connection_change::Change;
-        let (caller, message) = self.open(request).await?;
+        let (watching, message) = self.watch(request).await?;
         let filter = filter(message.status, &message.environment_name)?;
         let app = self.app.clone();
         let look = move || {
-            let (app, caller, filter) = (app.clone(), caller.clone(), filter.clone());
+            let (app, watching, filter) = (app.clone(), watching.clone(), filter.clone());
             async move {
+                let caller = watching.caller().await?;
                 let views = app
                     .list_connections(&caller, filter, String::new(), u32::MAX)
                     .await?;

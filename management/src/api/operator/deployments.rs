@@ -103,9 +103,10 @@ impl wire::deployment_service_server::DeploymentService for Operator {
         &self,
         request: Request<wire::WatchDeploymentRequest>,
     ) -> Result<Response<Self::WatchDeploymentStream>, Status> {
-        let (caller, message) = self.open(request).await?;
+        let (watching, message) = self.watch(request).await?;
         let id = word("id", &message.id)?;
         // A wrong id is an error of the call, not of the stream.
+        let caller = answer(watching.caller().await)?;
         answer(self.app.get_deployment(&caller, id).await)?;
         let (sender, receiver) = mpsc::channel(64);
         let app = self.app.clone();
@@ -118,6 +119,7 @@ impl wire::deployment_service_server::DeploymentService for Operator {
                 // First the row, then its events: an event that comes in between is seen in the next round at the latest,
                 // and an ended row has all of its events.
                 let round = async {
+                    let caller = watching.caller().await?;
                     let row = app.get_deployment(&caller, id).await?;
                     let events = app.deployment_events(&caller, id, after, EVENTS).await?;
                     Ok::<_, crate::app::AppError>((row, events))

@@ -138,7 +138,7 @@ impl wire::environment_service_server::EnvironmentService for Operator {
         request: Request<wire::WatchEnvironmentsRequest>,
     ) -> Result<Response<Self::WatchEnvironmentsStream>, Status> {
         use wire::environment_change::Change;
-        let (caller, message) = self.open(request).await?;
+        let (watching, message) = self.watch(request).await?;
         let environment = word_opt("name", &message.name)?;
         let filter = Filter {
             kind: "environment",
@@ -147,8 +147,9 @@ impl wire::environment_service_server::EnvironmentService for Operator {
         };
         let app = self.app.clone();
         let look = move || {
-            let (app, caller, filter) = (app.clone(), caller.clone(), filter.clone());
+            let (app, watching, filter) = (app.clone(), watching.clone(), filter.clone());
             async move {
+                let caller = watching.caller().await?;
                 let rows = app
                     .list_targets(&caller, filter, (String::new(), String::new()), u32::MAX)
                     .await?;

@@ -46,11 +46,12 @@ impl wire::grant_service_server::GrantService for Operator {
         request: Request<wire::WatchGrantsRequest>,
     ) -> Result<Response<Self::WatchGrantsStream>, Status> {
         use wire::grant_change::Change;
-        let (caller, _) = self.open(request).await?;
+        let (watching, _) = self.watch(request).await?;
         let app = self.app.clone();
         let look = move || {
-            let (app, caller) = (app.clone(), caller.clone());
+            let (app, watching) = (app.clone(), watching.clone());
             async move {
+                let caller = watching.caller().await?;
                 let grants = app.list_grants(&caller).await?.into_iter().map(convert::grant);
                 Ok(grants.map(|grant| (key(&grant), grant)).collect())
             }

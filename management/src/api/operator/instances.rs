@@ -110,7 +110,7 @@ impl wire::instance_service_server::InstanceService for Operator {
         request: Request<wire::WatchInstancesRequest>,
     ) -> Result<Response<Self::WatchInstancesStream>, Status> {
         use wire::instance_change::Change;
-        let (caller, message) = self.open(request).await?;
+        let (watching, message) = self.watch(request).await?;
         let filter = Filter {
             kind: "instance",
             service: word_opt("service_name", &message.service_name)?,
@@ -119,8 +119,9 @@ impl wire::instance_service_server::InstanceService for Operator {
         };
         let app = self.app.clone();
         let look = move || {
-            let (app, caller, filter) = (app.clone(), caller.clone(), filter.clone());
+            let (app, watching, filter) = (app.clone(), watching.clone(), filter.clone());
             async move {
+                let caller = watching.caller().await?;
                 let rows = app
                     .list_targets(&caller, filter, (String::new(), String::new()), u32::MAX)
                     .await?;

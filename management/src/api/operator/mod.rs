@@ -30,6 +30,7 @@ use hadron_proto::wire;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Status};
+use watch::Watching;
 
 use crate::api::status::status;
 use crate::app::{App, AppError};
@@ -50,6 +51,17 @@ impl Operator {
     async fn open<M>(&self, request: Request<M>) -> Result<(Caller, M), Status> {
         let caller = caller::authenticate(&self.app, request.metadata()).await?;
         Ok((caller, request.into_inner()))
+    }
+}
+
+impl Operator {
+    /// Who wants to watch, and what.
+    async fn watch<M>(&self, request: Request<M>) -> Result<(Watching, M), Status> {
+        let (caller, token) = caller::bearer(&self.app, request.metadata()).await?;
+        Ok((
+            Watching::new(self.app.clone(), token, caller),
+            request.into_inner(),
+        ))
     }
 }
 

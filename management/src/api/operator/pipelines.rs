@@ -91,7 +91,7 @@ impl wire::pipeline_service_server::PipelineService for Operator {
         request: Request<wire::WatchPipelinesRequest>,
     ) -> Result<Response<Self::WatchPipelinesStream>, Status> {
         use wire::pipeline_change::Change;
-        let (caller, message) = self.open(request).await?;
+        let (watching, message) = self.watch(request).await?;
         let service = word_opt("service_name", &message.service_name)?;
         let filter = Filter {
             kind: "pipeline",
@@ -100,8 +100,9 @@ impl wire::pipeline_service_server::PipelineService for Operator {
         };
         let app = self.app.clone();
         let look = move || {
-            let (app, caller, filter) = (app.clone(), caller.clone(), filter.clone());
+            let (app, watching, filter) = (app.clone(), watching.clone(), filter.clone());
             async move {
+                let caller = watching.caller().await?;
                 let rows = app
                     .list_targets(&caller, filter, (String::new(), String::new()), u32::MAX)
                     .await?;

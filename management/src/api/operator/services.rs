@@ -94,12 +94,13 @@ impl wire::service_service_server::ServiceService for Operator {
         request: Request<wire::WatchServicesRequest>,
     ) -> Result<Response<Self::WatchServicesStream>, Status> {
         use wire::service_change::Change;
-        let (caller, message) = self.open(request).await?;
+        let (watching, message) = self.watch(request).await?;
         let app = self.app.clone();
         let only = message.name;
         let look = move || {
-            let (app, caller, only) = (app.clone(), caller.clone(), only.clone());
+            let (app, watching, only) = (app.clone(), watching.clone(), only.clone());
             async move {
+                let caller = watching.caller().await?;
                 let views = app.list_services(&caller, String::new(), u32::MAX).await?;
                 let wire = views.into_iter().map(convert::service);
                 Ok(wire

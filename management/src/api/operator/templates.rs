@@ -215,12 +215,13 @@ impl wire::template_service_server::TemplateService for Operator {
         request: Request<wire::WatchTemplatesRequest>,
     ) -> Result<Response<Self::WatchTemplatesStream>, Status> {
         use wire::template_change::Change;
-        let (caller, message) = self.open(request).await?;
+        let (watching, message) = self.watch(request).await?;
         let kind = convert::kind_opt(message.kind)?;
         let app = self.app.clone();
         let look = move || {
-            let (app, caller) = (app.clone(), caller.clone());
+            let (app, watching) = (app.clone(), watching.clone());
             async move {
+                let caller = watching.caller().await?;
                 let rows = app
                     .list_templates(&caller, kind, (String::new(), String::new()), u32::MAX)
                     .await?;

@@ -1,19 +1,23 @@
 //! Watch streams: what matches now, then every change. Woken by commits; looks every two seconds all the same, since a
-//! change may have been made through another replica.
+//! change may have been made through another replica. Who watches is looked at again with it: a token that ended ends the
+//! stream, a right that went ends or narrows it.
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::time::timeout;
+use hadron_domain::authority::Caller;
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
 use super::Operator;
 use crate::api::status::{status, with_info};
-use crate::app::AppError;
+use crate::app::{App, AppError};
+use crate::identity::login::Token;
 use crate::store::Topic;
 use crate::store::db::Subscription;
 
@@ -26,6 +30,41 @@ const PAUSE: Duration = Duration::from_millis(100);
 const WAITING: usize = 64;
 /// How long a reader may take none of them.
 const UNREAD: Duration = Duration::from_secs(60);
+
+/// How old what is known of somebody's rights may be.
+const RIGHTS: Duration = Duration::from_secs(2);
+
+/// Somebody who watches. Clones share what is known of them.
+#[derive(Clone, Debug)]
+pub(super) struct Watching {
+    app: App,
+    token: Token,
+    known: Arc<Mutex<(Instant, Caller)>>,
+}
+
+impl Watching {
+    /// The bearer of a token that counted just now.
+    pub(super) fn new(app: App, token: Token, caller: Caller) -> Self {
+        Self {
+            app,
+            token,
+            known: Arc::new(Mutex::new((Instant::now(), caller))),
+        }
+    }
+
+    /// Who they are by now.
+    ///
+    /// # Errors
+    /// When their token counts no more.
+    pub(super) async fn caller(&self) -> Result<Caller, AppError> {
+        let mut known = self.known.lock().await;
+        if known.0.elapsed() >= RIGHTS {
+            let caller = self.app.caller_of(self.token.reveal()).await?;
+            *known = (Instant::now(), caller);
+        }
+        Ok(known.1.clone())
+    }
+}
 
 /// A stream of answers.
 pub(super) type Stream<T> = ReceiverStream<Result<T, Status>>;
@@ -143,7 +182,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use tokio_stream::StreamExt as _;

@@ -13,6 +13,7 @@ use hadron_proto::vocab::{
     EnvironmentName, InstanceName, ServiceName, TemplateName, TemplateVersion, Timestamp,
 };
 
+use crate::app::masking::shown;
 use crate::app::{App, AppError};
 use crate::store::instances::{self, Direction, Filter, Place, SortBy};
 use crate::store::targets::TargetRow;
@@ -273,7 +274,7 @@ impl App {
         let sight = self.may(caller, Action::ReadService).await?;
         let conditions = Conditions::read(&list)?;
         let (sort, direction) = (list.sort, list.direction);
-        self.read("instances", move |tx| {
+        let rows = self.read("instances", move |tx| {
             Box::pin(async move {
                 if let Some(service) = &list.service
                     && (!sight.covers(&Ground::service(service.clone()))
@@ -329,8 +330,8 @@ impl App {
                     }
                 }
             })
-        })
-        .await
+        });
+        Ok(shown(rows.await?, caller))
     }
 }
 

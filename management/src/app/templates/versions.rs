@@ -13,6 +13,7 @@ use hadron_templates::{Answer, Checked, Given, Packed, Question};
 use super::registration::fits;
 use super::{App, AppError, ErrorKind, Quota, Request, Unit};
 use crate::app::bundles::expected;
+use crate::app::masking::shown_version;
 use crate::store::templates::{Content, S3Object, TemplateRow, VersionRow};
 use crate::store::{jobs, requests, targets, templates};
 
@@ -36,6 +37,14 @@ impl VersionView {
             state,
             recommended,
         })
+    }
+
+    /// Masks what is said about it.
+    pub(in crate::app) fn mask(&mut self, message: fn(&mut String)) {
+        if let VersionState::Failed(why) = &mut self.state {
+            message(why);
+        }
+        self.row.warnings.iter_mut().for_each(message);
     }
 
     /// What is to be said about its state; empty when nothing is.
@@ -270,6 +279,7 @@ impl App {
             .await?;
         let template = template.ok_or_else(|| super::template_not_found(kind, name))?;
         row.and_then(|row| VersionView::new(&template, row))
+            .map(|view| shown_version(view, caller))
             .ok_or_else(|| no_such_version(kind, name, version))
     }
 
@@ -328,6 +338,7 @@ impl App {
         Ok(rows
             .into_iter()
             .filter_map(|row| VersionView::new(&template, row))
+            .map(|view| shown_version(view, caller))
             .collect())
     }
 
@@ -366,6 +377,7 @@ impl App {
         Ok(rows
             .into_iter()
             .filter_map(|row| VersionView::new(&template, row))
+            .map(|view| shown_version(view, caller))
             .collect())
     }
 
