@@ -10,7 +10,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hadron_proto::vocab::{AccountId, Region, RoleArn, StackPrefix};
+use hadron_proto::vocab::{AccountId, ContentRules, Region, RoleArn, StackPrefix};
+use hadron_templates::Capability;
 
 pub use hadron_proto::config::{Fault, Key, Kind, Origin, Override, Source};
 pub use keys::KEYS;
@@ -18,6 +19,7 @@ pub use keys::KEYS;
 use crate::app::access::{Access, ArnPattern};
 use crate::app::audit::Due;
 use crate::app::events::{Bus, Sinks};
+use crate::app::templates::{Approve, Rules};
 use crate::app::{Quota, Quotas, Settings};
 use crate::identity::ca::LeafLife;
 use crate::identity::sts::StsEndpoint;
@@ -47,6 +49,8 @@ pub struct Config {
     pub sts: StsEndpoint,
     /// Who plays which role.
     pub access: Access,
+    /// What templates may contain, and how capabilities are approved.
+    pub templates: Rules,
     /// Leases.
     pub jobs: Jobs,
     /// How long certificates of agents live.
@@ -224,6 +228,7 @@ impl Config {
             },
             quotas: self.quotas,
             access: self.access.clone(),
+            templates: self.templates.clone(),
         }
     }
 }
@@ -418,6 +423,7 @@ fn build(source: &mut Source) -> Option<Config> {
     let quotas = quotas(source);
     let events = events(source, wants_dev);
     let audit = audit(source, wants_dev, data_dir.as_deref());
+    let templates = templates(source);
     let stack_prefix = source.parsed("stacks.prefix").unwrap_or_else(StackPrefix::proton);
     Some(Config {
         data_dir: data_dir?,
@@ -427,6 +433,7 @@ fn build(source: &mut Source) -> Option<Config> {
         commits,
         sts: sts?,
         access: access?,
+        templates,
         jobs,
         certificate_life: certificate_life?,
         agent_connections,
@@ -788,6 +795,30 @@ fn audit(source: &mut Source, dev: bool, data_dir: Option<&Path>) -> Audit {
         },
         file,
         print: source.switch("audit.checkpoint_stdout"),
+    }
+}
+
+fn templates(source: &mut Source) -> Rules {
+    let key = "templates.approve_capabilities";
+    let approve = match source.text(key).as_deref() {
+        None | Some("on-publish") => Approve::OnPublish,
+        Some("explicit") => Approve::Explicit,
+        Some(other) => {
+            source.fault(key, format!("'{other}' is neither on-publish nor explicit"));
+            Approve::default()
+        }
+    };
+    let components: Option<Vec<Capability>> = source.list("templates.component_capabilities");
+    let words = |given: Vec<Capability>| given.into_iter().map(|one| one.as_str().to_owned()).collect();
+    Rules {
+        approve,
+        contents: ContentRules {
+            denied_resource_types: source.list("templates.denied_resource_types").unwrap_or_default(),
+            denied_transforms: source.list("templates.denied_transforms").unwrap_or_default(),
+            nested_stack_buckets: source.list("templates.nested_stack_buckets"),
+            dynamic_references: source.list("templates.dynamic_references"),
+        },
+        component_capabilities: components.map_or_else(|| Rules::default().component_capabilities, words),
     }
 }
 

@@ -205,6 +205,11 @@ pub const OPERATOR: &[(&str, &str, Needs)] = &[
     ),
     (
         "TemplateService",
+        "ApproveTemplateVersion",
+        Needs::Right(Action::WriteTemplate),
+    ),
+    (
+        "TemplateService",
         "DeleteTemplateVersion",
         Needs::Right(Action::WriteTemplate),
     ),
