@@ -5,21 +5,24 @@ use clap::{Args, Subcommand};
 use super::Source;
 
 const EXAMPLES: &str = "\
-By itself the hub makes a successor at half of a root's life of ten years, has it sign at five sixths, and retires the old
-root when the last certificate that it signed has ended and a day has passed. Nothing has to be done for that.
+By itself the hub makes a successor at half of a root's life of ten years, has it sign at five
+sixths, and retires the old root when the last certificate that it signed has ended and a day has
+passed. Nothing has to be done for that.
 
 Another root before it is due, with no one cut off:
   hadron-hub ca prepare --config /etc/hadron/hub.toml
           Agents that are connected are told at once, others when they come back.
   hadron-hub ca activate --config /etc/hadron/hub.toml
-          The new root signs. Pins and ca.crt files of the old one go on working until it is retired, eight days later.
+          The new root signs. Pins and ca.crt files of the old one work until it is retired, eight
+          days later.
   hadron-hub ca list --config /etc/hadron/hub.toml
           Tells the new pin, for agents and people that are set up from now on.
 
 After ca.pem, or the database together with seal.key, has got into wrong hands:
   hadron-hub ca prepare; hadron-hub ca activate; hadron-hub ca retire --now
-          Agents that are connected learn of it in the same minute, renew and go on. For those that are not, and for people,
-          put the new pin into hub.ca_pin and the like. Then change the sealing key too: hadron-hub keys rotate.";
+          Agents that are connected learn of it in the same minute, renew and go on. For those that
+          are not, and for people, put the new pin into hub.ca_pin and the like. Then change the
+          sealing key too: hadron-hub keys rotate.";
 
 /// What can be done about the roots of the hub's CA.
 #[derive(Debug, Subcommand)]

@@ -77,12 +77,12 @@ async fn roots_follow_one_another_and_nobody_who_looks_in_is_lost() {
         let ca = made(clock.now(), 1);
         world.app.settle_ca(own(&ca)).await.unwrap();
         // Days between two looks of each, and what they know.
-        let mut known: Vec<(u32, u32, Vec<CertificateDer<'static>>)> = [1, 10, 50, 370, 800, 1_200]
+        let mut known: Vec<(u32, u32, Vec<CertificateDer<'static>>)> = [25, 50, 370, 800, 1_200]
             .map(|every| (every, every, ca.roots()))
             .to_vec();
         let mut pins = std::collections::BTreeSet::from([ca.pin()]);
         let mut most = 1;
-        for day in (0_u32..40 * 365).step_by(5) {
+        for day in (0_u32..40 * 365).step_by(25) {
             rotate_ca(&world.app).await.unwrap();
             world.app.follow_ca(&ca).await.unwrap();
             pins.insert(ca.pin());
@@ -94,17 +94,17 @@ async fn roots_follow_one_another_and_nobody_who_looks_in_is_lost() {
                 .count();
             assert_eq!(active, 1);
             for (every, left, roots) in &mut known {
-                if *left <= 5 {
+                if *left <= 25 {
                     assert!(
                         takes(roots, &ca, clock.now()),
                         "day {day}, who looks in every {every} days"
                     );
                     (*left, *roots) = (*every, ca.roots());
                 } else {
-                    *left -= 5;
+                    *left -= 25;
                 }
             }
-            clock.advance(5 * DAY);
+            clock.advance(25 * DAY);
         }
         assert_eq!((pins.len(), most), (8, 2));
         // Keys of roots that sign no more are forgotten.
