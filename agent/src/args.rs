@@ -5,10 +5,9 @@ use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum};
-use hadron_proto::vocab::{AccountId, Region, RoleArn, StackPrefix};
+use hadron_proto::vocab::{AccountId, BucketName, Region, RoleArn, StackPrefix};
 
 use crate::config::{KEYS, Origin, Override};
-use crate::limits::BucketName;
 use crate::telemetry::LogFormat;
 
 const HEADING: &str = "Configuration";

@@ -12,12 +12,15 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use hadron_proto::tls::Trust;
-use hadron_proto::vocab::{AccountId, ConnectionId, Digest, Region, RoleArn, StackPrefix};
+use hadron_proto::vocab::{
+    AccountId, BucketName, ConnectionId, ContentRules, Digest, Region, RoleArn, StackPrefix,
+};
+use hadron_templates::{Capability, PublisherKey};
 
 pub use hadron_proto::config::{Fault, Key, Kind, Origin, Override, Source};
 pub use keys::KEYS;
 
-use crate::limits::{BucketName, Limits, RoleLists, TypePattern};
+use crate::limits::{Limits, RoleLists};
 
 /// The exit code for a configuration that is wrong (`EX_USAGE` of sysexits).
 pub const EXIT: u8 = 64;
@@ -206,9 +209,21 @@ fn build(source: &mut Source) -> Option<Config> {
     let stack_prefix = source
         .parsed::<StackPrefix>("limits.stack_prefix")
         .unwrap_or_else(StackPrefix::proton);
-    let denied = source
-        .list::<TypePattern>("limits.denied_resource_types")
-        .unwrap_or_default();
+    let contents = ContentRules {
+        denied_resource_types: source.list("limits.denied_resource_types").unwrap_or_default(),
+        denied_transforms: source.list("limits.denied_transforms").unwrap_or_default(),
+        nested_stack_buckets: source.list("limits.nested_stack_buckets"),
+        dynamic_references: source.list("limits.dynamic_references"),
+    };
+    let capabilities = capabilities(source);
+    let publishers: Vec<PublisherKey> = source.list("limits.publishers").unwrap_or_default();
+    let signed_only = !source.has("limits.signed_only") || source.switch("limits.signed_only");
+    if publishers.is_empty() && source.has("limits.signed_only") {
+        source.fault(
+            "limits.signed_only",
+            "there is no limits.publishers whose signatures could count",
+        );
+    }
     let bundle_buckets = source.list::<BucketName>("limits.bundle_buckets");
     let roles = RoleLists {
         provisioning: roles(source, "roles.provisioning", account),
@@ -278,7 +293,10 @@ fn build(source: &mut Source) -> Option<Config> {
         limits: Limits {
             stack_prefix,
             regions: regions.unwrap_or_else(|| vec![region.clone()]),
-            denied_resource_types: denied,
+            contents,
+            capabilities,
+            publishers,
+            signed_only,
             max_template_bytes,
             bundle_buckets,
         },
@@ -288,6 +306,12 @@ fn build(source: &mut Source) -> Option<Config> {
         dev,
         region,
     })
+}
+
+fn capabilities(source: &mut Source) -> Vec<String> {
+    let all: Vec<Capability> = vec![Capability::Iam, Capability::NamedIam, Capability::AutoExpand];
+    let given: Vec<Capability> = source.list("limits.capabilities").unwrap_or(all);
+    given.into_iter().map(|one| one.as_str().to_owned()).collect()
 }
 
 fn trust(source: &mut Source) -> Option<Trust> {

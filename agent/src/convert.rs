@@ -176,6 +176,7 @@ fn apply_stack(apply: &wire::ApplyStack) -> Result<ApplyStack, Unreadable> {
         capabilities: apply.capabilities.clone(),
         resource_types: apply.resource_types.clone(),
         never_succeeded: apply.never_succeeded,
+        has_source: apply.has_source,
     })
 }
 

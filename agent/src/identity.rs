@@ -28,6 +28,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::sync::{Notify, watch};
 use tonic::transport::Channel;
 use tracing::{info, warn};
+use x509_parser::extensions::ParsedExtension;
 
 pub use enrol::EnrolError;
 
@@ -49,7 +50,8 @@ pub fn system_clock() -> Now {
 pub struct Settings {
     /// The enrolment listener, `https://<host>:<port>`.
     pub enrol: String,
-    /// How the hub's CA is known.
+    /// How the hub's CA was known when the agent was set up. What the hub has said since counts more, for as long as this stays
+    /// the same.
     pub trust: Trust,
     /// The account that the agent acts in.
     pub account: AccountId,
@@ -157,8 +159,18 @@ impl Certificate {
             .plus(self.valid_for.mul_f64(0.2f64.mul_add(spread, 0.4)))
     }
 
-    /// Whether it is what these settings want.
-    fn check(&self, settings: &Settings) -> Result<(), &'static str> {
+    /// Whether the root that signed it is among those that it came with, or that were learned since.
+    fn is_of_its_roots(&self) -> bool {
+        let issuer = self.chain.first().and_then(issuer_key);
+        issuer.is_some_and(|issuer| {
+            self.roots
+                .iter()
+                .any(|root| key_of(root).as_ref() == Some(&issuer))
+        })
+    }
+
+    /// Whether it is what these settings want, from a hub that is known like this.
+    fn check(&self, settings: &Settings, trust: &Trust) -> Result<(), &'static str> {
         let leaf = self.chain.first().ok_or("there is no certificate")?;
         let key =
             rcgen::KeyPair::try_from(self.key.secret_pkcs8_der()).map_err(|_| "the key cannot be read")?;
@@ -180,7 +192,7 @@ impl Certificate {
         {
             return Err("the certificate is for another connection");
         }
-        let trusted = self.roots.iter().any(|root| match &settings.trust {
+        let trusted = self.roots.iter().any(|root| match trust {
             Trust::Pin(pin) => spki_digest(root).ok().as_ref() == Some(pin),
             Trust::Roots(roots) => roots.contains(root),
         });
@@ -290,12 +302,13 @@ impl Identity {
         now: Now,
     ) -> Result<Self, DiskError> {
         disk::prepare(&settings.state_dir)?;
-        let (kept, earlier) = disk::load(&settings, now());
-        let certificate = match kept {
+        let earlier = disk::load(&settings, now());
+        let certificate = match earlier.certificate {
             Some(certificate) => certificate,
             None => {
-                let fresh = enrol_until_done(&settings, &credentials, &now, earlier).await;
-                match disk::save(&settings.state_dir, &fresh) {
+                let trust = earlier.roots.unwrap_or_else(|| settings.trust.clone());
+                let fresh = enrol_until_done(&settings, &trust, &credentials, &now, earlier.agent).await;
+                match disk::save(&settings, &fresh) {
                     // A disk that may not be written is a mistake that is to be seen at once. One that is full has room
                     // again some day, and the certificate is good without it.
                     Err(error) if error.is_full() => not_kept(&error),
@@ -349,13 +362,77 @@ impl Identity {
                 () = sleep_to(due, now) => {}
                 () = early.notified() => {}
             }
-            let fresh = enrol_until_done(settings, credentials, now, Some(certificate.agent_id())).await;
-            if let Err(error) = disk::save(&settings.state_dir, &fresh) {
-                not_kept(&error);
-            }
+            // Tried with the roots of now each time: they may change while the hub cannot be reached with those of before.
+            let fresh = loop {
+                let trust = Trust::Roots(self.current().roots.clone());
+                let mut news = current.subscribe();
+                tokio::select! {
+                    fresh = enrol_until_done(settings, &trust, credentials, now, Some(certificate.agent_id())) => break fresh,
+                    _ = news.changed() => {}
+                }
+            };
+            self.keep_on_disk(&fresh);
             current.send_replace(Arc::new(fresh));
         }
     }
+
+    /// The hub says which roots to trust from now on. A certificate of another one is renewed at once. What cannot be read, or
+    /// is nothing, changes nothing.
+    pub fn learn(&self, roots: &[impl AsRef<[u8]>]) {
+        let roots: Vec<CertificateDer<'static>> = roots
+            .iter()
+            .map(|root| CertificateDer::from(root.as_ref().to_vec()))
+            .collect();
+        let now = self.current();
+        if roots.is_empty() || roots == now.roots {
+            return;
+        }
+        if roots.iter().any(|root| spki_digest(root).is_err()) {
+            warn!("The hub named a root that is no certificate; those of before are trusted");
+            return;
+        }
+        let learned = Certificate {
+            roots,
+            ..(*now).clone()
+        };
+        info!(roots = learned.roots.len(), "The hub's CA has other roots");
+        self.keep_on_disk(&learned);
+        let good = learned.is_of_its_roots();
+        self.shared.current.send_replace(Arc::new(learned));
+        if !good {
+            self.renew_now();
+        }
+    }
+
+    fn keep_on_disk(&self, certificate: &Certificate) {
+        if let Err(error) = disk::save(&self.shared.settings, certificate) {
+            not_kept(&error);
+        }
+    }
+}
+
+/// The key identifier of whoever signed a certificate, as it says.
+fn issuer_key(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    parsed
+        .extensions()
+        .iter()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::AuthorityKeyIdentifier(key) => Some(key.key_identifier.as_ref()?.0.to_vec()),
+            _ => None,
+        })
+}
+
+/// The key identifier of a root.
+fn key_of(root: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(root).ok()?;
+    parsed
+        .extensions()
+        .iter()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(key) => Some(key.0.to_vec()),
+            _ => None,
+        })
 }
 
 /// The certificate is good without the disk; only a restart has to enrol anew.
@@ -376,6 +453,7 @@ async fn sleep_to(due: Timestamp, now: &Now) {
 
 async fn enrol_until_done(
     settings: &Settings,
+    trust: &Trust,
     credentials: &SharedCredentialsProvider,
     now: &Now,
     agent: Option<AgentId>,
@@ -383,7 +461,7 @@ async fn enrol_until_done(
     let mut attempts = 0;
     let mut said = String::new();
     loop {
-        match enrol::enrol(settings, credentials, now, agent).await {
+        match enrol::enrol(settings, trust, credentials, now, agent).await {
             Ok(certificate) => {
                 hadron_proto::fault::point("C08");
                 info!(agent.id = %certificate.agent_id(), hub.id = %certificate.hub_id(), not_after = %certificate.not_after, "Enrolled");

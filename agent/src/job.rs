@@ -88,6 +88,8 @@ pub struct ApplyStack {
     pub resource_types: Vec<String>,
     /// No deployment of this stack ever succeeded, so a stack that is stuck may be replaced.
     pub never_succeeded: bool,
+    /// The hub has what the template was rendered from, signed by publishers.
+    pub has_source: bool,
 }
 
 /// See [`Work::DestroyStack`].

@@ -3,10 +3,10 @@
 //! The hub decides what to deploy; the account decides what may be deployed at all. The check is pure, runs before a
 //! job touches anything, and holds whatever the hub says: a hub in hostile hands can ask for no more than this.
 
-use std::fmt;
-use std::str::FromStr;
-
-use hadron_proto::vocab::{AccountId, Region, RoleArn, StackArn, StackPrefix};
+use hadron_proto::vocab::{
+    AccountId, BrokenContentRule, BucketName, ContentRules, Region, RoleArn, StackArn, StackPrefix,
+};
+use hadron_templates::{PublisherKey, Rendered, SignedSource};
 
 use crate::job::{Act, Failure, FailureKind, Job, ResourceChange, RoleKind, Work};
 
@@ -60,56 +60,6 @@ const fn role_key(kind: RoleKind) -> &'static str {
     }
 }
 
-/// A resource type, or the beginning of one followed by `*`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct TypePattern {
-    text: String,
-    open: bool,
-}
-
-impl TypePattern {
-    /// Does the pattern cover this type? CloudFormation's own spelling is exact, so letters' case does not hide one.
-    #[must_use]
-    pub fn covers(&self, resource_type: &str) -> bool {
-        let (pattern, given) = (self.text.as_bytes(), resource_type.as_bytes());
-        if self.open {
-            given.len() >= pattern.len() && given[..pattern.len()].eq_ignore_ascii_case(pattern)
-        } else {
-            given.eq_ignore_ascii_case(pattern)
-        }
-    }
-}
-
-impl FromStr for TypePattern {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (stem, open) = text.strip_suffix('*').map_or((text, false), |stem| (stem, true));
-        let word = |c: char| c.is_ascii_alphanumeric() || c == ':' || c == '_' || c == '@' || c == '-';
-        if stem.is_empty() && !open || !stem.chars().all(word) {
-            return Err(format!(
-                "'{text}' is no resource type such as AWS::IAM::User; a '*' may stand only at the end, as in AWS::Organizations::*"
-            ));
-        }
-        Ok(Self {
-            text: stem.to_owned(),
-            open,
-        })
-    }
-}
-
-impl fmt::Display for TypePattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.text, if self.open { "*" } else { "" })
-    }
-}
-
-impl fmt::Debug for TypePattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 /// What stacks may be called, where they may be, and what may be in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -117,42 +67,18 @@ pub struct Limits {
     pub stack_prefix: StackPrefix,
     /// Regions that may be worked in.
     pub regions: Vec<Region>,
-    /// Resource types that may not be in a template.
-    pub denied_resource_types: Vec<TypePattern>,
+    /// What may be in a template.
+    pub contents: ContentRules,
+    /// Capabilities that a job may ask for.
+    pub capabilities: Vec<String>,
+    /// Whose signatures on bundles count; none: nobody looks for any.
+    pub publishers: Vec<PublisherKey>,
+    /// Whether templates of bundles that nobody signed are refused, where there are publishers.
+    pub signed_only: bool,
     /// Largest template.
     pub max_template_bytes: u64,
     /// Buckets that bundles may be read from; `None` leaves that to IAM.
     pub bundle_buckets: Option<Vec<BucketName>>,
-}
-
-/// The name of an S3 bucket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BucketName(String);
-
-impl FromStr for BucketName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        let bytes = text.as_bytes();
-        let fine = (3..=63).contains(&bytes.len())
-            && bytes.iter().all(|b| inner(*b) || matches!(b, b'.' | b'-'))
-            && bytes.first().is_some_and(|b| inner(*b))
-            && bytes.last().is_some_and(|b| inner(*b));
-        if fine {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(format!(
-                "'{text}' is no name of an S3 bucket; give the name alone, without s3://"
-            ))
-        }
-    }
-}
-
-impl fmt::Display for BucketName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// The policy, and whose agent this is.
@@ -251,6 +177,7 @@ impl Policy {
                 self.stack(&apply.stack_name, apply.stack_arn.as_ref())?;
                 self.role(apply.role_kind, apply.role.as_ref())?;
                 self.size(apply.template_bytes)?;
+                self.capabilities(&apply.capabilities)?;
                 self.types(&apply.resource_types)
             }
             Work::DestroyStack(destroy) => {
@@ -358,7 +285,7 @@ impl Policy {
         let Some(allowed) = &self.limits.bundle_buckets else {
             return Ok(());
         };
-        if allowed.iter().any(|one| one.0 == bucket) {
+        if allowed.iter().any(|one| one.as_str() == bucket) {
             return Ok(());
         }
         Err(Broken {
@@ -369,25 +296,104 @@ impl Policy {
     }
 
     fn types<'a>(&self, types: impl IntoIterator<Item = &'a String>) -> Result<(), Broken> {
-        for resource_type in types {
-            if let Some(denied) = self
-                .limits
-                .denied_resource_types
-                .iter()
-                .find(|denied| denied.covers(resource_type))
-            {
-                return Err(Broken {
-                    rule: "limits.denied_resource_types",
-                    asked: format!(
-                        "the template has a resource of type {resource_type}, which '{denied}' denies"
-                    ),
-                    remedy: format!(
-                        "take '{denied}' out of limits.denied_resource_types in the agent's configuration"
-                    ),
-                });
-            }
+        let types = types.into_iter().map(String::as_str);
+        self.limits.contents.types(types).map_err(Broken::from)
+    }
+
+    fn capabilities(&self, asked: &[String]) -> Result<(), Broken> {
+        let Some(more) = asked
+            .iter()
+            .find(|asked| !self.limits.capabilities.contains(asked))
+        else {
+            return Ok(());
+        };
+        Err(Broken {
+            rule: "limits.capabilities",
+            asked: format!("the job asks for {more}, which is not allowed here"),
+            remedy: format!("add {more} to limits.capabilities in the agent's configuration"),
+        })
+    }
+
+    /// Whether what the template was rendered from has to be fetched; nothing where the job needs no signature.
+    ///
+    /// # Errors
+    /// When it needs one and there is none.
+    pub fn wants_source(&self, has_source: bool) -> Result<bool, Box<Failure>> {
+        if self.limits.publishers.is_empty() {
+            return Ok(false);
         }
-        Ok(())
+        if has_source || !self.limits.signed_only {
+            return Ok(has_source);
+        }
+        Err(self.not_signed("the template's bundle is not signed"))
+    }
+
+    /// Checks that a template is what publishers have signed, by rendering it once more from the bundles. What it is rendered
+    /// with, the inputs, is the hub's word.
+    ///
+    /// # Errors
+    /// As [`Policy::admit`].
+    pub fn signed(&self, source: &[u8], template: &str) -> Result<(), Box<Failure>> {
+        let rendered =
+            SignedSource::from_bytes(source).and_then(|source| source.render(&self.limits.publishers));
+        match rendered {
+            Ok(rendered) if rendered.text == template => Ok(()),
+            Ok(_) => Err(self.not_signed(
+                "the template is not what the signed bundle renders to; hub and agent may be of different versions",
+            )),
+            Err(error) => Err(self.not_signed(&error.to_string())),
+        }
+    }
+
+    fn not_signed(&self, why: &str) -> Box<Failure> {
+        self.failure(&Broken {
+            rule: "limits.publishers",
+            asked: why.to_owned(),
+            remedy: "have the bundle signed by a publisher of limits.publishers (hadron template sign) and register it as a new \
+                     version, or change that list in the agent's configuration"
+                .to_owned(),
+        })
+    }
+
+    /// Checks what is in a template, as its own text says: what the job says of it is the hub's word.
+    ///
+    /// # Errors
+    /// As [`Policy::admit`]; also when the text cannot be read, so that nobody knows what is in it.
+    pub fn template(&self, text: &str) -> Result<(), Box<Failure>> {
+        let rules = &self.limits.contents;
+        if *rules == ContentRules::default() {
+            return Ok(());
+        }
+        let checked = match Rendered::read(text) {
+            Ok(rendered) => rules.check(&rendered.contents()).map_err(Broken::from),
+            Err(faults) => Err(Broken {
+                rule: "limits",
+                asked: format!(
+                    "the template cannot be read here, and so not compared with the limits on what may be in one: {}",
+                    faults.iter().next().map_or("", |fault| fault.message.as_str())
+                ),
+                remedy: "mend the template, or take the limits on types, transforms, nested stacks and references out of the \
+                         agent's configuration"
+                    .to_owned(),
+            }),
+        };
+        checked.map_err(|broken| self.failure(&broken))
+    }
+}
+
+impl From<BrokenContentRule> for Broken {
+    fn from(broken: BrokenContentRule) -> Self {
+        let rule = match broken.key {
+            "denied_transforms" => "limits.denied_transforms",
+            "nested_stack_buckets" => "limits.nested_stack_buckets",
+            "dynamic_references" => "limits.dynamic_references",
+            _ => "limits.denied_resource_types",
+        };
+        Self {
+            rule,
+            asked: broken.found,
+            remedy: format!("{} {rule} in the agent's configuration", broken.remedy),
+        }
     }
 }
 

@@ -351,6 +351,7 @@ impl<W: Worker> Shared<W> {
             Work::ApplyStack(apply) => Some(Announced {
                 digest: apply.template_digest,
                 bytes: apply.template_bytes,
+                has_source: apply.has_source,
             }),
             Work::DestroyStack(_)
             | Work::RevokeStack(_)

@@ -246,6 +246,7 @@ impl<D: Dial, W: Worker> Session<D, W> {
             handing: Vec::new(),
             leaves: None,
         };
+        self.dial.learn(&welcome.roots_der);
         info!(hub.id = %welcome.hub_id, hub.version = %welcome.hub_version, held = named.len(), "Session with the hub");
         self.settle(&welcome, named, handovers, held::stop_at(asked_at, stream.lease));
         self.link.up(client);
@@ -383,6 +384,7 @@ impl<D: Dial, W: Worker> Session<D, W> {
                 info!(reason = %away.reason, within = ?within, "The hub asks to reconnect");
                 stream.leaves = Some(Instant::now() + self.link.jitter.part_of(within));
             }
+            Some(Heard::Roots(roots)) => self.dial.learn(&roots.roots_der),
             // A later hub may say things that this agent does not know and does not need.
             Some(Heard::Welcome(_)) | None => debug!("Ignored a message of the hub"),
         }

@@ -255,6 +255,7 @@ fn summary(config: &Config) -> String {
     let denied = list(
         config
             .limits
+            .contents
             .denied_resource_types
             .iter()
             .map(ToString::to_string)

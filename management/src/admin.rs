@@ -2,6 +2,7 @@
 //! network. Data goes to standard output, talk to standard error.
 
 pub mod audit;
+pub mod ca;
 pub mod keys;
 
 use std::path::Path;

@@ -2,6 +2,7 @@
 //! cannot be in one place and missing in another.
 
 mod audit;
+mod ca;
 mod keys;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use crate::render::Allowed;
 use crate::telemetry::LogFormat;
 
 pub use audit::{AuditTask, Export, Verify, When};
+pub use ca::{CaTask, Retire};
 pub use keys::{KeysTask, Rotate};
 
 const HEADING: &str = "Configuration";
@@ -119,6 +121,11 @@ pub enum Task {
     /// answered.
     #[command(subcommand)]
     Keys(KeysTask),
+    /// The roots of the hub's CA, by which agents and people know the hub and the hub knows its agents
+    ///
+    /// Roots are replaced by time; this is for whoever does not want to wait for that. All tasks work beside running hubs.
+    #[command(subcommand)]
+    Ca(CaTask),
     /// Work on the database directly, also beside a running hub
     #[command(subcommand)]
     Admin(Admin),

@@ -11,7 +11,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hadron_proto::vocab::{AccountId, Region, RoleArn, StackPrefix};
+use hadron_proto::vocab::{AccountId, ContentRules, Region, RoleArn, StackPrefix};
+use hadron_templates::Capability;
 
 pub use hadron_proto::config::{Fault, Key, Kind, Origin, Override, Source};
 pub use keys::KEYS;
@@ -20,6 +21,7 @@ pub use oidc::Issuer;
 use crate::app::access::{Access, Listed};
 use crate::app::audit::Due;
 use crate::app::events::{Bus, Sinks};
+use crate::app::templates::{Approve, Rules};
 use crate::app::{Quota, Quotas, Settings};
 use crate::identity::ca::LeafLife;
 use crate::identity::oidc::Alias;
@@ -52,6 +54,8 @@ pub struct Config {
     pub access: Access,
     /// Who else says who people and workloads are.
     pub issuers: Vec<Issuer>,
+    /// What templates may contain, and how capabilities are approved.
+    pub templates: Rules,
     /// Leases.
     pub jobs: Jobs,
     /// How long certificates of agents live.
@@ -229,6 +233,7 @@ impl Config {
             },
             quotas: self.quotas,
             access: self.access.clone(),
+            templates: self.templates.clone(),
         }
     }
 }
@@ -427,6 +432,7 @@ fn build(source: &mut Source) -> Option<Config> {
     let quotas = quotas(source);
     let events = events(source, wants_dev);
     let audit = audit(source, wants_dev, data_dir.as_deref());
+    let templates = templates(source);
     let stack_prefix = source.parsed("stacks.prefix").unwrap_or_else(StackPrefix::proton);
     Some(Config {
         data_dir: data_dir?,
@@ -437,6 +443,7 @@ fn build(source: &mut Source) -> Option<Config> {
         sts: sts?,
         access: access?,
         issuers,
+        templates,
         jobs,
         certificate_life: certificate_life?,
         agent_connections,
@@ -810,6 +817,30 @@ fn audit(source: &mut Source, dev: bool, data_dir: Option<&Path>) -> Audit {
         },
         file,
         print: source.switch("audit.checkpoint_stdout"),
+    }
+}
+
+fn templates(source: &mut Source) -> Rules {
+    let key = "templates.approve_capabilities";
+    let approve = match source.text(key).as_deref() {
+        None | Some("on-publish") => Approve::OnPublish,
+        Some("explicit") => Approve::Explicit,
+        Some(other) => {
+            source.fault(key, format!("'{other}' is neither on-publish nor explicit"));
+            Approve::default()
+        }
+    };
+    let components: Option<Vec<Capability>> = source.list("templates.component_capabilities");
+    let words = |given: Vec<Capability>| given.into_iter().map(|one| one.as_str().to_owned()).collect();
+    Rules {
+        approve,
+        contents: ContentRules {
+            denied_resource_types: source.list("templates.denied_resource_types").unwrap_or_default(),
+            denied_transforms: source.list("templates.denied_transforms").unwrap_or_default(),
+            nested_stack_buckets: source.list("templates.nested_stack_buckets"),
+            dynamic_references: source.list("templates.dynamic_references"),
+        },
+        component_capabilities: components.map_or_else(|| Rules::default().component_capabilities, words),
     }
 }
 

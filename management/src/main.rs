@@ -48,6 +48,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Task::Backup(backup) => admin::backup(backup).await?,
         Task::Recover(recover) => admin::recover(recover).await?,
         Task::Audit(task) => admin::audit::run(task).await?,
+        Task::Ca(task) => admin::ca::run(task).await?,
         Task::Keys(task) => admin::keys::run(task).await?,
         Task::Admin(task) => admin::run(task).await?,
         // Is on its way before anything is set up.

@@ -30,7 +30,7 @@ use crate::api::{operator, origin};
 use crate::app::access_keys::AccessKeys;
 use crate::app::audit::Keeper;
 use crate::app::enrolment::Records;
-use crate::app::{App, sealing};
+use crate::app::{App, ca, sealing};
 use crate::clock::Clock;
 use crate::config::{Config, Issuer, StoreConfig, WebhookConfig};
 use crate::identity::audit_key::AuditKey;
@@ -165,6 +165,7 @@ pub async fn start(config: Config, clock: Clock, renderer: Renderer) -> anyhow::
     check_seal(&db, &seal).await?;
     db.unlock(Arc::<Seal>::clone(&seal));
     let app = App::rendering(db, clock.clone(), config.settings(ca.hub_id()), renderer);
+    let roots = settle_ca(&app, &ca, &config.data_dir).await?;
     high_water::check(&app, &config.data_dir, ca.hub_id()).await?;
     app.seed_management().await.map_err(|error| {
         let help = error
@@ -178,7 +179,7 @@ pub async fn start(config: Config, clock: Clock, renderer: Renderer) -> anyhow::
     let webhook = webhook(&config)?;
     let (drain, closing) = (CancellationToken::new(), CancellationToken::new());
     let admission = admission(&config, &clock);
-    let agents = AgentApi::new(app.clone(), ca.hub_id().clone(), drain.clone());
+    let agents = AgentApi::new(app.clone(), ca.hub_id().clone(), drain.clone()).with_ca(Arc::clone(&ca));
     let services = services(&config, &app, &ca, &seal, &agents, &admission, &drain)?;
     let identity = ServerIdentity::new(Arc::clone(&ca), config.listen.names.clone(), clock.now())?;
     let sockets = Sockets::bind(&config.listen)?;
@@ -223,6 +224,9 @@ pub async fn start(config: Config, clock: Clock, renderer: Renderer) -> anyhow::
         seal: Arc::clone(&seal),
     };
     reconcilers.spawn(reconcile::sealing(app.clone(), keys, stopping.clone()));
+    let told = (ready_file.clone(), ready.clone(), Arc::clone(&ca));
+    let tell = move || told.0.renew(&told.1, &told.2);
+    reconcilers.spawn(reconcile::ca(app.clone(), roots, tell, stopping.clone()));
     let (dir, hub) = (config.data_dir.clone(), ca.hub_id().clone());
     reconcilers.spawn(high_water::keep(app.clone(), dir, hub, stopping));
     let end = CancellationToken::new();
@@ -312,6 +316,21 @@ pub(crate) async fn check_hub_id(db: &Db, ca: &Ca) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// The roots of the CA are those of the database, and one that is due for a successor gets it before anything is signed.
+async fn settle_ca(app: &App, ca: &Arc<Ca>, data_dir: &Path) -> anyhow::Result<ca::Keeper> {
+    let told = |error: crate::app::AppError| anyhow!("{}", error.story());
+    let keeper = ca::Keeper {
+        ca: Arc::clone(ca),
+        data_dir: data_dir.to_owned(),
+    };
+    let own = Ca::roots_in(&ca.to_pem())?;
+    ca.adopt(&app.settle_ca(own).await.map_err(told)?)?;
+    reconcile::rotate_ca(app).await.map_err(told)?;
+    app.follow_ca(ca).await.map_err(told)?;
+    ca.save(data_dir)?;
+    Ok(keeper)
 }
 
 /// They must share the sealing keys too: what one of them seals, the others have to open.

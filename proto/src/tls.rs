@@ -105,6 +105,21 @@ impl Trust {
         }
     }
 
+    /// Stands for what it trusts, so that it can be noticed that somebody has configured something else.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        match self {
+            Self::Pin(pin) => format!("pin {pin}"),
+            Self::Roots(roots) => {
+                let digests: Vec<u8> = roots
+                    .iter()
+                    .flat_map(|root| *Digest::of(root).as_bytes())
+                    .collect();
+                format!("roots {}", Digest::of(&digests))
+            }
+        }
+    }
+
     fn anchors(&self, shown: &[CertificateDer<'_>]) -> Result<RootCertStore, rustls::Error> {
         let mut store = RootCertStore::empty();
         match self {
@@ -212,7 +227,8 @@ pub fn only_uri(certificate: &CertificateDer<'_>) -> Result<String, TlsError> {
 #[derive(thiserror::Error)]
 enum Refusal {
     #[error(
-        "the server showed no CA with the pinned hash {pin}: check the address, and the pin against `hadron-hub admin pin`"
+        "the server showed no CA with the pinned hash {pin}: check the address, and the pin against `hadron-hub admin pin`; the \
+         hub may have another root since"
     )]
     Pin { pin: Digest },
     #[error("the server's certificate is not of a hub: {reason}")]

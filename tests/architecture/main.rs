@@ -43,7 +43,8 @@ fn packages_use_only_what_the_arrows_allow() {
             &["hadron-proto", "hadron-domain", "hadron-templates"],
         ),
         ("hadron-cli", &["hadron-proto", "hadron-templates"]),
-        ("hadron-agent", &["hadron-proto"]),
+        // It reads templates itself, and renders signed ones: what the hub says about them is not enough.
+        ("hadron-agent", &["hadron-proto", "hadron-templates"]),
         // It puts jobs into the hub's store and is the agents.
         (
             "hadron-bench",

@@ -7,8 +7,10 @@
 
 mod access;
 mod access_keys;
+mod approvals;
 mod audit;
 mod bad_input;
+mod ca;
 mod cancel;
 mod components;
 mod connections;

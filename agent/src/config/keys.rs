@@ -113,6 +113,47 @@ pub const KEYS: &[Key] = &[
         "Refuse templates with these resource types; `AWS::Organizations::*` denies all that begin so [default: none]",
     ),
     key(
+        "limits.denied_transforms",
+        Kind::List,
+        "NAME,...",
+        "Refuse templates with these transforms and macros; `*` denies all [default: none]",
+    ),
+    key(
+        "limits.nested_stack_buckets",
+        Kind::List,
+        "BUCKET,...",
+        "Refuse templates that take others in, as nested stacks or by AWS::Include, from anywhere but these buckets; empty: from \
+         anywhere at all [default: allow all]",
+    ),
+    key(
+        "limits.dynamic_references",
+        Kind::List,
+        "SERVICE:NAME,...",
+        "Refuse templates with {{resolve:...}} of anything but this, such as ssm:/shop/* and secretsmanager:shop/*; empty: of \
+         anything [default: allow all]",
+    ),
+    key(
+        "limits.capabilities",
+        Kind::List,
+        "CAPABILITY,...",
+        "Refuse jobs that ask for others than these of CAPABILITY_IAM, CAPABILITY_NAMED_IAM, CAPABILITY_AUTO_EXPAND \
+         [default: all three]",
+    ),
+    key(
+        "limits.publishers",
+        Kind::List,
+        "KEY,...",
+        "Refuse templates unless they were rendered from bundles that one of these keys has signed (`hadron template keygen`); the \
+         agent renders them once more to see [default: none is asked for]",
+    ),
+    key(
+        "limits.signed_only",
+        Kind::Switch,
+        "BOOL",
+        "With limits.publishers: whether bundles without any signature are refused too; developers' components have none \
+         [default: true]",
+    ),
+    key(
         "limits.max_template_bytes",
         Kind::Count,
         "N",

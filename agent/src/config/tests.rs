@@ -59,7 +59,7 @@ fn flags_win_over_the_file() {
     ];
     let config = with(GOOD, &flags).unwrap();
     assert_eq!((config.region.as_str(), config.capacity.get()), ("eu-west-1", 9));
-    assert_eq!(config.limits.denied_resource_types.len(), 2);
+    assert_eq!(config.limits.contents.denied_resource_types.len(), 2);
     assert_eq!(config.limits.bundle_buckets.unwrap().len(), 2);
     let none = read(&format!("{GOOD}[limits]\nbundle_buckets = []\n")).unwrap();
     assert_eq!(none.limits.bundle_buckets, Some(Vec::new()));

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hadron_proto::tls::Trust;
 use hadron_proto::vocab::{AgentId, Timestamp};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ struct Kept {
     chain: Vec<String>,
     roots: Vec<String>,
     key: String,
+    /// What was configured when the hub gave the roots: they count as long as that is configured.
+    #[serde(default)]
+    configured: Option<String>,
 }
 
 fn failed(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DiskError {
@@ -44,7 +48,8 @@ pub(super) fn prepare(directory: &Path) -> Result<(), DiskError> {
         .map_err(failed("create", directory))
 }
 
-pub(super) fn save(directory: &Path, certificate: &Certificate) -> Result<(), DiskError> {
+pub(super) fn save(settings: &Settings, certificate: &Certificate) -> Result<(), DiskError> {
+    let directory = settings.state_dir.as_path();
     let encode = |certificate: &CertificateDer<'_>| STANDARD.encode(certificate);
     let kept = Kept {
         name: certificate.name.to_string(),
@@ -53,6 +58,7 @@ pub(super) fn save(directory: &Path, certificate: &Certificate) -> Result<(), Di
         chain: certificate.chain.iter().map(encode).collect(),
         roots: certificate.roots.iter().map(encode).collect(),
         key: STANDARD.encode(certificate.key.secret_pkcs8_der()),
+        configured: Some(settings.trust.fingerprint()),
     };
     let path = directory.join(FILE);
     let temporary = directory.join(format!("{FILE}.new"));
@@ -80,17 +86,27 @@ pub(super) fn save(directory: &Path, certificate: &Certificate) -> Result<(), Di
         .map_err(failed("write", directory))
 }
 
-/// The certificate on disk, if it still serves, and the agent that it was for. Whatever is wrong with the file, a new
-/// enrolment puts it right.
-pub(super) fn load(settings: &Settings, now: Timestamp) -> (Option<Certificate>, Option<AgentId>) {
+/// What an earlier process left.
+#[derive(Default)]
+pub(super) struct Earlier {
+    /// The certificate, if it still serves.
+    pub(super) certificate: Option<Certificate>,
+    /// The agent that it was for.
+    pub(super) agent: Option<AgentId>,
+    /// What the hub said to trust: the configured CA may have got successors since.
+    pub(super) roots: Option<Trust>,
+}
+
+/// The identity on disk. Whatever is wrong with the file, a new enrolment puts it right.
+pub(super) fn load(settings: &Settings, now: Timestamp) -> Earlier {
     let path = settings.state_dir.join(FILE);
     let mode = match fs::metadata(&path) {
         Ok(found) => found.permissions().mode() & 0o777,
-        Err(_) => return (None, None),
+        Err(_) => return Earlier::default(),
     };
-    let Some(certificate) = fs::read(&path).ok().and_then(|text| parse(&text)) else {
+    let Some((certificate, configured)) = fs::read(&path).ok().and_then(|text| parse(&text)) else {
         warn!(file = %path.display(), "The identity on disk cannot be read; enrolling anew");
-        return (None, None);
+        return Earlier::default();
     };
     // An id of another account or connection would be refused by the hub.
     let same = certificate.name.account == settings.account
@@ -100,15 +116,30 @@ pub(super) fn load(settings: &Settings, now: Timestamp) -> (Option<Certificate>,
     let earlier = same.then(|| certificate.agent_id());
     if mode & 0o077 != 0 {
         warn!(file = %path.display(), mode = format!("{mode:o}"), "Others could read the key on disk; enrolling anew with another");
-        return (None, earlier);
+        return Earlier {
+            agent: earlier,
+            ..Earlier::default()
+        };
     }
-    let good = certificate.check(settings).is_ok() && certificate.ends_at() > now.plus(MARGIN);
+    // Files of before it was written down were checked against what is configured, as they are now.
+    let trust = match configured {
+        Some(configured) if configured == settings.trust.fingerprint() => {
+            Some(Trust::Roots(certificate.roots.clone())).filter(|_| !certificate.roots.is_empty())
+        }
+        _ => None,
+    };
+    let known = trust.as_ref().unwrap_or(&settings.trust);
+    let good = certificate.check(settings, known).is_ok() && certificate.ends_at() > now.plus(MARGIN);
     // A clock that was set back would make the certificate look younger than it is.
     let good = good && certificate.obtained_at <= now;
-    (good.then_some(certificate), earlier)
+    Earlier {
+        certificate: good.then_some(certificate),
+        agent: earlier,
+        roots: trust,
+    }
 }
 
-fn parse(text: &[u8]) -> Option<Certificate> {
+fn parse(text: &[u8]) -> Option<(Certificate, Option<String>)> {
     let kept: Kept = serde_json::from_slice(text).ok()?;
     let decode = |texts: &[String]| -> Option<Vec<CertificateDer<'static>>> {
         texts
@@ -117,7 +148,7 @@ fn parse(text: &[u8]) -> Option<Certificate> {
             .collect()
     };
     let chain = decode(&kept.chain)?;
-    Some(Certificate {
+    let certificate = Certificate {
         not_after: enrol::end_of(&chain)?,
         chain,
         key: Arc::new(PrivatePkcs8KeyDer::from(STANDARD.decode(&kept.key).ok()?)),
@@ -125,5 +156,6 @@ fn parse(text: &[u8]) -> Option<Certificate> {
         name: kept.name.parse().ok()?,
         obtained_at: kept.obtained_at,
         valid_for: Duration::from_millis(kept.valid_for_ms),
-    })
+    };
+    Some((certificate, kept.configured))
 }

@@ -8,7 +8,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use hadron_proto::proof::{Binding, CannotSign, sign};
 use hadron_proto::spiffe::{AGENT_ID_METADATA, AgentName};
-use hadron_proto::tls::{ALPN_H2, ConnectError, HubConnector, pinned_client_config};
+use hadron_proto::tls::{ALPN_H2, ConnectError, HubConnector, Trust, pinned_client_config};
 use hadron_proto::vocab::{AgentId, Digest, Timestamp};
 use hadron_proto::wire;
 use hadron_proto::wire::enrolment_service_client::EnrolmentServiceClient;
@@ -83,11 +83,12 @@ impl From<Status> for EnrolError {
 
 pub(super) async fn enrol(
     settings: &Settings,
+    trust: &Trust,
     credentials: &SharedCredentialsProvider,
     now: &Now,
     agent: Option<AgentId>,
 ) -> Result<Certificate, EnrolError> {
-    let exchange = exchange(settings, credentials, now, agent);
+    let exchange = exchange(settings, trust, credentials, now, agent);
     tokio::time::timeout(TIMEOUT, exchange)
         .await
         .map_err(|_| EnrolError::TimedOut)?
@@ -95,6 +96,7 @@ pub(super) async fn enrol(
 
 async fn exchange(
     settings: &Settings,
+    trust: &Trust,
     credentials: &SharedCredentialsProvider,
     now: &Now,
     agent: Option<AgentId>,
@@ -108,8 +110,7 @@ async fn exchange(
     let spki_sha256 = *Digest::of(&key.subject_public_key_info()).as_bytes();
     let csr_der = request_for(&key).map_err(EnrolError::Key)?;
 
-    let config =
-        pinned_client_config(settings.trust.clone(), None, None, &[ALPN_H2]).map_err(ConnectError::from)?;
+    let config = pinned_client_config(trust.clone(), None, None, &[ALPN_H2]).map_err(ConnectError::from)?;
     let connector = HubConnector::new(config);
     let channel = connector.connect(&settings.enrol).await?;
     let hub = connector
@@ -174,7 +175,7 @@ async fn exchange(
             "it does not say how long the certificate is good",
         ))?,
     };
-    certificate.check(settings).map_err(EnrolError::Answer)?;
+    certificate.check(settings, trust).map_err(EnrolError::Answer)?;
     Ok(certificate)
 }
 

@@ -334,7 +334,7 @@ async fn a_restart_needs_no_new_enrolment() {
 async fn an_expired_or_foreign_certificate_is_not_used() {
     let here = here(HOUR).await;
     let certificate = here.obtain().await.current();
-    let load = |settings: &Settings, now| disk::load(settings, now).0.is_some();
+    let load = |settings: &Settings, now| disk::load(settings, now).certificate.is_some();
     let end = certificate.ends_at();
     assert!(load(&here.settings, end.minus(Duration::from_secs(60))));
     assert!(!load(&here.settings, end.minus(Duration::from_secs(10))));

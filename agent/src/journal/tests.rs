@@ -31,6 +31,7 @@ fn job(fence: u64) -> Job {
             capabilities: Vec::new(),
             resource_types: Vec::new(),
             never_succeeded: true,
+            has_source: false,
         }),
     }
 }

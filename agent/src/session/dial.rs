@@ -43,6 +43,8 @@ pub trait Dial: Send + Sync + 'static {
     fn renewed(&self) -> impl Future<Output = ()> + Send;
     /// The hub does not accept the certificate of the last connection.
     fn refused(&self);
+    /// The hub names the roots to trust from now on. What has no certificates has nothing to learn.
+    fn learn(&self, _roots: &[Vec<u8>]) {}
 }
 
 /// Opens connections to the hub that this agent is enrolled at.
@@ -115,7 +117,8 @@ impl Dial for HubDial {
         let used = self.used();
         let mut certificates = self.identity.subscribe();
         if certificates
-            .wait_for(|now| !Arc::ptr_eq(now, &used))
+            // Other roots alone are for the next connection.
+            .wait_for(|now| now.chain != used.chain)
             .await
             .is_err()
         {
@@ -125,8 +128,12 @@ impl Dial for HubDial {
 
     fn refused(&self) {
         // Unless there is a newer one already, which the next connection uses.
-        if Arc::ptr_eq(&self.used(), &self.identity.current()) {
+        if self.used().chain == self.identity.current().chain {
             self.identity.renew_now();
         }
+    }
+
+    fn learn(&self, roots: &[Vec<u8>]) {
+        self.identity.learn(roots);
     }
 }

@@ -26,6 +26,9 @@ pub type Client = wire::agent_service_client::AgentServiceClient<Transport>;
 /// How long one try of a call may take.
 const TRY: Duration = Duration::from_secs(10);
 
+/// What a template was rendered from has no more bytes: some bundles of at most 5 MB, and inputs.
+const SOURCE: u64 = 48 << 20;
+
 /// Chunks above this are a fault of the hub (the protocol says 64 KiB).
 const CHUNK: usize = 1 << 20;
 
@@ -200,6 +203,8 @@ pub struct Announced {
     pub digest: Digest,
     /// Its length.
     pub bytes: u64,
+    /// The hub has what it was rendered from.
+    pub has_source: bool,
 }
 
 /// What one job may ask of the hub. See [`Hub`].
@@ -260,6 +265,14 @@ impl JobHub {
         Arc::clone(&self.forbidden)
     }
 
+    /// The account's owner does not want this: the job ends here.
+    fn forbid(&self, failure: Failure) -> HubError {
+        let why = failure.message.clone();
+        // Set once: the first reason is as good as any.
+        let _ = self.forbidden.set(failure);
+        HubError::Unavailable(why)
+    }
+
     /// Asks for as long as the lease holds.
     async fn ask<T, F>(
         &self,
@@ -309,22 +322,46 @@ impl Hub for JobHub {
             .map_or(u64::MAX, |announced| announced.bytes)
             .min(self.policy.limits.max_template_bytes);
         let text = self
-            .ask(token, "FetchContent", |client| fetch(client, token, most))
+            .ask(token, "FetchContent", |client| template(client, token, most))
             .await?;
         if announced.is_some_and(|announced| announced.digest != Digest::of(text.as_bytes())) {
             return Err(HubError::Unavailable(
                 "the template that the hub sent is not the one that it announced".to_owned(),
             ));
         }
-        Ok(text)
+        if let Err(failure) = self.policy.template(&text) {
+            return Err(self.forbid(*failure));
+        }
+        let has_source = announced.is_some_and(|announced| announced.has_source);
+        match self.policy.wants_source(has_source) {
+            Ok(false) => return Ok(text),
+            Ok(true) => {}
+            Err(failure) => return Err(self.forbid(*failure)),
+        }
+        let kind = wire::fetch_content_request::Kind::Source;
+        let source = self
+            .ask(token, "FetchContent", |client| fetch(client, token, kind, SOURCE))
+            .await?;
+        let policy = self.policy.clone();
+        // It takes its time, in which leases have to be renewed.
+        let judged = tokio::task::spawn_blocking(move || {
+            let judged = policy.signed(&source, &text);
+            judged.map(|()| text)
+        });
+        match judged.await {
+            Ok(Ok(text)) => Ok(text),
+            Ok(Err(failure)) => Err(self.forbid(*failure)),
+            Err(error) => Err(HubError::Unavailable(format!(
+                "the template could not be rendered: {error}"
+            ))),
+        }
     }
 
     async fn authorise(&self, token: Token, act: Act) -> Result<Verdict, HubError> {
         // The hub's leave is needed, and the account's as well: here the types of resources are CloudFormation's word.
         if let Err(failure) = self.policy.allow(&act) {
             let why = failure.message.clone();
-            // Set once: the first reason is as good as any.
-            let _ = self.forbidden.set(*failure);
+            self.forbid(*failure);
             return Ok(Verdict::Refused(why));
         }
         let request = convert::authorise(token, act);
@@ -387,10 +424,15 @@ async fn put(mut client: Client, token: Token, content: Bytes) -> Result<wire::P
 }
 
 /// Reads the whole content. Too much, or no text, is the hub's fault and will be the same next time.
-async fn fetch(mut client: Client, token: Token, most: u64) -> Result<String, Status> {
+async fn fetch(
+    mut client: Client,
+    token: Token,
+    kind: wire::fetch_content_request::Kind,
+    most: u64,
+) -> Result<Vec<u8>, Status> {
     let request = wire::FetchContentRequest {
         token: Some(convert::wire_token(token)),
-        kind: wire::fetch_content_request::Kind::Template.into(),
+        kind: kind.into(),
     };
     let mut chunks = client.fetch_content(request).await?.into_inner();
     let mut content = Vec::new();
@@ -402,6 +444,13 @@ async fn fetch(mut client: Client, token: Token, most: u64) -> Result<String, St
         }
         content.extend_from_slice(&chunk.data);
     }
+    Ok(content)
+}
+
+/// Reads the template.
+async fn template(client: Client, token: Token, most: u64) -> Result<String, Status> {
+    let kind = wire::fetch_content_request::Kind::Template;
+    let content = fetch(client, token, kind, most).await?;
     String::from_utf8(content).map_err(|_| Status::invalid_argument("the template is no UTF-8 text"))
 }
 

@@ -252,7 +252,10 @@ fn policy() -> Policy {
         limits: Limits {
             stack_prefix: StackPrefix::proton(),
             regions: vec!["us-east-1".parse().unwrap()],
-            denied_resource_types: Vec::new(),
+            contents: hadron_proto::vocab::ContentRules::default(),
+            capabilities: Vec::new(),
+            publishers: Vec::new(),
+            signed_only: true,
             max_template_bytes: 1000,
             bundle_buckets: None,
         },

@@ -9,6 +9,7 @@
 //! * [`service`]: the order of instances and pipeline in a create, update or delete.
 //! * [`component`]: what may become of a component's attachment.
 //! * [`grant`]: who may pull from which repository, because of what; and one lane per repository policy.
+//! * [`ca`]: when the hub's CA gets a new root, and when the old one goes.
 //! * [`recovery`]: what to make of a stack after the hub has lost a stretch of time.
 //! * [`authority`]: who may do what, as a table.
 //! * [`audit`]: the chain of the audit log, and what finds that somebody changed it.
@@ -19,6 +20,7 @@
 pub mod arn;
 pub mod audit;
 pub mod authority;
+pub mod ca;
 pub mod component;
 pub mod connection;
 pub mod deployment;

@@ -212,6 +212,11 @@ pub const OPERATOR: &[(&str, &str, Needs)] = &[
     ),
     (
         "TemplateService",
+        "ApproveTemplateVersion",
+        Needs::Right(Action::WriteTemplate),
+    ),
+    (
+        "TemplateService",
         "DeleteTemplateVersion",
         Needs::Right(Action::WriteTemplate),
     ),

@@ -8,7 +8,40 @@ use hadron_templates::{
     PipelineTask, Question, Reply, ServiceFacts, ServiceSpec, SpecMap,
 };
 
-pub use hadron_templates::Draft;
+/// A rendered text, with what was noticed on the way and what it was rendered from.
+#[derive(Clone)]
+pub struct Draft {
+    /// The rendered stack.
+    pub rendered: hadron_templates::Rendered,
+    /// What was accepted with a warning.
+    pub warnings: Vec<String>,
+    /// What was asked, JSON.
+    source: Vec<u8>,
+}
+
+impl Draft {
+    fn new(draft: hadron_templates::Draft, source: Vec<u8>) -> Self {
+        let hadron_templates::Draft { rendered, warnings } = draft;
+        Self {
+            rendered,
+            warnings,
+            source,
+        }
+    }
+}
+
+impl std::fmt::Debug for Draft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What it was rendered from may hold secrets of the spec.
+        f.debug_struct("Draft")
+            .field("rendered", &self.rendered)
+            .finish_non_exhaustive()
+    }
+}
+
+fn written(question: &Question) -> Result<Vec<u8>, AppError> {
+    serde_json::to_vec(question).map_err(|error| AppError::internal(error.to_string()))
+}
 
 use super::bundles::Bundled;
 use super::effects::Rendered;
@@ -151,8 +184,9 @@ impl App {
     }
 
     async fn draft(&self, question: Question, given: Given) -> Result<Draft, AppError> {
+        let source = written(&question)?;
         match self.ask(question, given).await? {
-            Answer::Draft(draft) => Ok(draft),
+            Answer::Draft(draft) => Ok(Draft::new(draft, source)),
             _ => Err(other()),
         }
     }
@@ -185,8 +219,13 @@ impl App {
             region,
             spec: spec.clone(),
         };
-        match self.ask(Question::Environment(task), bundle.given()).await? {
-            Answer::Made(hadron_templates::Made::Stack(draft)) => Ok(Made::Stack { draft, spec }),
+        let question = Question::Environment(task);
+        let source = written(&question)?;
+        match self.ask(question, bundle.given()).await? {
+            Answer::Made(hadron_templates::Made::Stack(draft)) => Ok(Made::Stack {
+                draft: Draft::new(draft, source),
+                spec,
+            }),
             Answer::Made(hadron_templates::Made::Declared { outputs, warnings }) => Ok(Made::Declared {
                 outputs,
                 warnings,
@@ -294,8 +333,9 @@ impl Unit<'_> {
     /// Stores a rendered text.
     ///
     /// # Errors
-    /// When the database does not take it.
+    /// When there is something in it that templates may not contain, or the database does not take it.
     pub async fn store_draft(&mut self, draft: &Draft) -> Result<Rendered, AppError> {
+        self.settings().templates.check(&draft.rendered.contents())?;
         let text = draft.rendered.text.as_bytes();
         let digest = requests::put_blob(self.tx, text, self.now).await?;
         Ok(Rendered {
@@ -308,6 +348,7 @@ impl Unit<'_> {
                 .map(|each| each.as_str().to_owned())
                 .collect(),
             resource_types: draft.rendered.resource_types.iter().cloned().collect(),
+            source: draft.source.clone(),
         })
     }
 }

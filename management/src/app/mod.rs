@@ -12,6 +12,7 @@ pub mod agents;
 pub mod audit;
 pub mod bindings;
 pub mod bundles;
+pub mod ca;
 pub mod components;
 pub mod connections;
 pub mod deployments;
@@ -95,6 +96,8 @@ pub struct Settings {
     pub quotas: quotas::Quotas,
     /// Who plays which role everywhere, by configuration.
     pub access: access::Access,
+    /// What templates may contain, and how capabilities are approved.
+    pub templates: templates::Rules,
 }
 
 /// What live sessions have to be told after a commit.

@@ -12,7 +12,8 @@ use super::{App, AppError, ErrorKind, Quota, Request, Unit};
 use crate::store::templates;
 use crate::store::templates::{TemplateRow, VersionRow};
 
-pub use versions::{BundleSource, NewVersion, VersionUpdate, VersionView};
+pub(in crate::app) use versions::unapproved;
+pub use versions::{Approval, Approve, BundleSource, NewVersion, Rules, VersionUpdate, VersionView};
 
 impl From<VersionFault> for AppError {
     fn from(fault: VersionFault) -> Self {

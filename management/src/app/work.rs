@@ -5,6 +5,7 @@
 //! ended, nothing that an agent says has any effect, whatever stream it still holds.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hadron_domain::connection::Approval;
@@ -16,6 +17,7 @@ use hadron_proto::vocab::{
     AccountId, AgentId, ConnectionId, DeploymentId, Digest, JobId, Region, RoleArn, SessionId, StackArn,
     Timestamp,
 };
+use hadron_templates::{Given, Question, SignedSource};
 
 use super::effects::Outcome;
 use super::fences::Fences;
@@ -96,6 +98,8 @@ pub enum OfferedWork {
         capabilities: Vec<String>,
         /// The resource types of the template.
         resource_types: Vec<String>,
+        /// What the template was rendered from is kept, and publishers have signed it.
+        has_source: bool,
     },
     /// Delete a stack.
     Destroy {
@@ -203,6 +207,8 @@ pub enum Content {
     Template,
     /// The bundle that it was rendered from.
     Bundle,
+    /// Everything that it was rendered from, where publishers have signed that.
+    Source,
 }
 
 pub(super) fn distrusted() -> AppError {
@@ -523,6 +529,10 @@ impl App {
                             .ok_or_else(none)?
                             .archive
                     }
+                    Content::Source => {
+                        let source = deployments::source(unit.tx, id).await?.ok_or_else(none)?;
+                        return signed_source(unit, source).await;
+                    }
                 };
                 requests::blob(unit.tx, digest)
                     .await?
@@ -799,6 +809,9 @@ async fn stack_work(
             tags: tags(unit, deployment).await?,
             capabilities: deployment.capabilities.clone(),
             resource_types: deployment.resource_types.clone(),
+            has_source: deployments::source(unit.tx, deployment.deployment.id)
+                .await?
+                .is_some(),
         },
         JobWork::DestroyStack => OfferedWork::Destroy {
             stack,
@@ -812,6 +825,24 @@ async fn stack_work(
             return Err(AppError::internal("a job without a stack that has a deployment"));
         }
     })
+}
+
+/// What a template was rendered from, with the bundles.
+async fn signed_source(unit: &mut Unit<'_>, source: Digest) -> Result<Vec<u8>, AppError> {
+    let gone = |digest: Digest| AppError::internal(format!("content {digest} is gone"));
+    let text = requests::blob(unit.tx, source)
+        .await?
+        .ok_or_else(|| gone(source))?;
+    let question: Question =
+        serde_json::from_slice(&text).map_err(|error| AppError::internal(error.to_string()))?;
+    let mut given = Given::new();
+    for archive in question.archives() {
+        let bytes = requests::blob(unit.tx, archive)
+            .await?
+            .ok_or_else(|| gone(archive))?;
+        given.insert(archive, Arc::new(bytes));
+    }
+    Ok(SignedSource::new(question, &given).to_bytes())
 }
 
 /// Proton's managed tags of provisioned resources: ARNs, except for the account.

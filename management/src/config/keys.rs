@@ -267,6 +267,46 @@ pub const KEYS: &[Key] = &[
         "How long calls are still accepted after SIGTERM, while /readyz says no [default: 5, with --dev: 0]",
     ),
     key(
+        "templates.approve_capabilities",
+        Kind::Text,
+        "WHEN",
+        "on-publish: publishing a template version approves the CAPABILITY_* that it needs, as scripts made for Proton expect; \
+         explicit: an administrator has to, with `hadron template approve` [default: on-publish]",
+    ),
+    key(
+        "templates.component_capabilities",
+        Kind::List,
+        "CAPABILITY,...",
+        "What directly defined components may need, whose templates belong to no version [default: all three]",
+    ),
+    key(
+        "templates.denied_resource_types",
+        Kind::List,
+        "TYPE,...",
+        "Refuse template versions and stacks with these resource types; `AWS::Organizations::*` denies all that begin so \
+         [default: none]",
+    ),
+    key(
+        "templates.denied_transforms",
+        Kind::List,
+        "NAME,...",
+        "Refuse template versions and stacks with these transforms and macros; `*` denies all [default: none]",
+    ),
+    key(
+        "templates.nested_stack_buckets",
+        Kind::List,
+        "BUCKET,...",
+        "Refuse stacks that take templates in, as nested stacks or by AWS::Include, from anywhere but these buckets; empty: from \
+         anywhere at all [default: allow all]",
+    ),
+    key(
+        "templates.dynamic_references",
+        Kind::List,
+        "SERVICE:NAME,...",
+        "Refuse stacks with {{resolve:...}} of anything but this, such as ssm:/shop/* and secretsmanager:shop/*; empty: of \
+         anything [default: allow all]",
+    ),
+    key(
         "render.workers",
         Kind::Count,
         "N",

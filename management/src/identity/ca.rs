@@ -1,13 +1,17 @@
-//! The hub's certificate authority. One P-256 root, made at the first start and kept in one file of the data directory,
-//! signs two kinds of leaf: those of the hub's own servers, and those of agents. A leaf cannot sign, and says in its
-//! extended key usage which side of a connection it may stand on.
+//! The hub's certificate authority. A P-256 root signs two kinds of leaf: those of the hub's own servers, and those of agents.
+//! A leaf cannot sign, and says in its extended key usage which side of a connection it may stand on.
 //!
-//! The root's common name is the hub's id, so that the two cannot come apart.
+//! The first root is made at the first start and written to one file of the data directory; later ones are in the database, and
+//! that file is kept as they are ([`app::ca`](crate::app::ca)). A [`Ca`] takes new roots while it is in use ([`Ca::adopt`]).
+//! All roots of a hub have one common name, the hub's id, so that the two cannot come apart; and each has certified the key of
+//! the one before and after it. So the chain that servers show leads to either, and whoever knows one of them by its pin goes on.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hadron_proto::spiffe::{AgentName, HubId};
@@ -19,7 +23,8 @@ use rcgen::{
 };
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use tokio::sync::watch;
+use x509_parser::prelude::{FromDer as _, ParsedExtension, X509Certificate};
 
 use super::csr::AgentKey;
 use super::{DevMode, NoRandomness, random};
@@ -30,6 +35,8 @@ pub const CA_FILE: &str = "ca.pem";
 pub const CA_CERTIFICATE_FILE: &str = "ca.crt";
 
 const CA_LIFE: Duration = Duration::from_secs(3650 * 24 * 3600);
+/// The longest life of a leaf: that of the hub's own servers. Agents' end within a day.
+pub const LONGEST_LEAF: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Clocks differ: a certificate is valid from a minute before it was made.
 const BACKDATE: Duration = Duration::from_secs(60);
 
@@ -166,21 +173,59 @@ struct Slot {
     not_after: Timestamp,
 }
 
-/// The hub's certificate authority.
-pub struct Ca {
-    hub: HubId,
+/// What the CA is at one moment.
+struct Present {
     /// What signs now.
     active: Slot,
     /// Everything that is trusted, the active root first. A successor is listed here before it signs, a predecessor
     /// until its last leaf has run out.
     roots: Vec<CertificateDer<'static>>,
+    /// What servers show behind their leaf.
+    shown: Vec<CertificateDer<'static>>,
+    /// Key identifiers of the roots: leaves name that of their issuer.
+    keys: BTreeSet<Vec<u8>>,
+}
+
+/// The roots as the database has them.
+#[derive(Clone)]
+pub struct Roots {
+    /// The root that signs. DER.
+    pub active: CertificateDer<'static>,
+    /// Its key, PEM.
+    pub key: String,
+    /// Its successor or predecessor, which is trusted as well. DER.
+    pub other: Option<CertificateDer<'static>>,
+    /// The active root's key, certified by that one. DER.
+    pub crossed: Option<CertificateDer<'static>>,
+}
+
+/// A root that was just made, to sign one day.
+pub struct Successor {
+    /// DER.
+    pub certificate: CertificateDer<'static>,
+    /// Its key, PEM.
+    pub key: String,
+    /// Its pin.
+    pub pin: Digest,
+    /// Its key, certified by the root that signs now. DER.
+    pub by_other: CertificateDer<'static>,
+    /// The key of the root that signs now, certified by it. DER.
+    pub of_other: CertificateDer<'static>,
+    /// The beginning and end of its life.
+    pub life: (Timestamp, Timestamp),
+}
+
+/// The hub's certificate authority.
+pub struct Ca {
+    hub: HubId,
+    present: watch::Sender<Arc<Present>>,
 }
 
 impl std::fmt::Debug for Ca {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ca")
             .field("hub", &self.hub)
-            .field("roots", &self.roots.len())
+            .field("roots", &self.present().roots.len())
             .finish_non_exhaustive()
     }
 }
@@ -214,6 +259,153 @@ fn uri(text: &str) -> Result<SanType, CaError> {
     })
 }
 
+/// What a root's certificate says.
+fn root_params(
+    hub: &HubId,
+    serial: Serial,
+    not_before: Timestamp,
+    not_after: Timestamp,
+) -> CertificateParams {
+    let mut params = params(serial, not_before, not_after);
+    params.distinguished_name.push(DnType::CommonName, hub.as_str());
+    // A root that another one has certified has the same name, and so does not count as one more in the chain (RFC 5280, 6.1.4).
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
+/// A root's certificate and what stands in it.
+struct Read<'a> {
+    parsed: X509Certificate<'a>,
+}
+
+impl<'a> Read<'a> {
+    fn new(certificate: &'a CertificateDer<'_>) -> Result<Self, CaError> {
+        let (_, parsed) = X509Certificate::from_der(certificate)
+            .map_err(|_| CaError::Damaged("its certificate is not DER"))?;
+        Ok(Self { parsed })
+    }
+
+    fn hub(&self) -> Result<HubId, CaError> {
+        let name = self.parsed.subject().iter_common_name().next();
+        name.and_then(|name| name.as_str().ok()?.parse().ok())
+            .ok_or(CaError::Damaged("its certificate names no hub"))
+    }
+
+    fn life(&self) -> (Timestamp, Timestamp) {
+        let micros = |seconds: i64| Timestamp::from_micros(seconds.saturating_mul(1_000_000));
+        let validity = self.parsed.validity();
+        (
+            micros(validity.not_before.timestamp()),
+            micros(validity.not_after.timestamp()),
+        )
+    }
+
+    fn key_identifier(&self) -> Option<Vec<u8>> {
+        self.parsed
+            .extensions()
+            .iter()
+            .find_map(|extension| match extension.parsed_extension() {
+                ParsedExtension::SubjectKeyIdentifier(key) => Some(key.0.to_vec()),
+                _ => None,
+            })
+    }
+}
+
+/// The beginning and end of a root's life.
+///
+/// # Errors
+/// When the bytes are no certificate.
+pub fn life_of(root: &CertificateDer<'_>) -> Result<(Timestamp, Timestamp), CaError> {
+    Ok(Read::new(root)?.life())
+}
+
+/// The key identifier of whoever signed a leaf, as the leaf says it.
+#[must_use]
+pub fn issuer_of(leaf: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
+    parsed
+        .extensions()
+        .iter()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::AuthorityKeyIdentifier(key) => Some(key.key_identifier.as_ref()?.0.to_vec()),
+            _ => None,
+        })
+}
+
+fn key_pair(pem: &str) -> Result<KeyPair, CaError> {
+    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| CaError::Damaged("it has no key"))?;
+    KeyPair::try_from(&key).map_err(|_| CaError::Damaged("its key cannot be read"))
+}
+
+impl Present {
+    fn new(roots: &Roots) -> Result<Self, CaError> {
+        let Roots {
+            active,
+            key,
+            other,
+            crossed,
+        } = roots;
+        let key = key_pair(key)?;
+        let read = Read::new(active)?;
+        if read.parsed.tbs_certificate.subject_pki.raw != rcgen::PublicKeyData::subject_public_key_info(&key)
+        {
+            return Err(CaError::Damaged("key and certificate do not belong together"));
+        }
+        let (_, not_after) = read.life();
+        let all: Vec<_> = std::iter::once(active).chain(other).cloned().collect();
+        let keys = all
+            .iter()
+            .map(|root| Ok::<_, CaError>(Read::new(root)?.key_identifier()));
+        let keys: Result<Vec<_>, CaError> = keys.collect();
+        // The root itself is not shown beside its cross-certificate: a client that takes the shorter way would end at a root
+        // that it does not know, and some do not try the other one. The cross-certificate has its key, and so its pin.
+        let shown = match (crossed, other) {
+            (Some(crossed), Some(other)) => vec![crossed.clone(), other.clone()],
+            _ => vec![active.clone()],
+        };
+        Ok(Self {
+            active: Slot {
+                issuer: Issuer::from_ca_cert_der(active, key)?,
+                not_after,
+            },
+            roots: all,
+            shown,
+            keys: keys?.into_iter().flatten().collect(),
+        })
+    }
+}
+
+/// Makes a root that is to follow the one that signs now, and lets each certify the other's key.
+///
+/// # Errors
+/// When the active root cannot be read, or the library cannot make a key or sign.
+pub fn successor(active: &CertificateDer<'_>, key: &str, now: Timestamp) -> Result<Successor, CaError> {
+    let read = Read::new(active)?;
+    let (hub, (_, ends)) = (read.hub()?, read.life());
+    let (old_key, old_issuer_key) = (key_pair(key)?, key_pair(key)?);
+    let old_issuer = Issuer::from_ca_cert_der(active, old_issuer_key)?;
+    let serial = || Ok::<_, CaError>(Serial::from_random(random()?));
+    let (from, until) = (seconds(now.minus(BACKDATE)), seconds(now.plus(CA_LIFE)));
+    let key = KeyPair::generate()?;
+    let written = key.serialize_pem();
+    let params = root_params(&hub, serial()?, from, until);
+    let certificate = params.self_signed(&key)?.der().clone();
+    // None of them is good for longer than either root.
+    let both = until.min(ends);
+    let by_other = root_params(&hub, serial()?, from, both).signed_by(&key, &old_issuer)?;
+    let issuer = Issuer::new(params, key);
+    let of_other = root_params(&hub, serial()?, from, both).signed_by(&old_key, &issuer)?;
+    Ok(Successor {
+        pin: spki_digest(&certificate).map_err(|_| CaError::Damaged("a new root is unusable"))?,
+        certificate,
+        key: written,
+        by_other: by_other.der().clone(),
+        of_other: of_other.der().clone(),
+        life: (from, until),
+    })
+}
+
 impl Ca {
     /// Makes a CA with a new key.
     ///
@@ -221,18 +413,58 @@ impl Ca {
     /// When the library cannot make a key or sign.
     pub fn generate(hub: HubId, serial: Serial, now: Timestamp) -> Result<Self, CaError> {
         let key = KeyPair::generate()?;
-        let not_after = seconds(now.plus(CA_LIFE));
-        let mut params = params(serial, now.minus(BACKDATE), not_after);
-        params.distinguished_name.push(DnType::CommonName, hub.as_str());
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let certificate = params.self_signed(&key)?.der().clone();
-        let issuer = Issuer::new(params, key);
+        let params = root_params(&hub, serial, now.minus(BACKDATE), seconds(now.plus(CA_LIFE)));
+        let roots = Roots {
+            active: params.self_signed(&key)?.der().clone(),
+            key: key.serialize_pem(),
+            other: None,
+            crossed: None,
+        };
+        Self::new(hub, &roots)
+    }
+
+    fn new(hub: HubId, roots: &Roots) -> Result<Self, CaError> {
         Ok(Self {
             hub,
-            active: Slot { issuer, not_after },
-            roots: vec![certificate],
+            present: watch::Sender::new(Arc::new(Present::new(roots)?)),
         })
+    }
+
+    fn present(&self) -> Arc<Present> {
+        Arc::clone(&self.present.borrow())
+    }
+
+    /// Signs and trusts as these roots say from now on; answers whether that is another way than before. Whoever uses the CA
+    /// notices by [`Ca::changes`].
+    ///
+    /// # Errors
+    /// When they are not usable, or another hub's. All stays as it was then.
+    pub fn adopt(&self, roots: &Roots) -> Result<bool, CaError> {
+        for root in std::iter::once(&roots.active).chain(&roots.other) {
+            if Read::new(root)?.hub()? != self.hub {
+                return Err(CaError::Damaged("a root is another hub's"));
+            }
+        }
+        let fresh = Present::new(roots)?;
+        Ok(self.present.send_if_modified(|present| {
+            let other = present.roots != fresh.roots || present.shown != fresh.shown;
+            if other {
+                *present = Arc::new(fresh);
+            }
+            other
+        }))
+    }
+
+    /// Tells whenever other roots are trusted, or another one signs.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        Changes(self.present.subscribe())
+    }
+
+    /// Whether a leaf whose issuer has this key identifier is still to be trusted.
+    #[must_use]
+    pub fn trusts(&self, issuer: Option<&[u8]>) -> bool {
+        issuer.is_some_and(|issuer| self.present.borrow().keys.contains(issuer))
     }
 
     /// Reads what [`Ca::to_pem`] wrote.
@@ -240,48 +472,41 @@ impl Ca {
     /// # Errors
     /// When it is damaged.
     pub fn from_pem(pem: &str) -> Result<Self, CaError> {
-        let key =
-            PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| CaError::Damaged("it has no key"))?;
-        let key = KeyPair::try_from(&key).map_err(|_| CaError::Damaged("its key cannot be read"))?;
+        let roots = Self::roots_in(pem)?;
+        Self::new(Read::new(&roots.active)?.hub()?, &roots)
+    }
+
+    /// The roots in what [`Ca::to_pem`] wrote.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn roots_in(pem: &str) -> Result<Roots, CaError> {
+        let key = key_pair(pem)?.serialize_pem();
         let roots: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem.as_bytes())
             .collect::<Result<_, _>>()
             .map_err(|_| CaError::Damaged("a certificate cannot be read"))?;
-        let root = roots.first().ok_or(CaError::Damaged("it has no certificate"))?;
-        let (_, parsed) =
-            X509Certificate::from_der(root).map_err(|_| CaError::Damaged("its certificate is not DER"))?;
-        if parsed.tbs_certificate.subject_pki.raw != rcgen::PublicKeyData::subject_public_key_info(&key) {
-            return Err(CaError::Damaged("key and certificate do not belong together"));
-        }
-        let name = parsed
-            .subject()
-            .iter_common_name()
-            .next()
-            .and_then(|name| name.as_str().ok());
-        let hub = name.and_then(|name| name.parse().ok());
-        let hub = hub.ok_or(CaError::Damaged("its certificate names no hub"))?;
-        let not_after =
-            Timestamp::from_micros(parsed.validity().not_after.timestamp().saturating_mul(1_000_000));
-        let issuer = Issuer::from_ca_cert_der(root, key)?;
-        Ok(Self {
-            hub,
-            active: Slot { issuer, not_after },
-            roots,
+        let mut roots = roots.into_iter();
+        Ok(Roots {
+            active: roots.next().ok_or(CaError::Damaged("it has no certificate"))?,
+            key,
+            other: roots.next(),
+            crossed: None,
         })
     }
 
     /// The key and the roots. A secret.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        let mut text = self.active.issuer.key().serialize_pem();
-        text.push_str(&self.roots_pem());
+        let present = self.present();
+        let mut text = present.active.issuer.key().serialize_pem();
+        text.push_str(&pems_of(&present.roots));
         text
     }
 
     /// Loads the CA from the data directory, or makes it at the first start.
     ///
     /// # Errors
-    /// When the file cannot be read or written, others can read it, it is damaged, has run out, or belongs to a hub of
-    /// the other mode.
+    /// When the file cannot be read or written, others can read it, it is damaged, or belongs to a hub of the other mode.
     pub fn load_or_create(directory: &Path, dev: Option<DevMode>, now: Timestamp) -> Result<Self, CaError> {
         let path = directory.join(CA_FILE);
         let ca = match read_private(&path)? {
@@ -300,18 +525,29 @@ impl Ca {
                 dev: dev.is_some(),
             });
         }
-        if ca.active.not_after <= now {
-            return Err(CaError::Expired {
-                at: ca.active.not_after,
-            });
+        ca.publish(directory)?;
+        Ok(ca)
+    }
+
+    /// Writes the file with the key and the one for clients, as the CA is now.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn save(&self, directory: &Path) -> Result<(), CaError> {
+        let (path, text) = (directory.join(CA_FILE), self.to_pem());
+        if read_private(&path)?.as_deref() != Some(text.as_str()) {
+            replace_private(&path, &text)?;
         }
+        self.publish(directory)
+    }
+
+    fn publish(&self, directory: &Path) -> Result<(), CaError> {
         let public = directory.join(CA_CERTIFICATE_FILE);
-        fs::write(&public, ca.roots_pem()).map_err(|source| CaError::File {
+        fs::write(&public, self.roots_pem()).map_err(|source| CaError::File {
             act: "write",
             path: public,
             source,
-        })?;
-        Ok(ca)
+        })
     }
 
     /// The hub's id.
@@ -326,21 +562,25 @@ impl Ca {
     /// Never: the root was parsed when it was made or loaded.
     #[must_use]
     pub fn pin(&self) -> Digest {
-        spki_digest(&self.roots[0]).expect("the root is a certificate")
+        spki_digest(&self.present().roots[0]).expect("the root is a certificate")
     }
 
     /// Everything that is trusted, the active root first. DER.
     #[must_use]
-    pub fn roots(&self) -> &[CertificateDer<'static>] {
-        &self.roots
+    pub fn roots(&self) -> Vec<CertificateDer<'static>> {
+        self.present().roots.clone()
     }
 
     /// Everything that is trusted, as PEM.
     #[must_use]
     pub fn roots_pem(&self) -> String {
-        self.roots
-            .iter()
-            .fold(String::new(), |text, root| text + &pem_of(root))
+        pems_of(&self.present().roots)
+    }
+
+    /// What servers show behind their leaf: from the active root to the other one, where there is one.
+    #[must_use]
+    pub fn shown(&self) -> Vec<CertificateDer<'static>> {
+        self.present().shown.clone()
     }
 
     /// Signs an agent's certificate. The request contributed its key and nothing else.
@@ -355,15 +595,16 @@ impl Ca {
         now: Timestamp,
         life: LeafLife,
     ) -> Result<Leaf, CaError> {
-        let mut wanted = self.leaf_params(serial, now, life.0)?;
+        let present = self.present();
+        let mut wanted = present.leaf_params(serial, now, life.0)?;
         wanted.subject_alt_names = vec![uri(&name.to_string())?];
         wanted.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let der = wanted.signed_by(key, &self.active.issuer)?.der().clone();
+        let der = wanted.signed_by(key, &present.active.issuer)?.der().clone();
         Ok(Leaf {
             der,
             serial,
             not_before: seconds(now.minus(BACKDATE)),
-            not_after: self.end(now, life.0),
+            not_after: present.end(now, life.0),
         })
     }
 
@@ -378,7 +619,8 @@ impl Ca {
         now: Timestamp,
         life: Duration,
     ) -> Result<(Leaf, PrivateKeyDer<'static>), CaError> {
-        let mut wanted = self.leaf_params(serial, now, life)?;
+        let present = self.present();
+        let mut wanted = present.leaf_params(serial, now, life)?;
         for name in names {
             let invalid = |_| CaError::Name { name: name.clone() };
             // rcgen takes any ASCII for a DNS name.
@@ -389,12 +631,12 @@ impl Ca {
         wanted.subject_alt_names.push(uri(&self.hub.uri())?);
         wanted.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate()?;
-        let der = wanted.signed_by(&key, &self.active.issuer)?.der().clone();
+        let der = wanted.signed_by(&key, &present.active.issuer)?.der().clone();
         let leaf = Leaf {
             der,
             serial,
             not_before: seconds(now.minus(BACKDATE)),
-            not_after: self.end(now, life),
+            not_after: present.end(now, life),
         };
         let key = PrivateKeyDer::try_from(key.serialize_der())
             .map_err(|_| CaError::Damaged("a new key is unusable"))?;
@@ -405,12 +647,14 @@ impl Ca {
     #[cfg(test)]
     pub(crate) fn sign_anything(&self, params: &CertificateParams, key: &KeyPair) -> CertificateDer<'static> {
         params
-            .signed_by(key, &self.active.issuer)
+            .signed_by(key, &self.present().active.issuer)
             .expect("a certificate")
             .der()
             .clone()
     }
+}
 
+impl Present {
     /// No leaf outlives its issuer.
     fn end(&self, now: Timestamp, life: Duration) -> Timestamp {
         seconds(now.plus(life)).min(self.active.not_after)
@@ -432,6 +676,25 @@ impl Ca {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         Ok(params)
     }
+}
+
+/// Waits for the CA to change.
+pub struct Changes(watch::Receiver<Arc<Present>>);
+
+impl Changes {
+    /// Waits until it is another one than when this was last asked. May be dropped and asked again without loss.
+    pub async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Nobody has it any more, so it does not change either.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn pems_of(certificates: &[CertificateDer<'_>]) -> String {
+    certificates
+        .iter()
+        .fold(String::new(), |text, certificate| text + &pem_of(certificate))
 }
 
 fn pem_of(certificate: &CertificateDer<'_>) -> String {

@@ -620,7 +620,7 @@ impl<S: Challenges + Connections> Enrolment<S> {
         match recorded {
             Recorded::Committed => Ok(Issued {
                 chain: vec![leaf.der],
-                roots: self.ca.roots().to_vec(),
+                roots: self.ca.roots(),
                 name,
                 valid_for: leaf.not_after.since(now),
                 serial: leaf.serial,

@@ -12,6 +12,7 @@
 //! certificates. Recorded traffic stays closed to them: resumption keeps its own key exchange.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -32,6 +33,7 @@ const STAMP: usize = 8;
 /// Makes and takes tickets.
 pub struct Tickets {
     secret: [u8; KEY],
+    ca: Arc<Ca>,
     clock: Clock,
 }
 
@@ -52,16 +54,25 @@ impl hkdf::KeyType for Length {
 impl Tickets {
     /// Tickets of the hub with this CA and sealing key.
     #[must_use]
-    pub fn new(seal: &Seal, ca: &Ca, clock: Clock) -> Self {
+    pub fn new(seal: &Seal, ca: &Arc<Ca>, clock: Clock) -> Self {
         let mut purpose = b"tls-tickets".to_vec();
         purpose.extend_from_slice(ca.hub_id().to_string().as_bytes());
-        for root in ca.roots() {
-            purpose.extend_from_slice(Digest::of(root).as_bytes());
-        }
         Self {
             secret: seal.derive(&purpose),
+            ca: Arc::clone(ca),
             clock,
         }
+    }
+
+    /// What stands for the roots of now.
+    fn roots(&self) -> [u8; KEY] {
+        let digests: Vec<u8> = self
+            .ca
+            .roots()
+            .iter()
+            .flat_map(|root| *Digest::of(root).as_bytes())
+            .collect();
+        *Digest::of(&digests).as_bytes()
     }
 
     fn period(&self) -> u64 {
@@ -73,7 +84,7 @@ impl Tickets {
         let mut key = [0; KEY];
         hkdf::Salt::new(hkdf::HKDF_SHA256, b"hadron-tickets")
             .extract(&self.secret)
-            .expand(&[&stamp], Length)
+            .expand(&[&stamp, &self.roots()], Length)
             .and_then(|okm| okm.fill(&mut key))
             .ok()?;
         UnboundKey::new(&AES_256_GCM, &key).ok().map(LessSafeKey::new)
@@ -137,15 +148,15 @@ mod tests {
         Clock::manual(start.plus(Duration::from_secs(hours * 3600)))
     }
 
-    fn hub() -> (tempfile::TempDir, Seal, Ca) {
+    fn hub() -> (tempfile::TempDir, Seal, Arc<Ca>) {
         let dir = tempfile::TempDir::new().unwrap();
         let seal = Seal::load_or_create(dir.path()).unwrap();
         (dir, seal, new_ca())
     }
 
-    fn new_ca() -> Ca {
+    fn new_ca() -> Arc<Ca> {
         let serial = Serial::from_random(random().unwrap());
-        Ca::generate("hub-1".parse().unwrap(), serial, at(0).now()).unwrap()
+        Arc::new(Ca::generate("hub-1".parse().unwrap(), serial, at(0).now()).unwrap())
     }
 
     #[test]

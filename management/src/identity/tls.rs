@@ -33,13 +33,13 @@ use tonic::transport::server::Connected;
 
 use super::accept::Seat;
 pub use super::accept::{Agents, Limits, serve_tls};
-use super::ca::{Ca, CaError, Serial};
+use super::ca::{Ca, CaError, LONGEST_LEAF, Serial, issuer_of};
 use super::random;
 use super::tickets::Tickets;
 use crate::clock::Clock;
 
 /// How long the leaf of the hub's servers lives; renewed when a third of it has passed.
-const SERVER_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+const SERVER_LIFE: Duration = LONGEST_LEAF;
 /// The longest chain of a client, in bytes and in certificates. Honest agents send one certificate of some 600 bytes.
 const MAX_CHAIN_BYTES: usize = 16 * 1024;
 const MAX_CHAIN: usize = 4;
@@ -62,7 +62,15 @@ pub enum TlsSetup {
 pub struct ServerIdentity {
     ca: Arc<Ca>,
     names: Vec<String>,
-    current: RwLock<(Arc<CertifiedKey>, Timestamp)>,
+    current: RwLock<Current>,
+}
+
+/// The certificate of now.
+struct Current {
+    key: Arc<CertifiedKey>,
+    not_after: Timestamp,
+    /// What is shown behind it.
+    shown: Vec<CertificateDer<'static>>,
 }
 
 impl std::fmt::Debug for ServerIdentity {
@@ -83,25 +91,31 @@ impl ServerIdentity {
         Ok(Arc::new(Self { ca, names, current }))
     }
 
-    /// Makes a new certificate when a third of the present one's life is over. Answers whether it did.
+    /// Makes a new certificate when a third of the present one's life is over, or the CA is another. Answers whether it did.
     ///
     /// # Errors
     /// When the CA cannot sign; the present certificate stays.
     pub fn renew_if_due(&self, now: Timestamp) -> Result<bool, TlsSetup> {
-        let not_after = self.current.read().unwrap_or_else(PoisonError::into_inner).1;
-        if not_after.since(now) > SERVER_LIFE * 2 / 3 {
-            return Ok(false);
+        {
+            let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+            if current.not_after.since(now) > SERVER_LIFE * 2 / 3 && current.shown == self.ca.shown() {
+                return Ok(false);
+            }
         }
         let fresh = make(&self.ca, &self.names, now)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(true)
     }
 
-    /// Looks every hour whether the certificate is due. Runs until dropped.
+    /// Looks every hour, and when the CA changes, whether the certificate is due. Runs until dropped.
     pub async fn keep_fresh(self: Arc<Self>, clock: Clock) {
         let mut every = tokio::time::interval(Duration::from_secs(3600));
+        let mut changes = self.ca.changes();
         loop {
-            every.tick().await;
+            tokio::select! {
+                _ = every.tick() => {}
+                () = changes.next() => {}
+            }
             match self.renew_if_due(clock.now()) {
                 Ok(true) => tracing::info!("Renewed the certificate of the hub's servers"),
                 Ok(false) => {}
@@ -113,22 +127,24 @@ impl ServerIdentity {
     }
 }
 
-fn make(ca: &Ca, names: &[String], now: Timestamp) -> Result<(Arc<CertifiedKey>, Timestamp), TlsSetup> {
+fn make(ca: &Ca, names: &[String], now: Timestamp) -> Result<Current, TlsSetup> {
     let serial = Serial::from_random(random().map_err(CaError::from)?);
+    // Taken first: a CA that changes in between is noticed by it.
+    let shown = ca.shown();
     let (leaf, key) = ca.server_leaf(names, serial, now, SERVER_LIFE)?;
-    // The root is shown, too: a client that knows it only by its hash finds it there.
-    let mut chain = vec![leaf.der];
-    chain.extend(ca.roots().first().cloned());
-    Ok((
-        Arc::new(CertifiedKey::from_der(chain, key, &provider())?),
-        leaf.not_after,
-    ))
+    // The roots are shown, too: a client that knows one only by its hash finds it there.
+    let chain = std::iter::once(leaf.der).chain(shown.iter().cloned()).collect();
+    Ok(Current {
+        key: Arc::new(CertifiedKey::from_der(chain, key, &provider())?),
+        not_after: leaf.not_after,
+        shown,
+    })
 }
 
 impl ResolvesServerCert for ServerIdentity {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(
-            &self.current.read().unwrap_or_else(PoisonError::into_inner).0,
+            &self.current.read().unwrap_or_else(PoisonError::into_inner).key,
         ))
     }
 }
@@ -155,7 +171,7 @@ pub fn job_config(
     identity: Arc<ServerIdentity>,
     tickets: Arc<Tickets>,
 ) -> Result<Arc<ServerConfig>, TlsSetup> {
-    let verifier = AgentVerifier::new(&identity.ca)?;
+    let verifier = AgentVerifier::new(Arc::clone(&identity.ca))?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::new(verifier))
@@ -201,6 +217,8 @@ pub struct PeerIdentity {
     pub not_after: Timestamp,
     /// The certificate's serial number in hexadecimal digits.
     pub serial: String,
+    /// The key identifier of the root that signed it.
+    pub issuer: Option<Vec<u8>>,
 }
 
 /// A certificate that is good for rustls but names no agent of this hub.
@@ -254,34 +272,67 @@ impl PeerIdentity {
             agent,
             not_after: Timestamp::from_micros(not_after),
             serial,
+            issuer: issuer_of(certificate),
         })
     }
 }
 
-/// webpki's checks, then the name: a certificate without one is refused in the handshake already.
+/// webpki's checks with the roots of now, then the name: a certificate without one is refused in the handshake already.
 #[derive(Debug)]
 struct AgentVerifier {
-    inner: Arc<dyn ClientCertVerifier>,
-    hub: HubId,
+    ca: Arc<Ca>,
+    inner: RwLock<Inner>,
+    /// All roots have one name, so these do not change.
+    hints: Vec<DistinguishedName>,
+}
+
+/// A verifier for these roots.
+#[derive(Clone, Debug)]
+struct Inner {
+    roots: Vec<CertificateDer<'static>>,
+    verifier: Arc<dyn ClientCertVerifier>,
+}
+
+impl Inner {
+    fn new(roots: Vec<CertificateDer<'static>>) -> Result<Self, TlsSetup> {
+        let mut store = RootCertStore::empty();
+        for root in &roots {
+            store.add(root.clone())?;
+        }
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider()).build()?;
+        Ok(Self { roots, verifier })
+    }
 }
 
 impl AgentVerifier {
-    fn new(ca: &Ca) -> Result<Self, TlsSetup> {
-        let mut roots = RootCertStore::empty();
-        for root in ca.roots() {
-            roots.add(root.clone())?;
-        }
-        let inner = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build()?;
+    fn new(ca: Arc<Ca>) -> Result<Self, TlsSetup> {
+        let inner = Inner::new(ca.roots())?;
         Ok(Self {
-            inner,
-            hub: ca.hub_id().clone(),
+            hints: inner.verifier.root_hint_subjects().to_vec(),
+            inner: RwLock::new(inner),
+            ca,
         })
+    }
+
+    /// The verifier for the roots of now.
+    fn inner(&self) -> Result<Arc<dyn ClientCertVerifier>, rustls::Error> {
+        let roots = self.ca.roots();
+        {
+            let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+            if inner.roots == roots {
+                return Ok(Arc::clone(&inner.verifier));
+            }
+        }
+        let fresh = Inner::new(roots).map_err(|error| rustls::Error::General(error.to_string()))?;
+        let verifier = Arc::clone(&fresh.verifier);
+        *self.inner.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(verifier)
     }
 }
 
 impl ClientCertVerifier for AgentVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.inner.root_hint_subjects()
+        &self.hints
     }
 
     fn verify_client_cert(
@@ -297,8 +348,8 @@ impl ClientCertVerifier for AgentVerifier {
         if intermediates.len() >= MAX_CHAIN || bytes > MAX_CHAIN_BYTES {
             return Err(refuse(InvalidPeer::Chain));
         }
-        let verified = self.inner.verify_client_cert(end_entity, intermediates, now)?;
-        PeerIdentity::read(end_entity, &self.hub).map_err(refuse)?;
+        let verified = self.inner()?.verify_client_cert(end_entity, intermediates, now)?;
+        PeerIdentity::read(end_entity, self.ca.hub_id()).map_err(refuse)?;
         Ok(verified)
     }
 
@@ -308,7 +359,7 @@ impl ClientCertVerifier for AgentVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
+        self.inner()?.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -317,11 +368,11 @@ impl ClientCertVerifier for AgentVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
+        self.inner()?.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
+        provider().signature_verification_algorithms.supported_schemes()
     }
 }
 

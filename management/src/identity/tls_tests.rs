@@ -106,7 +106,7 @@ async fn listen(config: Arc<ServerConfig>, hub: Option<HubId>) -> Listener {
 }
 
 /// Tickets of a hub with this CA.
-fn tickets(ca: &Ca, clock: &Clock) -> Arc<Tickets> {
+fn tickets(ca: &Arc<Ca>, clock: &Clock) -> Arc<Tickets> {
     let dir = tempfile::TempDir::new().unwrap();
     let seal = Seal::load_or_create(dir.path()).unwrap();
     Arc::new(Tickets::new(&seal, ca, clock.clone()))
@@ -584,4 +584,94 @@ proptest::proptest! {
         let passed = verifier.verify_client_cert(&changed, &[], UnixTime::now()).is_ok();
         proptest::prop_assert!(!passed);
     }
+}
+
+#[tokio::test]
+async fn either_root_leads_to_the_hub_until_the_old_one_is_retired() {
+    let ca = ca("hub-1");
+    let identity = server_identity(&ca);
+    let mut enrol = listen(enrolment_config(Arc::clone(&identity)).unwrap(), None).await;
+    let mut api = listen(api_config(Arc::clone(&identity)).unwrap(), None).await;
+    let mut jobs = listen(
+        job_config(Arc::clone(&identity), tickets(&ca, &Clock::system())).unwrap(),
+        Some(ca.hub_id().clone()),
+    )
+    .await;
+    let (old_pin, old_pem) = (ca.pin(), ca.roots_pem());
+    let (chain, key) = given(&ca, "hub-1", now());
+    let own = Ca::roots_in(&ca.to_pem()).unwrap();
+    let made = super::super::ca::successor(&own.active, &own.key, now()).unwrap();
+    let new_pem = Ca::roots_in(&format!("{}{}", made.key, {
+        // The next root alone, as somebody would keep it in a file.
+        let alone = super::super::ca::Roots {
+            active: made.certificate.clone(),
+            key: made.key.clone(),
+            other: None,
+            crossed: None,
+        };
+        let other = Ca::from_pem(&ca.to_pem()).unwrap();
+        other.adopt(&alone).unwrap();
+        other.roots_pem()
+    }))
+    .unwrap();
+    let trusts = [
+        ("old pin", Trust::Pin(old_pin), true),
+        ("old certificate", Trust::from_pem(&old_pem).unwrap(), true),
+        ("new pin", Trust::Pin(made.pin), false),
+        (
+            "new certificate",
+            Trust::Roots(vec![new_pem.active.clone()]),
+            false,
+        ),
+    ];
+    let prepared = super::super::ca::Roots {
+        other: Some(made.certificate.clone()),
+        crossed: Some(made.of_other.clone()),
+        ..own.clone()
+    };
+    let active = super::super::ca::Roots {
+        active: made.certificate.clone(),
+        key: made.key.clone(),
+        other: Some(own.active.clone()),
+        crossed: Some(made.by_other.clone()),
+    };
+    let alone = super::super::ca::Roots {
+        other: None,
+        crossed: None,
+        ..active.clone()
+    };
+    for (stage, roots, old_counts, new_counts) in [
+        ("before", own.clone(), true, false),
+        ("prepared", prepared, true, true),
+        ("active", active, true, true),
+        ("retired", alone, false, true),
+    ] {
+        ca.adopt(&roots).unwrap();
+        identity.renew_if_due(now()).unwrap();
+        assert!(!identity.renew_if_due(now()).unwrap(), "{stage}");
+        for (what, trust, is_old) in &trusts {
+            let counts = if *is_old { old_counts } else { new_counts };
+            for listener in [&mut enrol, &mut api] {
+                let config = pinned_client_config(trust.clone(), None, None, &[ALPN_H2]).unwrap();
+                let met = listener.meet(config).await;
+                assert_eq!(met.is_ok(), counts, "{stage}, {what}: {met:?}");
+            }
+        }
+        // An agent with a certificate of the old root, and one of the root that signs now.
+        let everything = Trust::Roots(vec![own.active.clone(), made.certificate.clone()]);
+        let come = |chain: &[CertificateDer<'static>], key: &KeyPair| {
+            pinned_client_config(everything.clone(), None, client(chain.to_vec(), key), &[ALPN_H2]).unwrap()
+        };
+        let met = jobs.meet(come(&chain, &key)).await;
+        assert_eq!(met.is_ok(), old_counts, "{stage}: {met:?}");
+        let issuer = met
+            .ok()
+            .and_then(|peer| peer.identity)
+            .and_then(|peer| peer.issuer);
+        assert_eq!(ca.trusts(issuer.as_deref()), old_counts, "{stage}");
+        let (chain, key) = given(&ca, "hub-1", now());
+        let met = jobs.meet(come(&chain, &key)).await;
+        assert!(met.is_ok(), "{stage}: {met:?}");
+    }
+    assert!(!ca.trusts(None));
 }

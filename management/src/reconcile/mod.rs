@@ -3,11 +3,13 @@
 //! one hub at a time, and rows of the outbox by the hub that has claimed them. Doubled ones are harmless.
 
 mod audit;
+mod ca;
 mod events;
 mod replicas;
 mod sealing;
 
 pub use audit::audit;
+pub use ca::{ca, rotate as rotate_ca};
 pub use replicas::Replica;
 pub use sealing::sealing;
 

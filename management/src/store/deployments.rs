@@ -727,6 +727,24 @@ pub async fn events(
     .collect()
 }
 
+/// Remembers what a deployment's template was rendered from.
+pub async fn put_source(tx: &mut Tx, id: DeploymentId, source: Digest) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE deployment SET source = $2 WHERE id = $1",
+        &params![id, source],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The digest of what a deployment's template was rendered from, where that is kept.
+pub async fn source(tx: &mut Tx, id: DeploymentId) -> Result<Option<Digest>, StoreError> {
+    let row = tx
+        .query_opt("SELECT source FROM deployment WHERE id = $1", &params![id])
+        .await?;
+    row.map_or(Ok(None), |row| row.text_as_opt("source"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

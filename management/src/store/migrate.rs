@@ -34,7 +34,9 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0004_audit_chain",
     "0005_data_keys",
     "0006_access",
-    "0007_oidc"
+    "0007_oidc",
+    "0008_ca_roots",
+    "0009_approvals",
 ];
 
 /// The schema cannot be brought to this program's version.

@@ -10,6 +10,7 @@ pub mod acting;
 pub mod agents;
 pub mod audit;
 pub mod bindings;
+pub mod ca;
 pub mod challenges;
 pub mod components;
 pub mod connections;

@@ -158,7 +158,7 @@ macro_rules! event_column {
     };
 }
 
-/// All of them.
+/// All of them, but one: the records of `ca_root` are sealed from the first on, and one that is not must never become so.
 const COLUMNS: &[Column] = &[
     text_column!("target", "spec", "id", "account"),
     text_column!("target", "message", "id", "account"),

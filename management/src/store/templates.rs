@@ -1,5 +1,7 @@
 //! Rows of templates and their versions.
 
+use std::collections::BTreeSet;
+
 use hadron_domain::arn::Resource;
 use hadron_domain::event::DELETED;
 use hadron_domain::template::{CompatibleTemplate, TemplateKind, VersionState, Versions};
@@ -12,7 +14,7 @@ use super::{StoreError, UNREAD, corrupt, events, json, tags, to_json};
 
 macro_rules! template_version_columns {
     () => {
-        "kind, name, major, minor, description, compatible, digest, archive, warnings, created_at, modified_at, schema, components, source, job"
+        "kind, name, major, minor, description, compatible, digest, archive, warnings, created_at, modified_at, schema, components, source, job, needed, approved, publisher"
     };
 }
 
@@ -72,10 +74,38 @@ pub struct VersionRow {
     pub components: bool,
     /// What the check found and did not refuse.
     pub warnings: Vec<String>,
+    /// What its stacks can need, and what of it they may have.
+    pub approvals: Approvals,
     /// When it was registered.
     pub created_at: Timestamp,
     /// When it last changed.
     pub modified_at: Timestamp,
+}
+
+/// What the stacks of a version can need of CloudFormation, and what an administrator has approved. `CAPABILITY_*` words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Approvals {
+    /// What they can need, as the texts of its templates say.
+    pub needed: BTreeSet<String>,
+    /// What was approved; `None` for versions that were registered before there were approvals: whatever they need.
+    pub approved: Option<BTreeSet<String>>,
+    /// The key that its bundle was signed with; empty when it was not.
+    pub publisher: String,
+}
+
+impl Approvals {
+    /// What a stack needs and may not have.
+    #[must_use]
+    pub fn missing<'a>(&self, needs: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
+        let Some(approved) = &self.approved else {
+            return Vec::new();
+        };
+        let needs = needs.into_iter();
+        needs
+            .filter(|need| !approved.contains(*need))
+            .map(String::as_str)
+            .collect()
+    }
 }
 
 /// A checked bundle.
@@ -156,6 +186,14 @@ fn version_from_row(row: &Row) -> Result<VersionRow, StoreError> {
         job: row.text_as_opt("job")?,
         components: row.get("components")?,
         warnings: json(row, "warnings")?,
+        approvals: Approvals {
+            needed: json(row, "needed")?,
+            approved: row
+                .get::<Option<String>>("approved")?
+                .map(|_| json(row, "approved"))
+                .transpose()?,
+            publisher: row.get("publisher")?,
+        },
         created_at: row.get("created_at")?,
         modified_at: row.get("modified_at")?,
     })
@@ -349,8 +387,8 @@ pub async fn count(tx: &mut Tx) -> Result<u64, StoreError> {
 pub async fn insert_version(tx: &mut Tx, row: &VersionRow) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO template_version (kind, name, major, minor, description, compatible, digest, archive, warnings,
-             created_at, modified_at, schema, components, source, job)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+             created_at, modified_at, schema, components, source, job, needed, approved, publisher)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         &params![
             row.kind.word(),
             &row.name,
@@ -366,7 +404,10 @@ pub async fn insert_version(tx: &mut Tx, row: &VersionRow) -> Result<(), StoreEr
             row.content.as_ref().map_or("", |content| content.schema.as_str()),
             row.components,
             row.source.as_ref().map(to_json).transpose()?.unwrap_or_default(),
-            row.job
+            row.job,
+            to_json(&row.approvals.needed)?,
+            row.approvals.approved.as_ref().map(to_json).transpose()?,
+            &row.approvals.publisher
         ],
     )
     .await?;
@@ -377,7 +418,8 @@ pub async fn insert_version(tx: &mut Tx, row: &VersionRow) -> Result<(), StoreEr
 pub async fn put_version(tx: &mut Tx, row: &VersionRow) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE template_version SET description = $5, compatible = $6, digest = $7, archive = $8, schema = $9,
-             components = $10, warnings = $11, modified_at = $12, job = $13
+             components = $10, warnings = $11, modified_at = $12, job = $13, needed = $14, approved = $15,
+             publisher = $16
          WHERE kind = $1 AND name = $2 AND major = $3 AND minor = $4",
         &params![
             row.kind.word(),
@@ -392,7 +434,10 @@ pub async fn put_version(tx: &mut Tx, row: &VersionRow) -> Result<(), StoreError
             row.components,
             to_json(&row.warnings)?,
             row.modified_at,
-            row.job
+            row.job,
+            to_json(&row.approvals.needed)?,
+            row.approvals.approved.as_ref().map(to_json).transpose()?,
+            &row.approvals.publisher
         ],
     )
     .await?;

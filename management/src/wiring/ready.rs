@@ -106,6 +106,7 @@ impl Ready {
 }
 
 /// The file. It is there only while the hub is up.
+#[derive(Clone)]
 pub(super) struct File(PathBuf);
 
 impl File {
@@ -126,6 +127,22 @@ impl File {
         let temporary = self.0.with_extension(format!("new-{}", std::process::id()));
         let written = fs::write(&temporary, text + "\n").and_then(|()| fs::rename(&temporary, &self.0));
         written.with_context(|| format!("cannot write {}", self.0.display()))
+    }
+
+    /// Tells the pin of the root that signs now, unless the hub is ending.
+    pub(super) fn renew(&self, ready: &Ready, ca: &Ca) {
+        let ready = Ready {
+            ca_pin: ca.pin().to_string(),
+            ..ready.clone()
+        };
+        if self.0.exists()
+            && let Err(error) = self.write(&ready)
+        {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "The pin of the CA's present root could not be told"
+            );
+        }
     }
 
     pub(super) fn remove(&self) {

@@ -13,6 +13,7 @@ use hadron_proto::vocab::Digest;
 use crate::archive;
 use crate::diagnostic::{Fault, Faults, clip, listed};
 use crate::path;
+use crate::signature::{SIGNATURE_FILE, Signature};
 
 /// How much is read. The default is what Proton allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ impl Default for Limits {
 pub struct Bundle {
     files: BTreeMap<String, Vec<u8>>,
     digest: Digest,
+    /// What lies in [`SIGNATURE_FILE`]: it is no part of what it signs.
+    signature: Option<Vec<u8>>,
     pub(crate) limits: Limits,
 }
 
@@ -155,7 +158,9 @@ impl Bundle {
             .operating_system(255)
             .write(Vec::new(), Compression::new(6));
         let mut tar = tar::Builder::new(gzip);
-        for (path, content) in &self.files {
+        let signature = self.signature.iter().map(|content| (SIGNATURE_FILE, content));
+        let files = self.files.iter().map(|(path, content)| (path.as_str(), content));
+        for (path, content) in files.chain(signature) {
             let mut header = tar::Header::new_gnu();
             header.set_size(content.len() as u64);
             header.set_mode(0o644);
@@ -170,7 +175,21 @@ impl Bundle {
         gzip.finish().expect("writing to memory does not fail")
     }
 
-    /// The digest of paths and contents; the way of packing has no part in it.
+    /// The content of its signature's file, where there is one.
+    pub(crate) fn signature(&self) -> Option<&[u8]> {
+        self.signature.as_deref()
+    }
+
+    /// The same with this signature.
+    #[must_use]
+    pub fn signed(self, signature: &Signature) -> Self {
+        Self {
+            signature: Some(signature.to_file()),
+            ..self
+        }
+    }
+
+    /// The digest of paths and contents; the way of packing, and a signature, have no part in it.
     #[must_use]
     pub const fn digest(&self) -> Digest {
         self.digest
@@ -352,7 +371,8 @@ impl Gather {
                 }
             }
         }
-        let files = std::mem::take(&mut self.files);
+        let mut files = std::mem::take(&mut self.files);
+        let signature = files.remove(SIGNATURE_FILE);
         let limits = self.limits;
         self.faults.or(())?;
         let mut list = String::new();
@@ -365,6 +385,7 @@ impl Gather {
         Ok(Bundle {
             files,
             digest: Digest::of(list.as_bytes()),
+            signature,
             limits,
         })
     }

@@ -20,7 +20,9 @@ use crate::inputs::{
 };
 use crate::kept::Kept;
 use crate::manifest::Engine;
+use crate::needs::Needs;
 use crate::schema::{InputType, Schema, complete};
+use crate::signature::{NotSigned, SIGNATURE_FILE, Signature};
 use crate::spec::{EnvironmentSpec, ServiceSpec, SpecMap};
 use crate::stack::Rendered;
 use crate::template::{BundleKind, Expect, TemplateBundle};
@@ -220,6 +222,10 @@ pub struct Checked {
     pub schema: String,
     /// What was accepted with a warning.
     pub warnings: Vec<String>,
+    /// What its stacks can consist of.
+    pub needs: Needs,
+    /// Its publisher's signature, which is one of this bundle.
+    pub signature: Option<Signature>,
 }
 
 /// What is in a bundle that was registered.
@@ -448,6 +454,17 @@ fn schema_text(bundle: &Bundle) -> String {
 fn check(archive: &[u8], expect: Expect) -> Result<Checked, Faults> {
     let bundle = Bundle::from_archive(archive, &Limits::default())?;
     let (digest, schema) = (bundle.digest(), schema_text(&bundle));
+    let signature = match Signature::of(&bundle) {
+        Ok(signature) => Some(signature),
+        Err(NotSigned::Missing) => None,
+        Err(error) => {
+            return Err(Fault::error("bundle/signature", error.to_string())
+                .help(format!(
+                    "sign it anew with `hadron template sign`, or remove {SIGNATURE_FILE}"
+                ))
+                .into());
+        }
+    };
     let (checked, faults) = TemplateBundle::check(bundle, Some(expect));
     match checked {
         Some(checked) if !faults.is_error() => Ok(Checked {
@@ -455,6 +472,8 @@ fn check(archive: &[u8], expect: Expect) -> Result<Checked, Faults> {
             kind: checked.kind,
             schema,
             warnings: messages(faults.warnings()),
+            needs: checked.needs(),
+            signature,
         }),
         _ => Err(faults),
     }

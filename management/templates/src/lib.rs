@@ -70,6 +70,7 @@ mod lint;
 mod manifest;
 mod masked;
 mod namespace;
+mod needs;
 mod path;
 mod property;
 mod render;
@@ -77,6 +78,7 @@ mod sample;
 mod schema;
 mod schema_types;
 mod shield;
+mod signature;
 mod spec;
 mod spec_flat;
 mod spec_text;
@@ -99,8 +101,13 @@ pub use inputs::{
 pub use kept::Kept;
 pub use manifest::{BuildSettings, Engine, Manifest};
 pub use masked::{MASK, masked};
+pub use needs::Needs;
 pub use property::{Kind, Property};
 pub use schema::{Completed, InputSchema, InputType, Schema, complete};
+pub use signature::{
+    KeyFault, NotSigned, PublisherKey, SIGNATURE_FILE, Signature, SignedKind, SignedSource, SigningKey,
+    Statement, Unproven,
+};
 pub use spec::{
     CURRENT_VALUE, EnvironmentSpec, InstanceSpec, ServiceSpec, Spec, SpecMap, SpecNode, SpecValue,
 };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use hadron_proto::vocab::Digest;
+use hadron_proto::vocab::{Digest, StackContents};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Fault, Faults, Source, clip};
@@ -21,6 +21,19 @@ pub enum Capability {
     /// `CAPABILITY_AUTO_EXPAND`: transforms rewrite it.
     #[serde(rename = "CAPABILITY_AUTO_EXPAND")]
     AutoExpand,
+}
+
+impl std::str::FromStr for Capability {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Iam, Self::NamedIam, Self::AutoExpand]
+            .into_iter()
+            .find(|one| one.as_str() == text)
+            .ok_or_else(|| {
+                format!("'{text}' is no capability: give CAPABILITY_IAM, CAPABILITY_NAMED_IAM or CAPABILITY_AUTO_EXPAND")
+            })
+    }
 }
 
 impl Capability {
@@ -52,6 +65,9 @@ pub struct Rendered {
     pub outputs: Vec<String>,
     /// Names of transforms and macros.
     pub transforms: BTreeSet<String>,
+    /// Where templates are taken in from: URLs of nested stacks and of what `AWS::Include` names; `?` for one that is not
+    /// written out.
+    pub nested: BTreeSet<String>,
     /// Dynamic references such as `{{resolve:ssm:name}}`, which CloudFormation replaces by secrets or parameters.
     pub dynamic_references: BTreeSet<String>,
     /// What is probably not meant.
@@ -119,6 +135,7 @@ pub(crate) fn inspect(tree: &Node, text: String, faults: &mut Faults) -> Rendere
         resources: Vec::new(),
         outputs: Vec::new(),
         transforms: BTreeSet::new(),
+        nested: BTreeSet::new(),
         dynamic_references: BTreeSet::new(),
         warnings: Vec::new(),
     };
@@ -155,21 +172,11 @@ pub(crate) fn inspect(tree: &Node, text: String, faults: &mut Faults) -> Rendere
     if let Some(transform) = tree.get("Transform") {
         match &transform.data {
             Data::Scalar { text, .. } => drop(out.transforms.insert(text.clone())),
-            Data::List(items) => out.transforms.extend(items.iter().map(|item| {
-                item.text()
-                    .or_else(|| item.get("Name")?.text())
-                    .unwrap_or("?")
-                    .to_owned()
-            })),
-            Data::Map(_) => drop(
-                out.transforms.insert(
-                    transform
-                        .get("Name")
-                        .and_then(Node::text)
-                        .unwrap_or("?")
-                        .to_owned(),
-                ),
-            ),
+            Data::List(items) => items.iter().for_each(|item| match item.text() {
+                Some(name) => drop(out.transforms.insert(name.to_owned())),
+                None => self::transform(item, &mut out),
+            }),
+            Data::Map(_) => self::transform(transform, &mut out),
         }
     }
     out.outputs = tree
@@ -202,6 +209,7 @@ pub(crate) fn inspect(tree: &Node, text: String, faults: &mut Faults) -> Rendere
 fn resource(key: &Node, resource: &Node, out: &mut Rendered, faults: &mut Faults) {
     let name = key.text().unwrap_or_default();
     if name.starts_with("Fn::ForEach") {
+        repeated(resource, out);
         return;
     }
     let Some(kind) = resource.get("Type").and_then(Node::string) else {
@@ -214,7 +222,49 @@ fn resource(key: &Node, resource: &Node, out: &mut Rendered, faults: &mut Faults
         return;
     };
     out.resources.push((name.to_owned(), kind.to_owned()));
+    typed(kind, resource, out);
+}
+
+/// Resources that CloudFormation makes of one pattern; only the `AWS::LanguageExtensions` transform knows them.
+fn repeated(pattern: &Node, out: &mut Rendered) {
+    let Data::List(items) = &pattern.data else { return };
+    for (key, resource) in items.iter().filter_map(Node::members).flatten() {
+        match resource.get("Type").and_then(Node::string) {
+            Some(kind) => typed(kind, resource, out),
+            None if key.text().is_some_and(|key| key.starts_with("Fn::ForEach")) => repeated(resource, out),
+            None => {}
+        }
+    }
+}
+
+/// Where a resource takes other templates in from.
+fn taken_in(kind: &str, resource: &Node, out: &mut Rendered) {
+    let keys: &[&str] = match kind {
+        "AWS::CloudFormation::Stack" => &["TemplateURL"],
+        "AWS::CloudFormation::StackSet" => &["TemplateURL", "TemplateBody"],
+        "AWS::Serverless::Application" => &["Location"],
+        _ => return,
+    };
+    let properties = resource.get("Properties");
+    for key in keys {
+        if let Some(place) = properties.and_then(|properties| properties.get(key)) {
+            out.nested.insert(written_out(place));
+        }
+    }
+}
+
+/// The text of a place, where it is one.
+fn written_out(place: &Node) -> String {
+    match (&place.tag, place.text()) {
+        (None, Some(text)) => text.to_owned(),
+        _ => "?".to_owned(),
+    }
+}
+
+/// What follows from a resource's type.
+fn typed(kind: &str, resource: &Node, out: &mut Rendered) {
     out.resource_types.insert(kind.to_owned());
+    taken_in(kind, resource, out);
     let own_name = match kind {
         "AWS::IAM::Role" => "RoleName",
         "AWS::IAM::User" => "UserName",
@@ -238,8 +288,7 @@ fn resource(key: &Node, resource: &Node, out: &mut Rendered, faults: &mut Faults
 /// Finds what may stand anywhere: `Fn::Transform` and dynamic references.
 fn walk(node: &Node, out: &mut Rendered) {
     if node.tag.as_deref() == Some("!Transform") {
-        out.transforms
-            .insert(node.get("Name").and_then(Node::text).unwrap_or("?").to_owned());
+        transform(node, out);
     }
     match &node.data {
         Data::Scalar { text, .. } => references(text, out),
@@ -247,12 +296,51 @@ fn walk(node: &Node, out: &mut Rendered) {
         Data::Map(members) => {
             for (key, value) in members {
                 if key.text() == Some("Fn::Transform") {
-                    out.transforms
-                        .insert(value.get("Name").and_then(Node::text).unwrap_or("?").to_owned());
+                    transform(value, out);
                 }
                 references(key.text().unwrap_or_default(), out);
                 walk(value, out);
             }
+        }
+    }
+}
+
+/// A transform in the midst of a template, with the place that `AWS::Include` names.
+fn transform(node: &Node, out: &mut Rendered) {
+    out.transforms
+        .insert(node.get("Name").and_then(Node::text).unwrap_or("?").to_owned());
+    if let Some(place) = node.get("Parameters").and_then(|given| given.get("Location")) {
+        out.nested.insert(written_out(place));
+    }
+}
+
+impl Rendered {
+    /// Reads a template that somebody else has rendered.
+    ///
+    /// # Errors
+    /// Why it cannot be read, or is none.
+    pub fn read(text: &str) -> Result<Self, Faults> {
+        let source = Source::new("template", text);
+        let (tree, mut faults) = parse(&source, text)?;
+        let rendered = inspect(&tree, text.to_owned(), &mut faults);
+        if faults.is_error() {
+            Err(faults)
+        } else {
+            Ok(rendered)
+        }
+    }
+
+    /// As rules about contents see it.
+    #[must_use]
+    pub fn contents(&self) -> StackContents<'_> {
+        fn set(texts: &BTreeSet<String>) -> BTreeSet<&str> {
+            texts.iter().map(String::as_str).collect()
+        }
+        StackContents {
+            types: set(&self.resource_types),
+            transforms: set(&self.transforms),
+            nested: set(&self.nested),
+            references: set(&self.dynamic_references),
         }
     }
 }

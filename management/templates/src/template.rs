@@ -12,6 +12,7 @@ use crate::inputs::{EnvironmentInputs, InstanceInputs, PipelineInputs, Values, t
 use crate::lint::{self, Uses};
 use crate::manifest::{Engine, Manifest};
 use crate::namespace::{self, Scope};
+use crate::needs::Needs;
 use crate::render::{HOLLOW, Template, roomy};
 use crate::sample;
 use crate::schema::{InputType, Schema};
@@ -171,6 +172,27 @@ impl TemplateBundle {
             .filter(|(_, needed)| **needed)
             .map(|(name, _)| name.as_str())
             .collect()
+    }
+
+    /// What its stacks can consist of, whatever they are given.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        for part in &self.parts {
+            let Some(template) = &part.template else { continue };
+            needs.add_text(template.source.text());
+            for (facts, _) in sample::facts(part.scope, Some(&self.schema), &part.outputs) {
+                let rendered = roomy(|| {
+                    let text = template.render(&facts, &|_, _| None, false).ok()?;
+                    let (tree, _) = stack::parse(&template.source, &text).ok()?;
+                    Some(stack::inspect(&tree, text, &mut Faults::new()))
+                });
+                if let Ok(Some(rendered)) = rendered {
+                    needs.add_rendered(&rendered);
+                }
+            }
+        }
+        needs
     }
 
     /// Renders the infrastructure of an environment.

@@ -17,7 +17,7 @@ use hadron_management::app::notifications::DeploymentNotice;
 use hadron_management::app::repositories::NewRepository;
 use hadron_management::app::settings::SettingsUpdate;
 use hadron_management::app::sync::Following;
-use hadron_management::app::templates::{BundleSource, NewTemplate, TemplateUpdate, VersionUpdate};
+use hadron_management::app::templates::{Approval, BundleSource, NewTemplate, TemplateUpdate, VersionUpdate};
 use hadron_management::app::{AppError, ErrorKind};
 use hadron_management::store::sync::Follower;
 use hadron_management::store::{components, connections, deployments, targets};
@@ -162,7 +162,22 @@ fn calls<'a>(
                     description: None,
                     publish: false,
                     compatible: None,
-                    components: None
+                    components: None,
+                    approve: false
+                }
+            )
+        ),
+        call!(
+            "approve_version",
+            WriteTemplate,
+            app.approve_version(
+                request("ApproveTemplateVersion"),
+                Approval {
+                    kind,
+                    name: template(),
+                    version: version(),
+                    capabilities: std::collections::BTreeSet::from([hadron_templates::Capability::Iam]),
+                    withdraw: false
                 }
             )
         ),

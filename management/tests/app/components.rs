@@ -133,6 +133,7 @@ async fn take_components(world: &World, truth: bool) {
             let (name, version) = (PLAIN.parse().unwrap(), "1.0".parse().unwrap());
             let row = templates::get_version(unit.tx, TemplateKind::Service, &name, version).await?;
             let row = templates::VersionRow {
+                approvals: templates::Approvals::default(),
                 components: truth,
                 ..row.unwrap()
             };

@@ -9,7 +9,9 @@ mod access_keys;
 mod agent;
 mod world;
 
+mod approvals;
 mod authority;
+mod ca;
 mod cancelling;
 mod components;
 mod connections;

@@ -354,7 +354,7 @@ scenarios! {
             let archive = requests::put_blob(unit.tx, b"\0bundle\xff", at(1)).await?;
             assert_eq!(requests::put_blob(unit.tx, b"\0bundle\xff", at(2)).await?, archive);
             assert_eq!(requests::blob(unit.tx, archive).await?, Some(b"\0bundle\xff".to_vec()));
-            let mut version_row = VersionRow {
+            let mut version_row = VersionRow { approvals: templates::Approvals::default(),
                 kind: TemplateKind::Service, name: name(), version: number, description: "v".to_owned(),
                 compatible: vec!["env:1".parse().unwrap(), "env:2".parse().unwrap()], content: None, source: Some(S3Object { bucket: "b".to_owned(), key: "k/é".to_owned() }),
                 components: true, warnings: words("w w"), created_at: at(4), modified_at: at(4), job: Some(unit.fresh_id()),

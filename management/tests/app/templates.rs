@@ -162,7 +162,7 @@ scenarios! {
 
     async fn what_is_said_about_a_version_can_change_and_its_status_only_forward(world: World) {
         world.templates().await;
-        let plain = || VersionUpdate { kind: SERVICE, name: "minimal-svc".parse().unwrap(), version: version("1.0"), description: None, publish: false, compatible: None, components: None };
+        let plain = || VersionUpdate { kind: SERVICE, name: "minimal-svc".parse().unwrap(), version: version("1.0"), description: None, publish: false, compatible: None, components: None, approve: false };
         let update = |update| world.app.update_version(asked(&administrator(), "UpdateTemplateVersion"), update);
         let before = update(plain()).await.unwrap();
         let view = update(VersionUpdate { components: Some(true), description: Some("d".to_owned()), ..plain() }).await.unwrap();

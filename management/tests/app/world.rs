@@ -124,6 +124,7 @@ pub(crate) fn settings() -> Settings {
         grant_check: Duration::from_secs(900),
         events: hadron_management::app::events::Sinks::default(),
         quotas: hadron_management::app::Quotas::default(),
+        templates: hadron_management::app::templates::Rules::default(),
         access: Access {
             account: account(MANAGEMENT),
             partition: Partition::Aws,

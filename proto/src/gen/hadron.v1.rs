@@ -247,7 +247,7 @@ pub struct Handover {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HubMessage {
-    #[prost(oneof = "hub_message::Message", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "hub_message::Message", tags = "1, 2, 3, 4, 5, 6")]
     pub message: ::core::option::Option<hub_message::Message>,
 }
 /// Nested message and enum types in `HubMessage`.
@@ -264,6 +264,8 @@ pub mod hub_message {
         Lost(super::Lost),
         #[prost(message, tag = "5")]
         GoAway(super::GoAway),
+        #[prost(message, tag = "6")]
+        Roots(super::Roots),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -284,6 +286,16 @@ pub struct Welcome {
     /// Of the jobs named in Hello: those that the agent may go on with.
     #[prost(message, repeated, tag = "7")]
     pub resumed: ::prost::alloc::vec::Vec<JobToken>,
+    /// As in Roots. Empty from hubs that do not say it here.
+    #[prost(bytes = "vec", repeated, tag = "8")]
+    pub roots_der: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+/// The hub's CA has changed: trust these roots from now on and no others, whatever was configured. DER. An agent whose own
+/// certificate was signed by a root that is not among them renews it at once.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Roots {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub roots_der: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HeartbeatReply {
@@ -379,6 +391,10 @@ pub struct ApplyStack {
     /// True when no deployment of this stack ever succeeded: a stack that is stuck may then be replaced.
     #[prost(bool, tag = "10")]
     pub never_succeeded: bool,
+    /// Whether FetchContent gives what the template was rendered from (SOURCE): an agent that demands signatures of publishers
+    /// renders the template itself and compares.
+    #[prost(bool, tag = "11")]
+    pub has_source: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DestroyStack {
@@ -491,6 +507,9 @@ pub mod fetch_content_request {
         Unspecified = 0,
         Template = 1,
         Bundle = 2,
+        /// What the template was rendered from, bundles with their signatures included: JSON of the package hadron-templates, of
+        /// the same version as the hub.
+        Source = 3,
     }
     impl Kind {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -502,6 +521,7 @@ pub mod fetch_content_request {
                 Self::Unspecified => "KIND_UNSPECIFIED",
                 Self::Template => "TEMPLATE",
                 Self::Bundle => "BUNDLE",
+                Self::Source => "SOURCE",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -510,6 +530,7 @@ pub mod fetch_content_request {
                 "KIND_UNSPECIFIED" => Some(Self::Unspecified),
                 "TEMPLATE" => Some(Self::Template),
                 "BUNDLE" => Some(Self::Bundle),
+                "SOURCE" => Some(Self::Source),
                 _ => None,
             }
         }
@@ -2278,6 +2299,15 @@ pub struct TemplateVersion {
     /// MAJOR.MINOR that is recommended of this major version; empty when none is published.
     #[prost(string, tag = "15")]
     pub recommended_version: ::prost::alloc::string::String,
+    /// CAPABILITY_IAM, CAPABILITY_NAMED_IAM, CAPABILITY_AUTO_EXPAND: what its stacks can need, as its templates' texts say.
+    #[prost(string, repeated, tag = "16")]
+    pub needed_capabilities: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Those that an administrator has approved.
+    #[prost(string, repeated, tag = "17")]
+    pub approved_capabilities: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Who published it: the fingerprint of the key that its bundle was signed with. Empty when it was not signed.
+    #[prost(string, tag = "18")]
+    pub publisher: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct S3Object {
@@ -2461,6 +2491,26 @@ pub struct PublishTemplateVersionRequest {
     pub template_name: ::prost::alloc::string::String,
     #[prost(string, tag = "4")]
     pub version: ::prost::alloc::string::String,
+    /// Approves the capabilities that the version needs, all of them.
+    #[prost(bool, tag = "5")]
+    pub approve_capabilities: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ApproveTemplateVersionRequest {
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    #[prost(enumeration = "TemplateKind", tag = "2")]
+    pub kind: i32,
+    #[prost(string, tag = "3")]
+    pub template_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub version: ::prost::alloc::string::String,
+    /// CAPABILITY_IAM, CAPABILITY_NAMED_IAM, CAPABILITY_AUTO_EXPAND. Each is approved by itself.
+    #[prost(string, repeated, tag = "5")]
+    pub capabilities: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Those of `capabilities` are not approved any more; what runs stays as it is.
+    #[prost(bool, tag = "6")]
+    pub withdraw: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteTemplateVersionRequest {
@@ -6199,6 +6249,36 @@ pub mod template_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Lets stacks of this version be made with capabilities. A deployment of a version that needs others is refused.
+        pub async fn approve_template_version(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ApproveTemplateVersionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TemplateVersion>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::SmallBuffers::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.TemplateService/ApproveTemplateVersion",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "hadron.v1.TemplateService",
+                        "ApproveTemplateVersion",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn delete_template_version(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteTemplateVersionRequest>,
@@ -6313,6 +6393,11 @@ pub mod template_service_server {
         async fn publish_template_version(
             &self,
             request: tonic::Request<super::PublishTemplateVersionRequest>,
+        ) -> std::result::Result<tonic::Response<super::TemplateVersion>, tonic::Status>;
+        /// Lets stacks of this version be made with capabilities. A deployment of a version that needs others is refused.
+        async fn approve_template_version(
+            &self,
+            request: tonic::Request<super::ApproveTemplateVersionRequest>,
         ) -> std::result::Result<tonic::Response<super::TemplateVersion>, tonic::Status>;
         async fn delete_template_version(
             &self,
@@ -6867,6 +6952,55 @@ pub mod template_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PublishTemplateVersionSvc(inner);
+                        let codec = crate::codec::SmallBuffers::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.TemplateService/ApproveTemplateVersion" => {
+                    #[allow(non_camel_case_types)]
+                    struct ApproveTemplateVersionSvc<T: TemplateService>(pub Arc<T>);
+                    impl<
+                        T: TemplateService,
+                    > tonic::server::UnaryService<super::ApproveTemplateVersionRequest>
+                    for ApproveTemplateVersionSvc<T> {
+                        type Response = super::TemplateVersion;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ApproveTemplateVersionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TemplateService>::approve_template_version(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ApproveTemplateVersionSvc(inner);
                         let codec = crate::codec::SmallBuffers::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -135,7 +135,7 @@ pub(crate) fn handshakes(seeded: &Seeded, count: u32, resumed: bool) -> Result<H
     let clock = Clock::system();
     let config = seed::config(&seeded.dir, &Store::Sqlite, None, &[])?;
     let ca = Arc::new(Ca::load_or_create(&seeded.dir, config.dev, clock.now())?);
-    let trust = Trust::Roots(ca.roots().to_vec());
+    let trust = Trust::Roots(ca.roots());
     let tickets = Arc::new(Tickets::new(
         &Seal::load_or_create(&seeded.dir)?,
         &ca,

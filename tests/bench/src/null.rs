@@ -150,6 +150,7 @@ impl NullHub {
                             heartbeat_every: None,
                             lease: None,
                             resumed: Vec::new(),
+                            roots_der: Vec::new(),
                         };
                         out.send(Ok(wire::HubMessage { message: Some(Saying::Welcome(welcome)) })).await.ok()?;
                     }

@@ -247,7 +247,12 @@ impl Process {
             limits: Limits {
                 stack_prefix: StackPrefix::proton(),
                 regions: vec![region()],
-                denied_resource_types: Vec::new(),
+                contents: hadron_proto::vocab::ContentRules::default(),
+                capabilities: ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+                    .map(str::to_owned)
+                    .to_vec(),
+                publishers: Vec::new(),
+                signed_only: true,
                 max_template_bytes: 1 << 20,
                 bundle_buckets: None,
             },
@@ -458,6 +463,7 @@ impl Dial for SimulatedDial {
             cause: "not enrolled".into(),
         })?;
         let identity = tls::PeerIdentity {
+            issuer: None,
             account: peer.account,
             connection: peer.connection,
             agent: peer.agent,

@@ -67,6 +67,7 @@ fn settings() -> Settings {
         grant_check: Duration::from_secs(300),
         events: events::Sinks::default(),
         quotas: Quotas::default(),
+        templates: hadron_management::app::templates::Rules::default(),
         access: Access {
             account: account(MANAGEMENT),
             partition: Partition::Aws,

@@ -171,6 +171,7 @@ impl AgentService for Hub {
                             heartbeat_every: (hub.lease / 6).try_into().ok(),
                             lease: hub.lease.try_into().ok(),
                             resumed: resumed.collect(),
+                            roots_der: Vec::new(),
                             ..wire::Welcome::default()
                         };
                         hub.with(|state| state.line = Some(line.clone()));

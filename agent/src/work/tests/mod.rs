@@ -90,6 +90,7 @@ impl World {
             capabilities: Vec::new(),
             resource_types: Vec::new(),
             never_succeeded: true,
+            has_source: false,
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use hadron_proto::vocab::{TemplateName, TemplateVersion};
 use hadron_proto::wire;
-use hadron_templates::{BundleKind, Expect};
+use hadron_templates::{BundleKind, Capability, Expect};
 
 use super::{Context, did_you_mean, warn};
 use crate::args::{Confirm, Limit, Wait, Write};
@@ -15,6 +15,7 @@ use crate::output::{Format, say};
 
 mod offline;
 mod show;
+mod signing;
 
 /// What can be done with templates.
 #[derive(Debug, Subcommand)]
@@ -43,9 +44,23 @@ A bundle never changes: register a changed one as a new version.")]
     /// Publish a draft, so that it is recommended and can be deployed by everybody
     #[command(after_help = "Examples:
   hadron template publish vpc 1.0
+  hadron template publish vpc 1.0 --approve-capabilities     where the hub wants approvals by themselves
 
 Next: hadron environment create NAME --template TEMPLATE --spec FILE")]
     Publish(Publish),
+    /// Let the stacks of a version have capabilities that they need, such as to make IAM roles
+    ///
+    /// CloudFormation makes IAM resources, IAM resources with names of their own, and what transforms write, only for whoever
+    /// says so. Hadron says so for a version when an administrator has approved it; by default publishing a version does. What a
+    /// version needs is shown by `hadron template get NAME --version VERSION`.
+    #[expect(clippy::doc_markdown, reason = "help is no Markdown")]
+    #[command(after_help = "Examples:
+  hadron template approve vpc 1.0 --capability CAPABILITY_IAM
+  hadron template approve vpc 1.0 --capability CAPABILITY_IAM --capability CAPABILITY_NAMED_IAM
+  hadron template approve vpc 1.0 --capability CAPABILITY_NAMED_IAM --withdraw
+
+A deployment that needs what is not approved is refused before anything happens.")]
+    Approve(Approve),
     /// List templates
     #[command(after_help = "Examples:
   hadron template list
@@ -89,6 +104,25 @@ Next: hadron template render PATH --spec FILE")]
 
 Next: hadron template create NAME --kind KIND PATH")]
     Render(offline::Render),
+    /// Make a key to sign bundles with; asks no hub
+    #[command(after_help = "Examples:
+  hadron template keygen publisher.key
+
+Prints the public half. Owners of accounts put it into limits.publishers of their agents, which then deploy nothing but what
+was rendered from bundles that this key has signed.
+Next: hadron template sign PATH --key FILE --template NAME --major N")]
+    Keygen(signing::Keygen),
+    /// Sign a bundle as a version of one template; asks no hub
+    ///
+    /// The signature is written into the bundle, as hadron-signature.json, and goes with it through S3 and other clients.
+    #[expect(clippy::doc_markdown, reason = "help is no Markdown")]
+    #[command(after_help = "Examples:
+  hadron template sign ./vpc --key publisher.key --template vpc --major 1
+  hadron template sign vpc.tar.gz --key publisher.key --template vpc --major 1 --out vpc-signed.tar.gz
+
+A bundle that is changed afterwards has to be signed again.
+Next: hadron template create NAME --kind KIND PATH")]
+    Sign(signing::Sign),
 }
 
 /// What a template is for.
@@ -236,6 +270,26 @@ pub(crate) struct Publish {
     one: One,
     /// MAJOR.MINOR
     version: TemplateVersion,
+    /// Approve the capabilities that it needs, all of them
+    #[arg(long)]
+    approve_capabilities: bool,
+    #[command(flatten)]
+    write: Write,
+}
+
+/// Flags of `approve`.
+#[derive(Debug, Args)]
+pub(crate) struct Approve {
+    #[command(flatten)]
+    one: One,
+    /// MAJOR.MINOR
+    version: TemplateVersion,
+    /// `CAPABILITY_IAM`, `CAPABILITY_NAMED_IAM` or `CAPABILITY_AUTO_EXPAND` (repeatable); each is approved by itself
+    #[arg(long, value_name = "CAPABILITY", required = true)]
+    capability: Vec<Capability>,
+    /// Take the approval back; what runs stays as it is
+    #[arg(long)]
+    withdraw: bool,
     #[command(flatten)]
     write: Write,
 }
@@ -301,6 +355,7 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
         Verb::Create(args) => Box::pin(create(args, cx)).await,
         Verb::Update(args) => update(args, cx).await,
         Verb::Publish(args) => publish(args, cx).await,
+        Verb::Approve(args) => approve(args, cx).await,
         Verb::List(args) => {
             let all = list(cx, args.kind, args.limit.limit).await?;
             cx.list(
@@ -313,6 +368,8 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
         Verb::Delete(args) => delete(args, cx).await,
         Verb::Lint(args) => offline::lint(&args, cx),
         Verb::Render(args) => offline::render(&args, cx),
+        Verb::Keygen(args) => signing::keygen(&args),
+        Verb::Sign(args) => signing::sign(&args, cx),
     }
 }
 
@@ -422,7 +479,9 @@ async fn create(args: Create, cx: &Context) -> Result<()> {
         return Ok(());
     }
     let id = format!("{request_id}-publish");
-    cx.brief(&publish_version(cx, kind, &name, &version.version, id).await?)
+    let published = publish_version(cx, kind, &name, &version.version, false, id).await?;
+    warn_of_unapproved(&published);
+    cx.brief(&published)
 }
 
 /// The hub refused the first version of a template that was made for it: the template goes again. Where nobody knows what
@@ -556,7 +615,57 @@ async fn update(args: Update, cx: &Context) -> Result<()> {
 async fn publish(args: Publish, cx: &Context) -> Result<()> {
     let (kind, template) = found(cx, &args.one).await?;
     let id = cx.request_id(&args.write);
-    cx.brief(&publish_version(cx, kind, &template.name, &args.version.to_string(), id).await?)
+    let (version, approve) = (args.version.to_string(), args.approve_capabilities);
+    let published = publish_version(cx, kind, &template.name, &version, approve, id).await?;
+    warn_of_unapproved(&published);
+    cx.brief(&published)
+}
+
+/// Says what deployments of a version are going to be refused for.
+fn warn_of_unapproved(version: &wire::TemplateVersion) {
+    let approved = &version.approved_capabilities;
+    let missing: Vec<&str> = version
+        .needed_capabilities
+        .iter()
+        .filter(|needed| !approved.contains(needed))
+        .map(String::as_str)
+        .collect();
+    if !missing.is_empty() {
+        let flags: Vec<String> = missing.iter().map(|one| format!("--capability {one}")).collect();
+        warn(&[format!(
+            "its stacks can need {}, which is not approved: deployments that do are refused. hadron template approve {} {} {}",
+            missing.join(", "),
+            version.template_name,
+            version.version,
+            flags.join(" ")
+        )]);
+    }
+}
+
+async fn approve(args: Approve, cx: &Context) -> Result<()> {
+    let (kind, template) = found(cx, &args.one).await?;
+    let hub = cx.hub()?;
+    let (name, version) = (template.name, args.version.to_string());
+    let what = format!("cannot approve capabilities of {name} {version}");
+    let request = wire::ApproveTemplateVersionRequest {
+        request_id: cx.request_id(&args.write),
+        kind: kind.wire().into(),
+        template_name: name,
+        version,
+        capabilities: args
+            .capability
+            .iter()
+            .map(|one| one.as_str().to_owned())
+            .collect(),
+        withdraw: args.withdraw,
+    };
+    let version = hub
+        .call(&what, request, async |q| {
+            hub.templates().approve_template_version(q).await
+        })
+        .await?;
+    warn_of_unapproved(&version);
+    cx.brief(&version)
 }
 
 async fn publish_version(
@@ -564,6 +673,7 @@ async fn publish_version(
     kind: Kind,
     name: &str,
     version: &str,
+    approve: bool,
     request_id: String,
 ) -> Result<wire::TemplateVersion> {
     let hub = cx.hub()?;
@@ -572,6 +682,7 @@ async fn publish_version(
         kind: kind.wire().into(),
         template_name: name.to_owned(),
         version: version.to_owned(),
+        approve_capabilities: approve,
     };
     let what = format!("cannot publish {name} {version}");
     hub.call(&what, request, async |q| {

@@ -591,6 +591,12 @@ impl templates::TemplateService for Hub {
             "PUBLISHED",
         )))
     }
+    async fn approve_template_version(
+        &self,
+        _: Request<wire::ApproveTemplateVersionRequest>,
+    ) -> Answer<wire::TemplateVersion> {
+        absent()
+    }
     async fn delete_template_version(
         &self,
         _: Request<wire::DeleteTemplateVersionRequest>,

@@ -173,6 +173,7 @@ fn work(work: OfferedWork) -> wire::offer::Work {
             tags,
             capabilities,
             resource_types,
+            has_source,
         } => Work::ApplyStack(wire::ApplyStack {
             role_kind: role_kind(&stack).into(),
             stack_arn: arn(stack.arn),
@@ -187,6 +188,7 @@ fn work(work: OfferedWork) -> wire::offer::Work {
             resource_types,
             never_succeeded: stack.never_succeeded,
             stack_name: stack.name,
+            has_source,
         }),
         OfferedWork::Destroy { stack, retain } => Work::DestroyStack(wire::DestroyStack {
             role_kind: role_kind(&stack).into(),
@@ -256,6 +258,7 @@ pub(crate) fn content(kind: i32) -> Result<Content, Invalid> {
     match Kind::try_from(kind) {
         Ok(Kind::Template) => Ok(Content::Template),
         Ok(Kind::Bundle) => Ok(Content::Bundle),
+        Ok(Kind::Source) => Ok(Content::Source),
         Ok(Kind::Unspecified) => Err(Invalid::Missing("kind")),
         Err(_) => Err(Invalid::Form {
             field: "kind",

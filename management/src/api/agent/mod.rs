@@ -34,6 +34,7 @@ pub(crate) use status::story;
 
 use crate::app::App;
 use crate::app::work::Peer;
+use crate::identity::ca::Ca;
 use crate::identity::tls;
 
 /// The protocol that this hub speaks.
@@ -49,6 +50,8 @@ pub struct AgentApi {
     live: watch::Sender<usize>,
     roll: Arc<Roll>,
     acks: Acks,
+    /// Whose roots agents are told; none where there is no TLS.
+    ca: Option<Arc<Ca>>,
 }
 
 impl AgentApi {
@@ -64,7 +67,25 @@ impl AgentApi {
             drain,
             sessions: TaskTracker::new(),
             live: watch::Sender::new(0),
+            ca: None,
         }
+    }
+
+    /// Tells agents which roots to trust, and ends sessions whose certificates a root has signed that is trusted no more.
+    #[must_use]
+    pub fn with_ca(self, ca: Arc<Ca>) -> Self {
+        Self { ca: Some(ca), ..self }
+    }
+
+    /// Whether certificates of this issuer are still good.
+    fn trusts(&self, issuer: Option<&[u8]>) -> bool {
+        self.ca.as_ref().is_none_or(|ca| ca.trusts(issuer))
+    }
+
+    /// What agents are told to trust. DER.
+    fn roots(&self) -> Vec<Vec<u8>> {
+        let roots = self.ca.as_ref().map(|ca| ca.roots()).unwrap_or_default();
+        roots.iter().map(|root| root.to_vec()).collect()
     }
 
     /// Ends sessions that may not go on, and wakes those that have work, until it is dropped.
@@ -101,6 +122,11 @@ impl AgentApi {
                 "the certificate has ended; renew it and connect again",
             ));
         }
+        if !self.trusts(identity.issuer.as_deref()) {
+            return Err(Status::unauthenticated(
+                "the hub's CA has another root since the certificate was made; renew it and connect again",
+            ));
+        }
         let tls::PeerIdentity {
             account,
             connection,
@@ -134,7 +160,7 @@ impl wire::agent_service_server::AgentService for AgentApi {
         Ok(Response::new(session::open(
             self,
             peer,
-            identity.not_after,
+            identity,
             request.into_inner(),
         )))
     }

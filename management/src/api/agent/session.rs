@@ -24,6 +24,8 @@ use super::{AgentApi, PROTOCOL};
 use crate::api::status::with_info;
 use crate::app::work::{Peer, Session, Taken, Token};
 use crate::app::{App, AppError, ErrorKind, acks};
+use crate::identity::ca::Changes;
+use crate::identity::tls::PeerIdentity;
 use crate::store::Topic;
 use crate::store::jobs::{Abilities, JobWork};
 
@@ -70,23 +72,24 @@ impl From<Status> for End {
 pub(super) fn open(
     api: &AgentApi,
     peer: Peer,
-    not_after: Timestamp,
+    identity: PeerIdentity,
     incoming: Streaming<wire::AgentMessage>,
 ) -> Outgoing {
     let (out, outgoing) = mpsc::channel(QUEUE);
     let span = info_span!("session", agent.id = %peer.agent, account = %peer.account, connection.id = %peer.connection);
     api.sessions
-        .spawn(run(api.clone(), peer, not_after, incoming, out).instrument(span));
+        .spawn(run(api.clone(), peer, identity, incoming, out).instrument(span));
     ReceiverStream::new(outgoing).map((|word| *word) as Open)
 }
 
 async fn run(
     api: AgentApi,
     peer: Peer,
-    not_after: Timestamp,
+    identity: PeerIdentity,
     mut incoming: Streaming<wire::AgentMessage>,
     out: Out,
 ) {
+    let not_after = identity.not_after;
     // In boxes: what opening and closing need is not kept for the life of the session.
     let greeted = Box::pin(async {
         tokio::select! {
@@ -106,7 +109,7 @@ async fn run(
     info!(session.id = %session.id, region = %session.region, resumed = resumed.len(), "An agent opened a session");
     hadron_proto::fault::point("C09");
     let counted = Counted::new(&api.live);
-    let mut live = Live::new(&api, session, place, not_after, out.clone());
+    let mut live = Live::new(&api, session, place, identity, out.clone());
     let end = match live.welcome(&resumed) {
         Ok(()) => live.serve(incoming).await,
         Err(end) => end,
@@ -262,6 +265,7 @@ enum Event {
     Due,
     Drain,
     Gone,
+    Roots,
 }
 
 struct Live {
@@ -281,12 +285,16 @@ struct Live {
     more: bool,
     /// When the certificate ends.
     ends: Instant,
+    /// Who signed it.
+    issuer: Option<Vec<u8>>,
+    /// Tells that the hub's CA has other roots.
+    roots: Option<Changes>,
 }
 
 impl Live {
-    fn new(api: &AgentApi, session: Session, place: Place, not_after: Timestamp, out: Out) -> Self {
+    fn new(api: &AgentApi, session: Session, place: Place, identity: PeerIdentity, out: Out) -> Self {
         let now = Instant::now();
-        let ends = now + not_after.since(api.app.clock().now());
+        let ends = now + identity.not_after.since(api.app.clock().now());
         Self {
             silence: api.app.settings().heartbeat * SILENT_AFTER,
             api: api.clone(),
@@ -298,6 +306,8 @@ impl Live {
             look_at: None,
             more: false,
             ends,
+            issuer: identity.issuer,
+            roots: api.ca.as_ref().map(|ca| ca.changes()),
         }
     }
 
@@ -321,6 +331,7 @@ impl Live {
             heartbeat_every: Some(span(settings.heartbeat)),
             lease: Some(span(settings.lease)),
             resumed: resumed.iter().copied().map(wire_token).collect(),
+            roots_der: self.api.roots(),
         }))
     }
 
@@ -338,14 +349,16 @@ impl Live {
             }
             // All of these may be dropped and asked again without loss. First what ends the session; messages before what
             // there is to look for, since the leases of the agent's jobs hang on them.
+            let due = self.due();
             let mut event = tokio::select! {
                 biased;
                 () = self.api.drain.cancelled() => Event::Drain,
                 () = self.out.closed() => Event::Gone,
                 () = self.place.rung() => Event::Mail,
+                () = Self::changed(&mut self.roots) => Event::Roots,
                 message = incoming.message() => Event::Message(message),
                 () = jobs.woken() => Event::Look,
-                () = sleep_until(self.due()) => Event::Due,
+                () = sleep_until(due) => Event::Due,
             };
             if matches!(event, Event::Due) && self.heard + self.silence <= Instant::now() {
                 // Perhaps it was the hub that did not listen, for instance since its database was slow.
@@ -377,6 +390,7 @@ impl Live {
             }
             Event::Message(Ok(None) | Err(_)) | Event::Gone => Err(End::Gone),
             Event::Mail => self.mail().await,
+            Event::Roots => self.tell_roots(),
             Event::Look if self.credit > 0 => self.look().await,
             Event::Look => self.check().await,
             Event::Due => self.is_due().await,
@@ -385,6 +399,25 @@ impl Live {
                 Err(End::GoAway("the hub is stopping", within))
             }
         }
+    }
+
+    async fn changed(roots: &mut Option<Changes>) {
+        match roots {
+            Some(roots) => roots.next().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The CA has other roots: the agent is to trust those. If it was let in by one that is not among them, it has to come again.
+    fn tell_roots(&self) -> Result<(), End> {
+        self.say(Saying::Roots(wire::Roots {
+            roots_der: self.api.roots(),
+        }))?;
+        if self.api.trusts(self.issuer.as_deref()) {
+            return Ok(());
+        }
+        let within = return_within(self.api.roll.len(), self.api.app.clock().part());
+        Err(End::GoAway("the hub's CA has another root", within))
     }
 
     const fn ended() -> End {

@@ -1,5 +1,6 @@
 //! From what the hub knows to what goes over the wire, and from the wire's texts to typed words.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use hadron_domain::authority::Caller;
@@ -9,6 +10,7 @@ use hadron_domain::target::{Provisioning, Target};
 use hadron_domain::template::{CompatibleTemplate, TemplateKind, Wanted};
 use hadron_proto::vocab::{DeploymentId, Digest, RoleArn, Timestamp};
 use hadron_proto::wire;
+use hadron_templates::Capability;
 use tonic::{Code, Status};
 
 use crate::api::status::with_info;
@@ -336,7 +338,20 @@ pub(super) fn version(view: VersionView, schema: String) -> wire::TemplateVersio
             Vec::new()
         },
         recommended_version: recommended.map(|version| version.to_string()).unwrap_or_default(),
+        approved_capabilities: row
+            .approvals
+            .approved
+            .unwrap_or_else(|| row.approvals.needed.clone())
+            .into_iter()
+            .collect(),
+        needed_capabilities: row.approvals.needed.into_iter().collect(),
+        publisher: row.approvals.publisher,
     }
+}
+
+/// Capabilities of CloudFormation.
+pub(super) fn capabilities(words: &[String]) -> Result<BTreeSet<Capability>, Status> {
+    words.iter().map(|each| word("capabilities", each)).collect()
 }
 
 fn outputs<'a>(outputs: impl IntoIterator<Item = (&'a String, &'a String)>) -> Vec<wire::Output> {

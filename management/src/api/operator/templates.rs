@@ -7,7 +7,7 @@ use super::convert::{self, word};
 use super::page::Page;
 use super::watch::{self, Stream};
 use super::{Operator, answer};
-use crate::app::templates::{NewTemplate, NewVersion, TemplateUpdate, VersionUpdate};
+use crate::app::templates::{Approval, NewTemplate, NewVersion, TemplateUpdate, VersionUpdate};
 
 #[tonic::async_trait]
 impl wire::template_service_server::TemplateService for Operator {
@@ -175,6 +175,7 @@ impl wire::template_service_server::TemplateService for Operator {
                 .supported_component_sources
                 .map(|list| convert::component_sources(&list.sources))
                 .transpose()?,
+            approve: false,
         };
         let view = answer(self.app.update_version(change, update).await)?;
         Ok(Response::new(convert::version(view, String::new())))
@@ -191,7 +192,34 @@ impl wire::template_service_server::TemplateService for Operator {
             word("template_name", &message.template_name)?,
         );
         let version = word("version", &message.version)?;
-        let view = answer(self.app.publish_version(change, kind, name, version).await)?;
+        let update = VersionUpdate {
+            kind,
+            name,
+            version,
+            description: None,
+            publish: true,
+            compatible: None,
+            components: None,
+            approve: message.approve_capabilities,
+        };
+        let view = self.app.update_version(change, update).await;
+        Ok(Response::new(convert::version(answer(view)?, String::new())))
+    }
+
+    async fn approve_template_version(
+        &self,
+        request: Request<wire::ApproveTemplateVersionRequest>,
+    ) -> Result<Response<wire::TemplateVersion>, Status> {
+        let (caller, message) = self.open(request).await?;
+        let change = convert::change(caller, "ApproveTemplateVersion", &message.request_id, &message)?;
+        let approval = Approval {
+            kind: convert::kind(message.kind)?,
+            name: word("template_name", &message.template_name)?,
+            version: word("version", &message.version)?,
+            capabilities: convert::capabilities(&message.capabilities)?,
+            withdraw: message.withdraw,
+        };
+        let view = answer(self.app.approve_version(change, approval).await)?;
         Ok(Response::new(convert::version(view, String::new())))
     }
 

@@ -460,6 +460,7 @@ impl Proton {
             .one_version(call, ENVIRONMENT, &input.template_name, numbers)
             .await?;
         let update = VersionUpdate {
+            approve: false,
             kind: ENVIRONMENT,
             publish: publish(input.status, &view)?,
             description: input.description.map(Sensitive::into_string),
@@ -634,6 +635,7 @@ impl Proton {
             .one_version(call, SERVICE, &input.template_name, numbers)
             .await?;
         let update = VersionUpdate {
+            approve: false,
             kind: SERVICE,
             publish: publish(input.status, &view)?,
             description: input.description.map(Sensitive::into_string),

@@ -5,13 +5,14 @@ use hadron_domain::grant::Repository;
 use hadron_domain::service::Part;
 use hadron_domain::target::Target;
 use hadron_domain::template::VersionFault;
-use hadron_proto::vocab::TargetId;
+use hadron_proto::vocab::{TargetId, TemplateVersion};
 use indexmap::IndexMap;
 
+use crate::app::templates::unapproved;
 use crate::app::{AppError, ErrorKind, Unit, inputs};
 use crate::store::deployments::{ComponentState, DeploymentRow, Earlier, Source, State};
 use crate::store::targets::TargetRow;
-use crate::store::{components, deployments, targets, templates};
+use crate::store::{components, deployments, requests, targets, templates};
 
 impl Unit<'_> {
     /// Begins a deployment of a target: the row, its first event, its job (or its wait for grants), the target's state.
@@ -64,6 +65,13 @@ impl Unit<'_> {
             if !template.is_some_and(|row| row.versions.existing.contains_key(&planned.version)) {
                 return Err(VersionFault::NoSuchVersion(planned.version).into());
             }
+        }
+        let mut source = None;
+        if let (Intent::Apply, Some(rendered)) = (planned.intent, &planned.rendered) {
+            let signed = self
+                .check_approved(target, planned.version, &rendered.capabilities)
+                .await?;
+            source = signed.then(|| rendered.source.clone());
         }
         let connected = connection.as_ref().is_some_and(|row| {
             matches!(
@@ -172,6 +180,10 @@ impl Unit<'_> {
                 ),
                 _ => error.into(),
             })?;
+        if let Some(source) = source {
+            let source = requests::put_blob(self.tx, &source, self.now).await?;
+            deployments::put_source(self.tx, row.deployment.id, source).await?;
+        }
         let verb = match (planned.intent, &row.template) {
             (Intent::Apply, Some(template)) => format!(
                 "deployment of {} with {template}:{} requested",
@@ -211,6 +223,43 @@ impl Unit<'_> {
             row.target
         );
         Ok(row)
+    }
+
+    /// Sees to it that everything that a stack needs was approved: for its version, or for components in general. Answers whether
+    /// the version is signed.
+    async fn check_approved(
+        &mut self,
+        target: &TargetRow,
+        version: TemplateVersion,
+        needs: &[String],
+    ) -> Result<bool, AppError> {
+        let (Some(name), false) = (&target.template, matches!(target.target, Target::Component(_))) else {
+            let allowed = &self.settings().templates.component_capabilities;
+            let missing: Vec<&str> = needs
+                .iter()
+                .filter(|need| !allowed.contains(*need))
+                .map(String::as_str)
+                .collect();
+            return if missing.is_empty() {
+                Ok(false)
+            } else {
+                Err(AppError::new(
+                    ErrorKind::Precondition,
+                    "CAPABILITY_NOT_APPROVED",
+                    format!("{} needs {}, which components may not have here", target.target, missing.join(", ")),
+                )
+                .help("change its template; or an administrator adds it to templates.component_capabilities of the hub"))
+            };
+        };
+        let kind = inputs::template_kind(&target.target);
+        let row = templates::get_version(self.tx, kind, name, version).await?;
+        let row = row.ok_or(VersionFault::NoSuchVersion(version))?;
+        let missing = row.approvals.missing(needs);
+        if missing.is_empty() {
+            Ok(!row.approvals.publisher.is_empty())
+        } else {
+            Err(unapproved(kind, name, version, &missing))
+        }
     }
 
     /// What a target is now; `None` when no deployment of it has succeeded yet.
@@ -299,6 +348,8 @@ pub struct Rendered {
     pub capabilities: Vec<String>,
     /// The types of its resources.
     pub resource_types: Vec<String>,
+    /// What it was rendered from: a question to whoever renders, JSON. Kept where publishers have signed that.
+    pub source: Vec<u8>,
 }
 
 /// The target has an active deployment.

@@ -17,6 +17,7 @@ use hadron_domain::template::{TemplateKind, VersionInput, VersionState};
 use hadron_proto::vocab::{Digest, JobId, TemplateName, TemplateVersion};
 use hadron_templates::{Answer, BundleKind, Checked, Expect, Given, Limits, Packed, Question};
 
+use super::versions::signed_for;
 use super::{App, AppError, ErrorKind, Unit};
 use crate::app::effects::{Outcome, topic};
 use crate::app::work::{Peer, Token, job_of};
@@ -66,7 +67,10 @@ impl App {
         };
         let given = Given::from([(packed.archive, Arc::clone(archive))]);
         match self.ask(Question::Check(packed), given).await? {
-            Answer::Checked(checked) => Ok(checked),
+            Answer::Checked(checked) => {
+                self.settings().templates.check(&checked.needs.contents())?;
+                Ok(checked)
+            }
             _ => Err(AppError::internal("another question was answered")),
         }
     }
@@ -161,7 +165,9 @@ impl App {
             .check(template.kind, template.customer_managed, &archive)
             .await;
         let mut outcome = match checked {
-            Ok(checked) => fits(&template, checked.kind).map(|()| checked),
+            Ok(checked) => fits(&template, checked.kind)
+                .and_then(|()| signed_for(version.kind, &version.name, version.version.major, &checked))
+                .map(|()| checked),
             // It may end otherwise the next time.
             Err(error) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Internal) => {
                 return Err(error);

@@ -1,5 +1,6 @@
 //! Versions of templates: made, published, described and deleted.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hadron_domain::authority::{Action, Caller};
@@ -7,14 +8,14 @@ use hadron_domain::step::Machine;
 use hadron_domain::template::{
     CompatibleTemplate, TemplateKind, VersionFault, VersionInput, VersionRefusal, VersionState,
 };
-use hadron_proto::vocab::{TemplateName, TemplateVersion};
-use hadron_templates::{Answer, Checked, Given, Packed, Question};
+use hadron_proto::vocab::{BrokenContentRule, ContentRules, StackContents, TemplateName, TemplateVersion};
+use hadron_templates::{Answer, Capability, Checked, Given, Packed, Question, SignedKind};
 
 use super::registration::fits;
 use super::{App, AppError, ErrorKind, Quota, Request, Unit};
 use crate::app::bundles::expected;
 use crate::app::masking::shown_version;
-use crate::store::templates::{Content, S3Object, TemplateRow, VersionRow};
+use crate::store::templates::{Approvals, Content, S3Object, TemplateRow, VersionRow};
 use crate::store::{jobs, requests, targets, templates};
 
 /// A version with where it stands.
@@ -107,6 +108,117 @@ pub struct VersionUpdate {
     pub compatible: Option<Vec<CompatibleTemplate>>,
     /// Whether directly defined components may be attached to its instances. What is attached already stays.
     pub components: Option<bool>,
+    /// Approve the capabilities that it needs, all of them.
+    pub approve: bool,
+}
+
+/// What may be done with capabilities of a version.
+#[derive(Clone, Debug)]
+pub struct Approval {
+    /// For environments or for services.
+    pub kind: TemplateKind,
+    /// The template.
+    pub name: TemplateName,
+    /// Which version.
+    pub version: TemplateVersion,
+    /// Which of them.
+    pub capabilities: BTreeSet<Capability>,
+    /// They are not approved any more; what runs stays as it is.
+    pub withdraw: bool,
+}
+
+/// How versions come by their approvals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approve {
+    /// Publishing a version approves what it needs: what Proton's scripts do goes on to work.
+    #[default]
+    OnPublish,
+    /// Somebody has to say so, each capability by itself.
+    Explicit,
+}
+
+/// What the hub was told about templates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// How versions come by their approvals.
+    pub approve: Approve,
+    /// What templates may contain.
+    pub contents: ContentRules,
+    /// What directly defined components may need: their templates belong to no version. `CAPABILITY_*` words.
+    pub component_capabilities: BTreeSet<String>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            approve: Approve::default(),
+            contents: ContentRules::default(),
+            component_capabilities: words([Capability::Iam, Capability::NamedIam, Capability::AutoExpand]),
+        }
+    }
+}
+
+impl Rules {
+    /// Whether a template may contain this.
+    ///
+    /// # Errors
+    /// What is in it and may not be, and what to do.
+    pub fn check(&self, contents: &StackContents<'_>) -> Result<(), AppError> {
+        self.contents.check(contents).map_err(|broken| {
+            let BrokenContentRule { key, found, remedy } = broken;
+            AppError::invalid("CONTENT_DENIED", format!("{found} (rule templates.{key})")).help(format!(
+                "change the template; or, in the hub's configuration, {remedy} templates.{key}"
+            ))
+        })
+    }
+}
+
+fn words(capabilities: impl IntoIterator<Item = Capability>) -> BTreeSet<String> {
+    let words = capabilities.into_iter().map(|one| one.as_str().to_owned());
+    words.collect()
+}
+
+/// Whether a bundle that is signed was signed as this template.
+pub(super) fn signed_for(
+    kind: TemplateKind,
+    name: &TemplateName,
+    major: u32,
+    checked: &Checked,
+) -> Result<(), AppError> {
+    let kind = match kind {
+        TemplateKind::Environment => SignedKind::Environment,
+        TemplateKind::Service => SignedKind::Service,
+    };
+    let Some(signature) = &checked.signature else {
+        return Ok(());
+    };
+    signature.is_for(kind, name, major).map_err(|error| {
+        AppError::invalid("OTHER_SIGNATURE", error.to_string())
+            .help("sign the bundle for this template and major version: hadron template sign PATH --key FILE --template NAME --major N")
+    })
+}
+
+/// A version needs what was not approved.
+pub(in crate::app) fn unapproved(
+    kind: TemplateKind,
+    name: &TemplateName,
+    version: TemplateVersion,
+    missing: &[&str],
+) -> AppError {
+    let flags: Vec<String> = missing.iter().map(|one| format!("--capability {one}")).collect();
+    AppError::new(
+        ErrorKind::Precondition,
+        "CAPABILITY_NOT_APPROVED",
+        format!(
+            "{} template {name}:{version} needs {}, which no administrator has approved for this version",
+            kind.word(),
+            missing.join(", ")
+        ),
+    )
+    .help(format!(
+        "an administrator approves it: hadron template approve {name} {version} {}",
+        flags.join(" ")
+    ))
 }
 
 fn no_such_version(kind: TemplateKind, name: &TemplateName, version: TemplateVersion) -> AppError {
@@ -232,6 +344,10 @@ impl App {
                     job: None,
                     components,
                     warnings: Vec::new(),
+                    approvals: Approvals {
+                        approved: Some(BTreeSet::new()),
+                        ..Approvals::default()
+                    },
                     created_at: unit.now,
                     modified_at: unit.now,
                 };
@@ -400,6 +516,7 @@ impl App {
             publish: true,
             compatible: None,
             components: None,
+            approve: false,
         };
         self.update_version(request, update).await
     }
@@ -455,8 +572,71 @@ impl App {
                 if let Some(components) = update.components {
                     row.components = components;
                 }
+                // Only the first time: what was withdrawn since does not come back by publishing again.
+                let by_publishing = next != *state && unit.settings().templates.approve == Approve::OnPublish;
+                if update.approve || by_publishing {
+                    let needed = row.approvals.needed.clone();
+                    unit.approve(&request.caller, &mut row, needed).await?;
+                }
                 if next != *state || row != before {
                     template.versions.existing.insert(version, next);
+                    template.modified_at = unit.now;
+                    templates::put(unit.tx, &mut template).await?;
+                    row.modified_at = unit.now;
+                    templates::put_version(unit.tx, &row).await?;
+                }
+                unit.answered(&request, &version.to_string()).await?;
+                VersionView::new(&template, row).ok_or_else(|| no_such_version(kind, name, version))
+            })
+        })
+        .await
+    }
+
+    /// Approves capabilities of a version, or withdraws that.
+    ///
+    /// # Errors
+    /// When it does not exist, is not registered, or nothing is named.
+    pub async fn approve_version(
+        &self,
+        request: Request,
+        approval: Approval,
+    ) -> Result<VersionView, AppError> {
+        self.may(&request.caller, Action::WriteTemplate).await?;
+        let (kind, version) = (approval.kind, approval.version);
+        if self.seen(&request).await?.is_some() {
+            return self
+                .get_version(&request.caller, kind, &approval.name, version)
+                .await;
+        }
+        if approval.capabilities.is_empty() {
+            return Err(AppError::invalid("NO_CAPABILITY", "no capability is named")
+                .help("name at least one: --capability CAPABILITY_IAM; `hadron template get NAME --version VERSION` says what is needed"));
+        }
+        self.write_once(request.key(), "approve capabilities", move |unit| {
+            Box::pin(async move {
+                let name = &approval.name;
+                let mut template = unit.template(kind, name).await?;
+                let (Some(state), Some(mut row)) = (
+                    template.versions.existing.get(&version).cloned(),
+                    templates::get_version(unit.tx, kind, name, version).await?,
+                ) else {
+                    return Err(no_such_version(kind, name, version));
+                };
+                if !state.deployable() {
+                    let refusal = match state {
+                        VersionState::Failed(why) => VersionRefusal::Failed(why),
+                        _ => VersionRefusal::Registering,
+                    };
+                    return Err(refused(name, version, &refusal));
+                }
+                let before = row.clone();
+                let asked = words(approval.capabilities);
+                if approval.withdraw {
+                    unit.withdraw(&request.caller, &mut row, asked).await?;
+                } else {
+                    unit.approve(&request.caller, &mut row, asked).await?;
+                }
+                if row != before {
                     template.modified_at = unit.now;
                     templates::put(unit.tx, &mut template).await?;
                     row.modified_at = unit.now;
@@ -534,6 +714,7 @@ impl App {
             job: None,
             components: false,
             warnings: Vec::new(),
+            approvals: Approvals::default(),
             created_at: at,
             modified_at: at,
         };
@@ -546,6 +727,72 @@ impl App {
 }
 
 impl Unit<'_> {
+    /// Approves these capabilities, and writes into the audit log which those are. Caller writes the row back.
+    async fn approve(
+        &mut self,
+        caller: &Caller,
+        row: &mut VersionRow,
+        capabilities: BTreeSet<String>,
+    ) -> Result<(), AppError> {
+        // Versions of before approvals have all that they need.
+        let needed = &row.approvals.needed;
+        let approved = row.approvals.approved.get_or_insert_with(|| needed.clone());
+        let fresh: Vec<String> = capabilities
+            .into_iter()
+            .filter(|one| approved.insert(one.clone()))
+            .collect();
+        self.tell_approval(caller, row, "ApproveCapabilities", &fresh)
+            .await
+    }
+
+    /// Takes the approval of these capabilities back. Caller writes the row back.
+    async fn withdraw(
+        &mut self,
+        caller: &Caller,
+        row: &mut VersionRow,
+        capabilities: BTreeSet<String>,
+    ) -> Result<(), AppError> {
+        let needed = &row.approvals.needed;
+        let approved = row.approvals.approved.get_or_insert_with(|| needed.clone());
+        let gone: Vec<String> = capabilities
+            .into_iter()
+            .filter(|one| approved.remove(one))
+            .collect();
+        self.tell_approval(caller, row, "WithdrawCapabilities", &gone)
+            .await
+    }
+
+    async fn tell_approval(
+        &mut self,
+        caller: &Caller,
+        row: &VersionRow,
+        operation: &str,
+        capabilities: &[String],
+    ) -> Result<(), AppError> {
+        if capabilities.is_empty() {
+            return Ok(());
+        }
+        let object = format!(
+            "{} {}:{} {}",
+            row.kind.word(),
+            row.name,
+            row.version,
+            capabilities.join(" ")
+        );
+        let principal = caller.principal.as_str();
+        Ok(requests::audit(
+            self.tx,
+            self.now,
+            principal,
+            caller.account,
+            operation,
+            &object,
+            "done",
+            "",
+        )
+        .await?)
+    }
+
     /// The bundle was checked and is good: stores it and makes the version a draft. Caller writes both rows back.
     pub(super) async fn registered(
         &mut self,
@@ -559,6 +806,7 @@ impl Unit<'_> {
             .existing
             .get(&row.version)
             .ok_or_else(|| AppError::internal("a version that is registered has no state"))?;
+        signed_for(row.kind, &row.name, row.version.major, &checked)?;
         let next = state
             .step(VersionInput::Registered)
             .map_err(AppError::internal)?
@@ -570,6 +818,12 @@ impl Unit<'_> {
             schema: checked.schema,
         });
         row.warnings = checked.warnings;
+        row.approvals.needed = words(checked.needs.capabilities);
+        row.approvals.approved.get_or_insert_default();
+        row.approvals.publisher = checked
+            .signature
+            .map(|signature| signature.key.to_string())
+            .unwrap_or_default();
         row.modified_at = self.now;
         Ok(())
     }

@@ -92,7 +92,7 @@ fn count(number: usize, word: &str) -> String {
     format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
-fn refused(what: String, faults: &Faults) -> Failure {
+pub(super) fn refused(what: String, faults: &Faults) -> Failure {
     let errors = faults.errors().count();
     let warnings = faults.warnings().count();
     let counts = if warnings == 0 {

@@ -75,6 +75,20 @@ fn source(version: &wire::TemplateVersion) -> String {
         .unwrap_or_default()
 }
 
+/// What its stacks can need, and what of it is not approved.
+fn capabilities(version: &wire::TemplateVersion) -> String {
+    let approved = &version.approved_capabilities;
+    let needed = version.needed_capabilities.iter().map(|needed| {
+        let note = if approved.contains(needed) {
+            ""
+        } else {
+            " (not approved)"
+        };
+        format!("{needed}{note}")
+    });
+    needed.collect::<Vec<_>>().join(", ")
+}
+
 impl Show for wire::TemplateVersion {
     const KIND: &'static str = "TemplateVersion";
     const HEAD: &'static [&'static str] = &["TEMPLATE", "VERSION", "STATUS", "COMPATIBLE WITH", "AGE"];
@@ -112,6 +126,9 @@ impl Show for wire::TemplateVersion {
             "recommendedVersion": text(&self.recommended_version),
             "createdAt": time(at(self.created_at.as_ref())),
             "lastModifiedAt": time(at(self.last_modified_at.as_ref())),
+            "neededCapabilities": self.needed_capabilities,
+            "approvedCapabilities": self.approved_capabilities,
+            "publisher": text(&self.publisher),
             "warnings": self.warnings,
             "schema": text(&self.schema),
         }))
@@ -129,6 +146,8 @@ impl Show for wire::TemplateVersion {
         card.fact("components", self.supported_component_sources.join(", "));
         card.fact("source", source(self));
         card.fact("digest", &self.bundle_digest);
+        card.fact("signed by", &self.publisher);
+        card.fact("needs", capabilities(self));
         card.time("created", at(self.created_at.as_ref()));
         card.time("changed", at(self.last_modified_at.as_ref()));
         card.block("Warnings", &self.warnings.join("\n"));
