@@ -264,11 +264,12 @@ pub enum Action {
     ReadSummary,
     WriteAccess,
     ReadAccess,
+    ReadAudit,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::RequestConnection,
         Self::ReadConnection,
         Self::AcceptConnection,
@@ -300,6 +301,7 @@ impl Action {
         Self::ReadSummary,
         Self::WriteAccess,
         Self::ReadAccess,
+        Self::ReadAudit,
     ];
 
     /// In words, as the end of "... may not".
@@ -337,6 +339,7 @@ impl Action {
             Self::ReadSummary => "read the summary",
             Self::WriteAccess => "grant and revoke access",
             Self::ReadAccess => "read who was granted access",
+            Self::ReadAudit => "read the audit log",
         }
     }
 }
@@ -427,8 +430,8 @@ pub const fn reach(role: Role, action: Action) -> Reach {
         (A::ReadService, Owner) => None,
         (A::WriteAccess, Administrator) => Everything,
         (A::WriteAccess, Developer | Owner | Auditor) => None,
-        (A::ReadAccess, Administrator | Auditor) => Everything,
-        (A::ReadAccess, Developer | Owner) => None,
+        (A::ReadAccess | A::ReadAudit, Administrator | Auditor) => Everything,
+        (A::ReadAccess | A::ReadAudit, Developer | Owner) => None,
         (A::ReadGrant | A::ReadAgent, Administrator | Auditor) => Everything,
         (A::ReadGrant | A::ReadAgent, Owner) => OwnAccount,
         (A::ReadGrant, Developer) => Everything,
@@ -467,7 +470,8 @@ pub const fn demand(action: Action) -> Demand {
         | A::WriteSettings
         | A::ReadSummary
         | A::WriteAccess
-        | A::ReadAccess => Demand::Hub,
+        | A::ReadAccess
+        | A::ReadAudit => Demand::Hub,
         // Whoever deploys anything has to see from what.
         A::ReadTemplate | A::ReadRepository | A::ReadTemplateSync | A::ReadSettings => Demand::Nothing,
         A::ReadConnection

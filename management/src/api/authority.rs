@@ -113,6 +113,7 @@ pub const OPERATOR: &[(&str, &str, Needs)] = &[
     ("AuthService", "FinishLogin", Needs::Nothing),
     ("AuthService", "IssueAccessKey", Needs::Nothing),
     ("AuthService", "WhoAmI", Needs::Identity),
+    ("AuthService", "CreateConsoleLink", Needs::Identity),
     (
         "ConnectionService",
         "RequestConnection",

@@ -14,6 +14,7 @@ pub mod bindings;
 pub mod bundles;
 pub mod components;
 pub mod connections;
+pub mod console;
 pub mod deployments;
 pub mod effects;
 pub mod enrolment;

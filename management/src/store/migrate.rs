@@ -33,7 +33,8 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0003_replicas",
     "0004_audit_chain",
     "0005_data_keys",
-    "0006_access"
+    "0006_access",
+    "0007_console"
 ];
 
 /// The schema cannot be brought to this program's version.

@@ -13,6 +13,7 @@ pub mod bindings;
 pub mod challenges;
 pub mod components;
 pub mod connections;
+pub mod console;
 pub mod counts;
 pub mod db;
 pub mod deployments;

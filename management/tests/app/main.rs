@@ -13,6 +13,7 @@ mod authority;
 mod cancelling;
 mod components;
 mod connections;
+mod console;
 mod deployments;
 mod environments;
 mod events;

@@ -24,6 +24,7 @@ pub(crate) mod agents;
 pub(crate) mod components;
 pub(crate) mod config;
 pub(crate) mod connections;
+pub(crate) mod console;
 pub(crate) mod credentials;
 pub(crate) mod deployments;
 pub(crate) mod environments;
@@ -74,6 +75,7 @@ pub(crate) async fn run(command: Command, cx: &Context) -> Result<()> {
         Command::Settings(verb) => settings::run(verb, cx).await,
         Command::Login(login) => session::login(login, cx).await,
         Command::Whoami(_) => session::whoami(cx).await,
+        Command::Console(console) => console::run(console, cx).await,
         Command::Credentials(credentials) => Box::pin(credentials::run(credentials, cx)).await,
         Command::Version(version) => session::version(version, cx).await,
         Command::Config(verb) => config::run(verb, cx),
