@@ -26,7 +26,7 @@ use crate::api::agent::{AgentApi, EnrolApi};
 use crate::api::operator::auth::AuthApi;
 use crate::api::proton::sigv4::Verifier;
 use crate::api::proton::{self, PageKey, Proton};
-use crate::api::{operator, origin};
+use crate::api::{operator, origin, web};
 use crate::app::access_keys::AccessKeys;
 use crate::app::audit::Keeper;
 use crate::app::enrolment::Records;
@@ -404,7 +404,10 @@ fn services(
     // Replicas share the sealing key, and so each takes the page tokens of the others.
     let pages = PageKey::derive(&seal.derive(b"page-token"));
     let proton = Proton::new(app.clone(), Verifier::new(keys), pages);
-    let api = api.into_axum_router().merge(proton::routes(proton));
+    let console = web::Console::new(app.clone(), drain.clone());
+    // A browser that asks for what is not there is told so in words; clients of gRPC in theirs.
+    let api = api.into_axum_router().fallback(admission::unknown);
+    let api = api.merge(proton::routes(proton)).merge(web::routes(console));
     let gate = axum::middleware::from_fn_with_state(admission.clone(), admission::admit);
     let told = axum::middleware::from_fn_with_state(app.clock().clone(), origin::tell);
     let api = Routes::from(api.layer(told.clone()).layer(gate));

@@ -2,6 +2,7 @@
 
 mod xtask {
     pub(super) mod bench;
+    pub(super) mod browser;
     pub(super) mod demo;
     pub(super) mod develop;
     pub(super) mod faults;
@@ -30,6 +31,8 @@ enum Task {
     Test(xtask::develop::Test),
     /// Break everything on purpose, many times over, and see that nothing is lost or done twice
     Faults(xtask::faults::Faults),
+    /// Walk through the web console with a real browser
+    Browser(xtask::browser::Browser),
     /// Measure which lines of the rules and of the templates crate their tests reach
     Coverage(xtask::develop::Coverage),
     /// Ask a hub for whatever the Proton API's model allows, by chance
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Bench(bench) => bench.run(),
         Task::Test(test) => test.run(),
         Task::Faults(faults) => faults.run(),
+        Task::Browser(browser) => browser.run(),
         Task::Coverage(coverage) => coverage.run(),
         Task::ProtonFuzz(fuzz) => fuzz.run(),
         Task::ProtonBench(bench) => bench.run(),

@@ -53,10 +53,18 @@ pub fn install_python() -> Result<()> {
 /// # Errors
 /// When Node or the package is missing; the error says what to install.
 pub fn install_node() -> Result<()> {
-    let (home, source) = (node_home(), paths::root().join("tests/proton/node"));
-    let read = |name: &str| {
-        std::fs::read_to_string(source.join(name)).with_context(|| format!("tests/proton/node/{name}"))
-    };
+    install_packages(&node_home(), "tests/proton/node", "the AWS SDK for JavaScript")
+}
+
+/// Installs what the `package-lock.json` of a folder of the checkout pins into a folder of its own, unless it is there
+/// already. `what` names it for people.
+///
+/// # Errors
+/// When Node or a package is missing; the error says what to install.
+pub fn install_packages(home: &Path, source: &str, what: &str) -> Result<()> {
+    let from = paths::root().join(source);
+    let read =
+        |name: &str| std::fs::read_to_string(from.join(name)).with_context(|| format!("{source}/{name}"));
     let (package, lock) = (read("package.json")?, read("package-lock.json")?);
     let stamp = home.join("package-lock.installed");
     let there = || std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock);
@@ -67,11 +75,8 @@ pub fn install_node() -> Result<()> {
     if there() {
         return Ok(());
     }
-    eprintln!(
-        "installing the AWS SDK for JavaScript into {} (once)",
-        home.display()
-    );
-    std::fs::create_dir_all(&home).context("a folder for the JavaScript SDK")?;
+    eprintln!("installing {what} into {} (once)", home.display());
+    std::fs::create_dir_all(home).with_context(|| format!("a folder for {what}"))?;
     std::fs::write(home.join("package.json"), package).context("package.json")?;
     std::fs::write(home.join("package-lock.json"), &lock).context("package-lock.json")?;
     let status = Command::new("npm")
@@ -82,12 +87,12 @@ pub fn install_node() -> Result<()> {
             "--ignore-scripts",
             "--loglevel=error",
         ])
-        .current_dir(&home)
+        .current_dir(home)
         .status()
         .context("npm cannot be started: install Node 20 or later (Debian: apt-get install nodejs npm)")?;
     if !status.success() {
         bail!(
-            "npm could not install tests/proton/node/package-lock.json ({status}); is a package registry reachable?"
+            "npm could not install {source}/package-lock.json ({status}); is a package registry reachable?"
         );
     }
     std::fs::write(&stamp, lock).context("remembering what was installed")

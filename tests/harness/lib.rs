@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod aws;
 pub mod balancer;
+pub mod browser;
 pub mod cli;
 pub mod clients;
 pub mod cluster;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    access, agents, components, config, connections, credentials, deployments, doctor, environments, grants,
+    access, agents, components, config, connections, console, credentials, deployments, doctor, environments, grants,
     instances, pipelines, repositories, services, session, settings, summary, sync, tags, templates,
 };
 use crate::output::Format;
@@ -166,6 +166,8 @@ pub(crate) enum Command {
     Logout(session::Logout),
     /// Who you are to the hub
     Whoami(session::Whoami),
+    /// Open the web console, signed in as you are here
+    Console(console::Console),
     /// A temporary access key for AWS clients of the hub (an AWS `credential_process`)
     Credentials(credentials::Credentials),
     /// Versions of this program and of the hub

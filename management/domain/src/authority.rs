@@ -265,6 +265,7 @@ pub enum Action {
     WriteAccess,
     ReadAccess,
     ReadPlaintext,
+    ReadAudit,
 }
 
 impl Action {
@@ -302,6 +303,7 @@ impl Action {
         Self::WriteAccess,
         Self::ReadAccess,
         Self::ReadPlaintext,
+        Self::ReadAudit,
     ];
 
     /// In words, as the end of "... may not".
@@ -340,6 +342,7 @@ impl Action {
             Self::WriteAccess => "grant and revoke access",
             Self::ReadAccess => "read who was granted access",
             Self::ReadPlaintext => "read values of specs, outputs and messages",
+            Self::ReadAudit => "read the audit log",
         }
     }
 }
@@ -430,8 +433,8 @@ pub const fn reach(role: Role, action: Action) -> Reach {
         (A::ReadService, Owner) => None,
         (A::WriteAccess, Administrator) => Everything,
         (A::WriteAccess, Developer | Owner | Auditor) => None,
-        (A::ReadAccess, Administrator | Auditor) => Everything,
-        (A::ReadAccess, Developer | Owner) => None,
+        (A::ReadAccess | A::ReadAudit, Administrator | Auditor) => Everything,
+        (A::ReadAccess | A::ReadAudit, Developer | Owner) => None,
         // An auditor sees what there is, and not with what secrets.
         (A::ReadPlaintext, Administrator | Developer) => Everything,
         (A::ReadPlaintext, Owner) => OwnAccount,
@@ -474,7 +477,8 @@ pub const fn demand(action: Action) -> Demand {
         | A::WriteSettings
         | A::ReadSummary
         | A::WriteAccess
-        | A::ReadAccess => Demand::Hub,
+        | A::ReadAccess
+        | A::ReadAudit => Demand::Hub,
         // Whoever deploys anything has to see from what.
         A::ReadTemplate | A::ReadRepository | A::ReadTemplateSync | A::ReadSettings => Demand::Nothing,
         A::ReadConnection

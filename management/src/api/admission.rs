@@ -25,8 +25,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::proton;
 use super::status::DOMAIN;
+use super::{proton, web};
 use crate::clock::Clock;
 
 /// After how long a client that was turned away may come again.
@@ -149,6 +149,9 @@ impl Admission {
     fn refuse(&self, headers: &HeaderMap, what: &str) -> Response {
         self.0.throttled.fetch_add(1, Ordering::Relaxed);
         let message = format!("the hub is busy: {what}; try again in a moment");
+        if is_browser(headers) {
+            return web::busy(message);
+        }
         if !is_grpc(headers) {
             return proton::throttled(&self.request_id(), message);
         }
@@ -159,7 +162,9 @@ impl Admission {
 
     fn too_long(&self, headers: &HeaderMap) -> Response {
         let message = format!("the call took longer than {} s", LONGEST.as_secs());
-        if is_grpc(headers) {
+        if is_browser(headers) {
+            web::busy(message)
+        } else if is_grpc(headers) {
             tonic::Status::deadline_exceeded(message).into_http()
         } else {
             proton::took_too_long(&self.request_id(), message)
@@ -198,7 +203,7 @@ pub async fn admit(State(gate): State<Admission>, request: Request<Body>, next: 
     if path.starts_with(HEALTH) {
         return next.run(request).await;
     }
-    if gate.0.streaming.contains(path) {
+    if gate.0.streaming.contains(path) || path.starts_with(web::LIVE) {
         let Ok(permit) = Arc::clone(&gate.0.streams).try_acquire_owned() else {
             return gate.refuse(request.headers(), "too many streams are open");
         };
@@ -219,6 +224,23 @@ pub async fn admit(State(gate): State<Admission>, request: Request<Body>, next: 
     let answered = tokio::time::timeout(LONGEST, next.run(request)).await;
     drop(permit);
     answered.unwrap_or_else(|_| gate.too_long(&headers))
+}
+
+/// What is said about an address that nothing is at.
+pub async fn unknown(request: Request<Body>) -> Response {
+    if is_browser(request.headers()) {
+        web::nowhere(request).await
+    } else {
+        tonic::Status::unimplemented("").into_http()
+    }
+}
+
+/// Whether somebody reads the answer with their own eyes.
+fn is_browser(headers: &HeaderMap) -> bool {
+    let accepts = headers
+        .get(header::ACCEPT)
+        .and_then(|accepted| accepted.to_str().ok());
+    accepts.is_some_and(|accepted| accepted.contains("text/html") || accepted.contains("text/event-stream"))
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

@@ -120,6 +120,7 @@ pub const OPERATOR: &[(&str, &str, Needs)] = &[
     ("AuthService", "FinishDeviceLogin", Needs::Nothing),
     ("AuthService", "ExchangeToken", Needs::Nothing),
     ("AuthService", "Logout", Needs::Identity),
+    ("AuthService", "CreateConsoleLink", Needs::Identity),
     (
         "ConnectionService",
         "RequestConnection",

@@ -6,6 +6,7 @@
 //! * [`agent`]: enrolment and sessions of agents.
 //! * [`operator`]: people, scripts and the command line.
 //! * [`proton`]: clients of AWS Proton, unchanged.
+//! * [`web`]: the console, for people with a browser.
 //! * [`status`]: how an error of a use case looks in gRPC.
 
 pub mod admission;
@@ -15,3 +16,4 @@ pub mod operator;
 pub mod origin;
 pub mod proton;
 pub mod status;
+pub mod web;

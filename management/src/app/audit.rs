@@ -4,11 +4,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hadron_domain::audit::{NOTHING, PIN, Pin, Pinning, Signed};
+use hadron_domain::audit::{NOTHING, PIN, Pin, Pinning, Record, Signed};
+use hadron_domain::authority::{Action, Caller, Place};
 use hadron_domain::principal::Principal;
 
 use super::{App, AppError};
 use crate::identity::audit_key::AuditKey;
+use crate::store::audit::Filter;
 use crate::store::{audit, requests, to_json};
 
 /// How many rows are read at once.
@@ -37,6 +39,25 @@ pub struct Keeper {
 }
 
 impl App {
+    /// Rows of the audit log before this number (0: the last ones), the last one first.
+    ///
+    /// # Errors
+    /// When the caller may not read it.
+    pub async fn list_audit(
+        &self,
+        caller: &Caller,
+        filter: Filter,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<Record>, AppError> {
+        self.may_at(caller, Action::ReadAudit, &Place::default()).await?;
+        let before = if before <= 0 { i64::MAX } else { before };
+        self.read("audit", move |tx| {
+            Box::pin(async move { Ok(audit::latest(tx, &filter, before, limit).await?) })
+        })
+        .await
+    }
+
     /// Has the chain say what rows without a hash are, where it does not yet: those of before there was a chain, and those
     /// that a hub of an earlier release has written since. Gives which they were.
     ///

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use hadron_domain::authority::Denied;
-use hadron_templates::Faults;
+use hadron_templates::{Fault, Faults};
 
 use crate::render::Failure;
 use crate::store::StoreError;
@@ -46,6 +46,8 @@ pub struct AppError {
     pub message: String,
     /// How to go on, for the caller.
     pub help: Option<String>,
+    /// What is wrong with a spec or a template, fault by fault, when it is that; [`message`](Self::message) says it all.
+    pub faults: Vec<Fault>,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -57,6 +59,7 @@ impl AppError {
             reason,
             message: message.into(),
             help: None,
+            faults: Vec::new(),
             cause: None,
         }
     }
@@ -235,7 +238,10 @@ impl From<Denied> for AppError {
 
 impl From<Faults> for AppError {
     fn from(faults: Faults) -> Self {
-        Self::invalid("FAULTS", faults.to_string())
+        Self {
+            faults: faults.iter().cloned().collect(),
+            ..Self::invalid("FAULTS", faults.to_string())
+        }
     }
 }
 

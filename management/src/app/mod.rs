@@ -15,6 +15,7 @@ pub mod bundles;
 pub mod ca;
 pub mod components;
 pub mod connections;
+pub mod console;
 pub mod deployments;
 pub mod effects;
 pub mod enrolment;

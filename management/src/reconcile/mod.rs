@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use crate::app::effects::topic;
 use crate::app::{App, AppError, ErrorKind, grants};
 use crate::store::outbox::{self, OutboxRow};
-use crate::store::{Topic, access_keys, agents, jobs, requests, services};
+use crate::store::{Topic, access_keys, agents, console, jobs, requests, services};
 use crate::webhook::Webhook;
 
 /// How often the outbox is looked at although nobody woke us.
@@ -305,6 +305,7 @@ pub async fn forget(app: App) -> Result<(), AppError> {
         Box::pin(async move {
             requests::forget(unit.tx, unit.now.minus(REQUESTS_KEPT)).await?;
             requests::forget_tokens(unit.tx, unit.now.minus(REQUESTS_KEPT)).await?;
+            console::forget(unit.tx, unit.now).await?;
             access_keys::forget(unit.tx, unit.now.minus(REQUESTS_KEPT)).await?;
             access_keys::forget_signatures(unit.tx, unit.now).await?;
             jobs::forget(unit.tx, unit.now.minus(HISTORY_KEPT)).await?;

@@ -276,5 +276,35 @@ pub async fn exported(
     .collect()
 }
 
+/// Rows of a filter before this number, at most so many, the last one first.
+pub async fn latest(
+    tx: &mut Tx,
+    filter: &Filter,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<Record>, StoreError> {
+    let rows = tx
+        .query(
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM audit WHERE sequence < $1 AND at >= $2 AND at < $3 AND (CAST($4 AS TEXT) IS NULL OR account = $4)
+                 AND (CAST($5 AS TEXT) IS NULL OR action = $5) ORDER BY sequence DESC LIMIT $6"
+            ),
+            &params![
+                before,
+                filter.since.map_or(i64::MIN, Timestamp::as_micros),
+                filter.until.map_or(i64::MAX, Timestamp::as_micros),
+                filter.account.clone(),
+                filter.action.clone(),
+                limit
+            ],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| from_row(row).map(|(record, _)| record))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests;

@@ -37,6 +37,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0007_oidc",
     "0008_ca_roots",
     "0009_approvals",
+    "0010_console",
 ];
 
 /// The schema cannot be brought to this program's version.

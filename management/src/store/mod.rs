@@ -14,6 +14,7 @@ pub mod ca;
 pub mod challenges;
 pub mod components;
 pub mod connections;
+pub mod console;
 pub mod counts;
 pub mod db;
 pub mod deployments;

@@ -527,6 +527,8 @@ pub struct Filter {
     pub template: Option<TemplateName>,
     /// In this account only.
     pub account: Option<AccountId>,
+    /// Whose last deployment failed only.
+    pub failed_only: bool,
 }
 
 /// Targets of one kind by name, after `(service, name)`.
@@ -545,7 +547,8 @@ pub async fn list(
          WHERE kind = $1
            AND (service > $2 OR (service = $2 AND (CASE WHEN kind = 'environment' THEN environment ELSE instance END) > $3))
            AND ($4 = '' OR service = $4) AND ($5 = '' OR environment = $5) AND ($6 = '' OR template_name = $6)
-           AND ($7 = '' OR account = $7) AND ($8 = '' OR instance = $8) AND ", seen!("$10", "account" in "account", "environment" in "environment", "service" in "service"), "
+           AND ($7 = '' OR account = $7) AND ($8 = '' OR instance = $8)
+           AND (CAST($11 AS BIGINT) = 0 OR status LIKE '%FAILED') AND ", seen!("$10", "account" in "account", "environment" in "environment", "service" in "service"), "
          ORDER BY service, (CASE WHEN kind = 'environment' THEN environment ELSE instance END) LIMIT $9"),
         &params![
             filter.kind,
@@ -557,7 +560,8 @@ pub async fn list(
             text(filter.account.as_ref()),
             text(filter.instance.as_ref()),
             limit,
-            sight::words(sight)
+            sight::words(sight),
+            filter.failed_only
         ],
     )
     .await?

@@ -561,6 +561,11 @@ fn calls<'a>(
             ReadAccess,
             app.list_access(who, Default::default(), 9)
         ),
+        read!(
+            "list_audit",
+            ReadAudit,
+            app.list_audit(who, Default::default(), 0, 9)
+        ),
         call!(
             "grant_access",
             WriteAccess,

@@ -15,6 +15,7 @@ mod ca;
 mod cancelling;
 mod components;
 mod connections;
+mod console;
 mod deployments;
 mod environments;
 mod events;

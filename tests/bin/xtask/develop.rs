@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use hadron_tests::{clients, coverage, emulator, paths};
+use hadron_tests::{browser, clients, coverage, emulator, paths};
 
 /// Flags of `test`.
 #[derive(Debug, Args)]
@@ -20,6 +20,8 @@ impl Test {
         emulator::install()?;
         clients::install_python()?;
         clients::install_node()?;
+        browser::install()?;
+        browser::chromium()?;
         // Tests start the binaries as processes, and nextest alone would not build all of them. Everything in one build:
         // another choice of packages or features would compile half of the dependencies once more.
         cargo(&[
@@ -39,6 +41,7 @@ impl Test {
         if !whole {
             return Ok(());
         }
+        super::browser::Browser::default().run()?;
         // What AWS's clients have seen of each operation of the Proton API, now that all of them have run.
         println!("{}", coverage::compare()?);
         cargo(&[

@@ -25,6 +25,7 @@ pub(crate) mod complete;
 pub(crate) mod components;
 pub(crate) mod config;
 pub(crate) mod connections;
+pub(crate) mod console;
 pub(crate) mod credentials;
 pub(crate) mod deployments;
 pub(crate) mod doctor;
@@ -77,6 +78,7 @@ pub(crate) async fn run(command: Command, cx: &Context) -> Result<()> {
         Command::Login(login) => session::login(login, cx).await,
         Command::Logout(logout) => session::logout(logout, cx).await,
         Command::Whoami(_) => session::whoami(cx).await,
+        Command::Console(console) => console::run(console, cx).await,
         Command::Credentials(credentials) => Box::pin(credentials::run(credentials, cx)).await,
         Command::Version(version) => session::version(version, cx).await,
         Command::Config(verb) => config::run(verb, cx),

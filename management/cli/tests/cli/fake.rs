@@ -209,6 +209,16 @@ impl auth::AuthService for Hub {
             role: "administrator".to_owned(),
         }))
     }
+    async fn create_console_link(
+        &self,
+        request: Request<wire::CreateConsoleLinkRequest>,
+    ) -> Answer<wire::CreateConsoleLinkResponse> {
+        drop(self.enter("create_console_link", &request)?);
+        Ok(Response::new(wire::CreateConsoleLinkResponse {
+            path: "/sign-in/abc".to_owned(),
+            valid_for: None,
+        }))
+    }
     async fn who_am_i(&self, request: Request<wire::WhoAmIRequest>) -> Answer<wire::WhoAmIResponse> {
         drop(self.enter("who_am_i", &request)?);
         Ok(Response::new(wire::WhoAmIResponse {

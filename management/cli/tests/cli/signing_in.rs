@@ -100,3 +100,21 @@ async fn config_view_tells_where_settings_come_from_and_no_secret() {
     cache ~/.cache/hadron default
     ");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_opens_by_a_link_that_the_hub_gives() {
+    let world = World::new().await;
+    let run = world.run("console --print").await;
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    assert_eq!(run.out, format!("{}/sign-in/abc\n", world.url));
+    assert_eq!(world.calls("create_console_link").len(), 1);
+    // Nothing here opens addresses: the link is shown after all.
+    let run = world.run("console").await;
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(
+        run.out.ends_with("/sign-in/abc\n") && run.err.contains("No browser"),
+        "{} {}",
+        run.out,
+        run.err
+    );
+}

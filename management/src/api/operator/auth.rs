@@ -9,12 +9,14 @@ use hadron_domain::authority::Role;
 use hadron_proto::wire;
 use tonic::{Request, Response, Status};
 
-use super::caller::{authenticate, bearer};
+use super::caller::{authenticate, token};
 use super::convert;
 use crate::api::agent::{source, span, story};
 use crate::api::status::{status, with_info};
+use crate::api::web::SIGN_IN;
 use crate::app::App;
 use crate::app::access_keys::AccessKeys;
+use crate::app::console::LINK_LIFE;
 use crate::app::enrolment::Records;
 use crate::app::refusals::{Refusals, Refused};
 use crate::identity::login::{Login, LoginError, Principal, TOKEN_LIFE, TokenIssuer};
@@ -393,13 +395,28 @@ impl wire::auth_service_server::AuthService for AuthApi {
         &self,
         request: Request<wire::LogoutRequest>,
     ) -> Result<Response<wire::LogoutResponse>, Status> {
-        let (caller, token) = bearer(&self.0.app, request.metadata()).await?;
+        let caller = authenticate(&self.0.app, request.metadata()).await?;
+        let token = token(request.metadata())?;
         self.0
             .app
             .log_out(&caller, token.reveal())
             .await
             .map_err(|error| status(&error))?;
         Ok(Response::new(wire::LogoutResponse {}))
+    }
+
+    async fn create_console_link(
+        &self,
+        request: Request<wire::CreateConsoleLinkRequest>,
+    ) -> Result<Response<wire::CreateConsoleLinkResponse>, Status> {
+        let caller = authenticate(&self.0.app, request.metadata()).await?;
+        let token = token(request.metadata())?.hash();
+        let link = self.0.app.console_link(&caller, token).await;
+        let link = link.map_err(|error| status(&error))?;
+        Ok(Response::new(wire::CreateConsoleLinkResponse {
+            path: format!("{SIGN_IN}/{}", link.reveal()),
+            valid_for: Some(span(LINK_LIFE)),
+        }))
     }
 
     async fn who_am_i(

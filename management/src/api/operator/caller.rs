@@ -14,19 +14,11 @@ fn unauthenticated(message: &str) -> Status {
     with_info(Code::Unauthenticated, "UNAUTHENTICATED", message, Some(HELP))
 }
 
-/// The caller of a request with these metadata.
+/// The token that a request with these metadata carries, good or not.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` when there is no token or it counts no more.
-pub async fn authenticate(app: &App, metadata: &MetadataMap) -> Result<Caller, Status> {
-    bearer(app, metadata).await.map(|(caller, _)| caller)
-}
-
-/// The same, with the token.
-///
-/// # Errors
-/// As [`authenticate`].
-pub(super) async fn bearer(app: &App, metadata: &MetadataMap) -> Result<(Caller, Token), Status> {
+/// `UNAUTHENTICATED` when there is none.
+pub fn token(metadata: &MetadataMap) -> Result<Token, Status> {
     let mut given = metadata.get_all("authorization").iter();
     let (Some(value), None) = (given.next(), given.next()) else {
         return Err(unauthenticated("the call carries no token"));
@@ -38,10 +30,16 @@ pub(super) async fn bearer(app: &App, metadata: &MetadataMap) -> Result<(Caller,
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(unauthenticated("authorization must be 'Bearer <token>'"));
     }
-    let token = Token::parse(token).ok_or_else(|| unauthenticated("this is no token of a hub"))?;
-    let caller = app
-        .caller_of(token.reveal())
+    Token::parse(token).ok_or_else(|| unauthenticated("this is no token of a hub"))
+}
+
+/// The caller of a request with these metadata.
+///
+/// # Errors
+/// `UNAUTHENTICATED` when there is no token or it counts no more.
+pub async fn authenticate(app: &App, metadata: &MetadataMap) -> Result<Caller, Status> {
+    let token = token(metadata)?;
+    app.caller_of(token.reveal())
         .await
-        .map_err(|error| status(&error))?;
-    Ok((caller, token))
+        .map_err(|error| status(&error))
 }

@@ -57,7 +57,8 @@ impl Operator {
 impl Operator {
     /// Who wants to watch, and what.
     async fn watch<M>(&self, request: Request<M>) -> Result<(Watching, M), Status> {
-        let (caller, token) = caller::bearer(&self.app, request.metadata()).await?;
+        let caller = caller::authenticate(&self.app, request.metadata()).await?;
+        let token = caller::token(request.metadata())?;
         Ok((
             Watching::new(self.app.clone(), token, caller),
             request.into_inner(),

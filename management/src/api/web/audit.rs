@@ -1,0 +1,104 @@
+//! The audit log, the last rows first.
+
+use askama::Template;
+use hadron_domain::audit::Record;
+use hadron_proto::vocab::Timestamp;
+
+use super::show::{Badge, Html, Shown, When, wrong};
+use super::visit::Visit;
+use crate::app::AppError;
+use crate::store::audit::Filter;
+
+/// How many rows a page has.
+const PAGE: u32 = 100;
+
+struct Row {
+    number: i64,
+    at: When,
+    principal: String,
+    account: String,
+    action: String,
+    object: String,
+    outcome: Badge,
+    detail: String,
+    source: String,
+    request: String,
+}
+
+impl Row {
+    fn of(record: Record) -> Self {
+        Self {
+            number: record.sequence,
+            at: When(Timestamp::from_micros(record.at)),
+            principal: record.principal,
+            account: record.account.unwrap_or_default(),
+            action: record.action,
+            object: record.object,
+            outcome: Badge::of(if record.outcome == "denied" {
+                "REJECTED"
+            } else {
+                "SUCCEEDED"
+            }),
+            detail: record.detail,
+            source: record.source.unwrap_or_default(),
+            request: record.request_id.unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct List<'a> {
+    v: &'a Visit,
+    rows: Vec<Row>,
+    next: String,
+}
+
+#[derive(Template)]
+#[template(path = "audit_filter.html")]
+struct FilterForm<'a> {
+    v: &'a Visit,
+}
+
+/// A day as the beginning of it, or a point in time.
+fn time(v: &Visit, field: &str) -> Result<Option<Timestamp>, AppError> {
+    let Some(text) = v.query.some(field) else {
+        return Ok(None);
+    };
+    let whole = if text.len() == 10 {
+        format!("{text}T00:00:00Z")
+    } else {
+        text.to_owned()
+    };
+    whole.parse().map(Some).map_err(|error| wrong(field, error))
+}
+
+/// The page.
+pub(super) async fn show(v: &Visit) -> Result<Shown, AppError> {
+    let filter = Filter {
+        since: time(v, "since")?,
+        until: time(v, "until")?,
+        account: v.query.some("account").map(str::to_owned),
+        action: v.query.some("action").map(str::to_owned),
+    };
+    let before = v.query.get("before").parse().unwrap_or(0);
+    let records = v.app.list_audit(&v.caller, filter, before, PAGE).await?;
+    let last = records.last().filter(|_| records.len() >= PAGE as usize);
+    let next = last.map(|last| {
+        let mut query = v.query.clone();
+        query.0.retain(|(name, _)| name != "before" && name != "done");
+        query.0.push(("before".to_owned(), last.sequence.to_string()));
+        format!("/audit?{}", query.encoded())
+    });
+    let list = List {
+        v,
+        next: next.unwrap_or_default(),
+        rows: records.into_iter().map(Row::of).collect(),
+    };
+    let mut shown = Shown::titled(v.t.nav_audit);
+    shown.lead = v.t.audit_lead.to_owned();
+    let form = Html::of(&FilterForm { v })?;
+    // What somebody reads does not move under their eyes: it has no part that lives.
+    shown.fixed = Html(format!("{form}{}", Html::of(&list)?));
+    Ok(shown)
+}

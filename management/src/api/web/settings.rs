@@ -1,0 +1,153 @@
+//! Settings: what pipelines are provisioned with, and who plays which part.
+
+use askama::Template;
+use hadron_domain::authority::{Action, Right, Role, Scope};
+
+use super::deed::{Deed, Outcome, again};
+use super::environments::PAGE;
+use super::show::{Html, Shown, When, wrong};
+use super::visit::{Fields, Visit};
+use crate::app::AppError;
+use crate::app::access::PrincipalPattern;
+
+struct Binding {
+    principal: String,
+    role: &'static str,
+    scope: String,
+    created_by: String,
+    created: When,
+}
+
+#[derive(Template)]
+#[template(path = "settings.html")]
+struct Settings<'a> {
+    v: &'a Visit,
+    account: String,
+    region: String,
+    pipeline_role: String,
+    codebuild_role: String,
+    administrators: Vec<String>,
+    developers: Vec<String>,
+    auditors: Vec<String>,
+    bindings: Option<Vec<Binding>>,
+    writes: bool,
+}
+
+#[derive(Template)]
+#[template(path = "settings_grant.html")]
+struct Grant<'a> {
+    v: &'a Visit,
+    principal: &'a str,
+    scope: &'a str,
+    roles: Vec<(&'static str, bool)>,
+}
+
+/// The page.
+pub(super) async fn show(v: &Visit) -> Result<Shown, AppError> {
+    with(v, &Fields::default()).await
+}
+
+async fn with(v: &Visit, form: &Fields) -> Result<Shown, AppError> {
+    let settings = v.app.get_settings(&v.caller).await?;
+    let hub = v.app.settings();
+    let bindings = if v.may(Action::ReadAccess) {
+        let none = (String::new(), String::new(), String::new());
+        let rows = v.app.list_access(&v.caller, none, PAGE).await?;
+        let binding = |row: crate::store::bindings::BindingRow| Binding {
+            principal: row.principal,
+            role: row.right.role.word(),
+            scope: row.right.scope.to_string(),
+            created_by: row.created_by,
+            created: When(row.created_at),
+        };
+        Some(rows.into_iter().map(binding).collect())
+    } else {
+        None
+    };
+    let list =
+        |patterns: &[crate::app::access::ArnPattern]| patterns.iter().map(ToString::to_string).collect();
+    let role = |role: Option<hadron_proto::vocab::RoleArn>| role.map(String::from).unwrap_or_default();
+    let shows = bindings.is_some();
+    let page = Settings {
+        v,
+        account: hub.account.to_string(),
+        region: hub.region.to_string(),
+        pipeline_role: role(settings.pipeline_role),
+        codebuild_role: role(settings.pipeline_codebuild_role),
+        administrators: if shows {
+            list(&hub.access.administrators)
+        } else {
+            Vec::new()
+        },
+        developers: if shows {
+            list(&hub.access.developers)
+        } else {
+            Vec::new()
+        },
+        auditors: if shows {
+            list(&hub.access.auditors)
+        } else {
+            Vec::new()
+        },
+        bindings,
+        writes: v.may(Action::WriteAccess),
+    };
+    let mut shown = Shown::titled(v.t.nav_settings);
+    let mut fixed = Html::of(&page)?;
+    if page.writes {
+        let grant = Grant {
+            v,
+            principal: form.get("principal"),
+            scope: form.get("scope"),
+            roles: Role::ALL
+                .iter()
+                .map(|role| (role.word(), role.word() == form.get("role")))
+                .collect(),
+        };
+        fixed.0.push_str(&Html::of(&grant)?.0);
+    }
+    shown.fixed = fixed;
+    Ok(shown)
+}
+
+/// The part that a form names.
+fn right(deed: &Deed) -> Result<Right, AppError> {
+    let role: Role = deed.word("role")?;
+    let scope: Scope = match deed.form.some("scope") {
+        Some(_) => deed.word("scope")?,
+        None => Scope::Hub,
+    };
+    Right::new(role, scope).map_err(|error| wrong("role", error))
+}
+
+/// Lets somebody play a part.
+pub(super) async fn grant(deed: &Deed) -> Result<Outcome, AppError> {
+    let granted = async {
+        let principal: PrincipalPattern = deed.word("principal")?;
+        let right = right(deed)?;
+        deed.visit
+            .app
+            .grant_access(deed.request("GrantAccess"), principal, right)
+            .await
+    };
+    match granted.await {
+        Ok(_) => Ok(Outcome::Done("/settings?done=saved".to_owned())),
+        Err(error) => Ok(again(error, with(&deed.visit, &deed.form).await?)),
+    }
+}
+
+/// Takes a part away from somebody.
+pub(super) async fn revoke(deed: &Deed) -> Result<Outcome, AppError> {
+    let revoked = async {
+        let principal = deed.form.get("principal").to_owned();
+        let right = right(deed)?;
+        deed.visit
+            .app
+            .revoke_access(deed.request("RevokeAccess"), principal, right)
+            .await
+    };
+    match revoked.await {
+        Ok(()) => Ok(Outcome::Done("/settings?done=saved".to_owned())),
+        Err(error) => Ok(again(error, with(&deed.visit, &Fields::default()).await?)),
+    }
+}

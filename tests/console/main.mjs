@@ -1,0 +1,429 @@
+// Journeys through the web console: a real hub, real agents and an emulated AWS, seen by a real browser as people see them.
+// Each journey ends with the pages that it saw being accessible (axe: no violation). The last line that is printed is one
+// JSON object with counts.
+//
+// Started by `cargo xtask browser`, which says by HADRON_WORLD where everything is.
+
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
+import { AxeBuilder } from "@axe-core/playwright";
+import { chromium } from "playwright-core";
+
+const world = JSON.parse(readFileSync(process.env.HADRON_WORLD, "utf8"));
+const PATIENCE = 60_000;
+const counts = { journeys: 0, pages: 0, axe_violations: 0, without_javascript: 0, screenshots: 0 };
+
+function check(fact, what) {
+  if (!fact) {
+    throw new Error(what);
+  }
+}
+
+/** Runs `hadron` as somebody and gives what it prints. */
+function hadron(who, ...args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(world.hadron, args, { env: { ...world.people[who], PATH: process.env.PATH } });
+    let out = "";
+    let err = "";
+    child.stdout.on("data", (data) => { out += data; });
+    child.stderr.on("data", (data) => { err += data; });
+    child.on("error", reject);
+    child.on("close", (code) => {
+      if (code === 0) {
+        resolve(out);
+      } else {
+        reject(new Error(`hadron ${args.join(" ")} ended with ${code}: ${out}${err}`));
+      }
+    });
+  });
+}
+
+const browser = await chromium.launch({ executablePath: world.chromium, args: ["--no-sandbox"] });
+
+/** A browser of somebody who is not signed in yet. The hub's certificate is one of its own CA. */
+async function open(options = {}) {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, baseURL: world.api, locale: "en-US", ...options });
+  context.setDefaultTimeout(PATIENCE);
+  const page = await context.newPage();
+  page.problems = [];
+  page.on("pageerror", (error) => page.problems.push(`script: ${error.message}`));
+  page.on("console", (message) => {
+    // What the browser says of answers with an error status is what the journey asked for.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
+      page.problems.push(`console: ${message.text()}`);
+    }
+  });
+  return page;
+}
+
+/** Signs somebody in with a link of the command line. */
+async function signIn(who, options = {}) {
+  const page = await open(options);
+  const link = (await hadron(who, "console", "--print")).trim();
+  await page.goto(link);
+  await accessible(page, options);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
+  return page;
+}
+
+/** Looks at the page as somebody with a screen reader does. */
+async function accessible(page, options = {}) {
+  counts.pages += 1;
+  if (options.javaScriptEnabled === false) {
+    return;
+  }
+  const { violations } = await new AxeBuilder({ page })
+    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"])
+    .analyze();
+  counts.axe_violations += violations.length;
+  const told = violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.html.slice(0, 200)).join(" | ")}`);
+  check(violations.length === 0, `${page.url()} is not accessible: ${told.join("\n")}`);
+}
+
+async function visit(page, path, options) {
+  const answer = await page.goto(path);
+  check(answer.status() === 200, `${path} answers ${answer.status()}`);
+  await accessible(page, options);
+}
+
+const heading = (page, name) => page.getByRole("heading", { name, level: 1 });
+const button = (page, name) => page.getByRole("button", { name, exact: true });
+
+/** Requests a connection as the owner of an account and gives its id. */
+async function requested(who, environment) {
+  const account = world.accounts[who];
+  const role = `arn:aws:iam::${account}:role/hadron-provisioning`;
+  const args = ["connection", "request", "--environment", environment, "--management-account", world.accounts.admin];
+  return JSON.parse(await hadron(who, ...args, "--role-arn", role, "-o", "json")).id;
+}
+
+async function accept(page, id, account) {
+  await page.goto(`/connections/${id}`);
+  await page.getByLabel("Type the account id:").fill(account);
+  await button(page, "Accept").click();
+}
+
+async function createEnvironment(page, name, fill = async () => {}) {
+  await page.getByRole("radio", { name: /minimal-env/ }).check();
+  await button(page, "Next").click();
+  await page.getByLabel(/^Name/).fill(name);
+  await fill();
+  await button(page, "Create").click();
+}
+
+const journeys = {
+  async "a link of the command line signs one browser in, once"() {
+    const page = await open();
+    await page.goto("/environments");
+    await heading(page, "Sign in to Hadron").waitFor();
+    await accessible(page);
+    const link = (await hadron("admin", "console", "--print")).trim();
+    await page.goto(link);
+    check((await page.textContent("main")).includes("platform-admin"), "the page says who is signed in");
+    await button(page, "Sign in").click();
+    await heading(page, "Overview").waitFor();
+    await accessible(page);
+    const other = await open();
+    const answer = await other.goto(link);
+    check(answer.status() === 401, "a link is good once");
+    await accessible(other);
+    await button(page, "Sign out").click();
+    await heading(page, "Sign in to Hadron").waitFor();
+    await page.goto("/environments");
+    await heading(page, "Sign in to Hadron").waitFor();
+    return [page, other];
+  },
+
+  async "an administrator accepts a connection by typing its account"() {
+    const id = await requested("prod", "prd");
+    const page = await signIn("admin");
+    await accessible(page);
+    await page.getByRole("link", { name: /^Decide/ }).first().click();
+    await heading(page, /^prd/).waitFor();
+    await accessible(page);
+    await page.getByLabel("Type the account id:").fill("999999999999");
+    await button(page, "Accept").click();
+    await page.getByRole("alert").waitFor();
+    check((await page.getByLabel("Type the account id:").inputValue()) === "999999999999", "what was typed is kept");
+    await accessible(page);
+    await page.getByLabel("Type the account id:").fill(world.accounts.prod);
+    await button(page, "Accept").click();
+    await page.getByRole("status").filter({ hasText: "accepted" }).waitFor();
+    check(page.url().includes(id), "the page of the connection is shown");
+    // The agent enrols by itself now, and the page tells it without being asked.
+    await page.getByText("online", { exact: true }).waitFor();
+    await accessible(page);
+    return [page];
+  },
+
+  async "an environment is made by a form, and its deployment is followed to the end"() {
+    const page = await signIn("admin");
+    await page.goto("/connections");
+    await accessible(page);
+    await page.getByRole("link", { name: "prd" }).first().click();
+    await page.getByRole("link", { name: "Create environment" }).click();
+    await heading(page, "Create environment").waitFor();
+    await accessible(page);
+    await createEnvironment(page, "prd", async () => {
+      await accessible(page);
+      await page.getByLabel("retention_days").evaluate((field) => { field.removeAttribute("max"); });
+      await page.getByLabel("retention_days").fill("4000");
+    });
+    const wrong = page.locator("[aria-invalid=true]");
+    await wrong.waitFor();
+    check((await wrong.inputValue()) === "4000", "what was written is kept");
+    await accessible(page);
+    await page.getByLabel("retention_days").fill("7");
+    await page.getByLabel("tier").selectOption("production");
+    await button(page, "Show as YAML").click();
+    check((await page.getByLabel("Spec", { exact: true }).inputValue()).includes("tier: production"), "the spec as YAML");
+    await button(page, "Create").click();
+    await heading(page, "Deployment of environment prd").waitFor();
+    await accessible(page);
+    // Nobody reloads anything from here on.
+    await page.locator("#live .badge").filter({ hasText: "SUCCEEDED" }).first().waitFor();
+    await page.locator("#live table.gantt tbody tr").first().waitFor();
+    check((await page.locator("#log li").count()) > 2, "the log has lines");
+    const numbers = await page.locator("#log li").evaluateAll((lines) => lines.map((line) => line.id));
+    check(new Set(numbers).size === numbers.length, "no line came twice");
+    await accessible(page);
+    await page.getByRole("link", { name: "prd", exact: true }).click();
+    await heading(page, "prd").waitFor();
+    await accessible(page);
+    return [page];
+  },
+
+  async "a deployment that waits is cancelled"() {
+    const id = await requested("dev", "dev");
+    const page = await signIn("admin");
+    await accept(page, id, world.accounts.dev);
+    await page.goto(`/environments/new?connection=${id}`);
+    await createEnvironment(page, "dev");
+    await heading(page, "Deployment of environment dev").waitFor();
+    await button(page, "Cancel this deployment").click();
+    await page.locator("#live .badge").filter({ hasText: "CANCELLED" }).waitFor();
+    await accessible(page);
+    return [page];
+  },
+
+  async "everything that matters works without JavaScript"() {
+    const plain = { javaScriptEnabled: false };
+    const page = await signIn("admin", plain);
+    counts.without_javascript += 1;
+    const id = await requested("dev", "plain");
+    await accept(page, id, world.accounts.dev);
+    check((await page.textContent("main")).includes("CONNECTED"), "the connection is accepted");
+    await page.getByRole("link", { name: "Create environment" }).click();
+    await createEnvironment(page, "plain");
+    await heading(page, "Deployment of environment plain").waitFor();
+    check((await page.textContent("main")).includes("UTC"), "times are in UTC");
+    await button(page, "Cancel this deployment").click();
+    check(/CANCELL(ING|ED)/.test(await page.textContent("main")), "the deployment is cancelled");
+    for (const path of ["/", "/connections", "/catalog", "/environments", "/services", "/components", "/deployments", "/grants", "/agents", "/audit", "/settings"]) {
+      await visit(page, path, plain);
+    }
+    return [page];
+  },
+
+  async "a service is made, and its parts are looked at"() {
+    const page = await signIn("admin");
+    await visit(page, "/services");
+    await page.getByRole("link", { name: "Create service" }).click();
+    await page.getByRole("radio", { name: /minimal-svc-no-pipeline/ }).check();
+    await accessible(page);
+    await button(page, "Next").click();
+    await page.getByLabel(/^Name/).first().fill("web");
+    const instance = page.getByRole("group", { name: "Instance 1" });
+    await instance.getByLabel("Name").fill("blue");
+    await instance.getByLabel("Environment").selectOption("prd");
+    await accessible(page);
+    await button(page, "Create").click();
+    await heading(page, "web").waitFor();
+    await page.locator("#live .badge").filter({ hasText: "ACTIVE" }).waitFor();
+    await accessible(page);
+    await page.getByRole("link", { name: "web/blue" }).click();
+    await heading(page, "web/blue").waitFor();
+    await accessible(page);
+    await page.getByRole("link", { name: "Change" }).click();
+    await accessible(page);
+    await button(page, "Deploy").click();
+    await heading(page, "Deployment of instance web/blue").waitFor();
+    await page.locator("#live .badge").filter({ hasText: "SUCCEEDED" }).first().waitFor();
+    await accessible(page);
+    return [page];
+  },
+
+  async "templates say what they ask for and who runs them"() {
+    const page = await signIn("admin");
+    await visit(page, "/catalog");
+    await page.getByRole("link", { name: "minimal-env" }).click();
+    await accessible(page);
+    await page.getByRole("link", { name: "1.0" }).click();
+    await heading(page, "minimal-env:1.0").waitFor();
+    check((await page.textContent("main")).includes("retention_days"), "inputs are listed");
+    check((await page.getByRole("link", { name: "prd" }).count()) > 0, "who runs it is listed");
+    await accessible(page);
+    return [page];
+  },
+
+  async "what was done is in the audit log, and agents and grants are there"() {
+    const page = await signIn("admin");
+    await visit(page, "/audit");
+    await page.getByLabel("Action").fill("AcceptConnection");
+    await button(page, "Show").click();
+    check((await page.getByRole("row").count()) > 1, "the acceptance is in the log");
+    await accessible(page);
+    await visit(page, "/agents");
+    check((await page.textContent("main")).includes(world.accounts.prod), "the agent is there");
+    await visit(page, "/grants");
+    await visit(page, "/components");
+    await visit(page, "/deployments?kind=environment");
+    return [page];
+  },
+
+  async "a role is granted and taken away"() {
+    const page = await signIn("admin");
+    await visit(page, "/settings");
+    await page.getByLabel("Principal").fill("token:somebody");
+    await page.getByLabel("Role", { exact: true }).selectOption("auditor");
+    await button(page, "Grant a role").click();
+    await page.getByRole("cell", { name: "auditor" }).or(page.getByText("token:somebody")).first().waitFor();
+    await accessible(page);
+    await page.getByRole("button", { name: /Revoke/ }).click();
+    await page.getByRole("status").filter({ hasText: "Saved" }).waitFor();
+    check(!(await page.textContent("main")).includes("token:somebody"), "the role is gone");
+    return [page];
+  },
+
+  async "an owner sees their own account and nothing else"() {
+    const page = await signIn("prod");
+    await visit(page, "/environments");
+    const shown = await page.textContent("main");
+    check(shown.includes("prd") && !shown.includes("plain"), "only what is their own");
+    check((await page.getByRole("navigation", { name: "Pages" }).textContent()).includes("Audit") === false, "no audit log");
+    const answer = await page.goto("/audit");
+    check(answer.status() === 403, "nor by its address");
+    await accessible(page);
+    return [page];
+  },
+
+  async "pages speak Japanese, in the reader's zone"() {
+    const page = await signIn("admin", { timezoneId: "Asia/Tokyo" });
+    await visit(page, "/deployments");
+    const time = page.locator("#live time").first();
+    check(/GMT\+9|JST/.test(await time.textContent()), "times are in the reader's zone");
+    check((await time.getAttribute("title")).endsWith("UTC"), "and in UTC when pointed at");
+    await button(page, "日本語").click();
+    await heading(page, "デプロイ").waitFor();
+    check((await page.locator("html").getAttribute("lang")) === "ja", "the page says its language");
+    await accessible(page);
+    await visit(page, "/environments/new?template=minimal-env");
+    await button(page, "English").click();
+    return [page];
+  },
+
+  async "the keyboard is enough"() {
+    const page = await signIn("admin");
+    await page.goto("/environments");
+    await page.keyboard.press("Tab");
+    check((await page.evaluate(() => document.activeElement.textContent)) === "Skip to the content", "the first stop");
+    await page.keyboard.press("Enter");
+    check((await page.evaluate(() => document.activeElement.id)) === "main", "leads into the page");
+    await page.keyboard.press("Tab");
+    check((await page.evaluate(() => document.activeElement.textContent)) === "Create environment", "and on to what it has");
+    await page.keyboard.press("Enter");
+    await heading(page, "Create environment").waitFor();
+    return [page];
+  },
+
+  async "a connection that broke misses nothing"() {
+    const page = await signIn("admin");
+    await page.goto("/environments");
+    await page.locator("#stream-state.live").waitFor();
+    await page.context().setOffline(true);
+    await page.evaluate(() => window.dispatchEvent(new Event("offline")));
+    await hadron("admin", "environment", "update", "prd", "--redeploy", "--wait");
+    await hadron("admin", "environment", "update", "prd", "--description", "changed while nobody looked");
+    await page.context().setOffline(false);
+    await page.goto("/environments/prd");
+    check((await page.textContent("main")).includes("changed while nobody looked"), "the page has it");
+    // And a page that stays open hears of what comes next.
+    await hadron("admin", "environment", "update", "prd", "--description", "changed while somebody looked");
+    await page.getByText("changed while somebody looked").waitFor();
+    return [page];
+  },
+};
+
+/** Pictures of pages, for those who want to see the console before they have one. */
+async function pictures(folder) {
+  mkdirSync(folder, { recursive: true });
+  const listed = JSON.parse(await hadron("admin", "deployment", "list", "--environment", "prd", "-o", "json"));
+  const deployment = (Array.isArray(listed) ? listed : (listed.items ?? []))[0]?.id;
+  const wide = { width: 1280, height: 900 };
+  const narrow = { width: 390, height: 844 };
+  const shots = [
+    ["overview", "/"], ["connections", "/connections"], ["environments", "/environments"], ["environment", "/environments/prd"],
+    ["environment-form", "/environments/new?template=minimal-env"], ["catalog", "/catalog/environment/minimal-env/1.0"],
+    ["service", "/services/web"], ["deployments", "/deployments"], ["agents", "/agents"], ["audit", "/audit"], ["grants", "/grants"], ["settings", "/settings"],
+  ];
+  if (deployment) {
+    shots.push(["deployment", `/deployments/${deployment}`]);
+  }
+  const looks = [
+    ["light", { viewport: wide, colorScheme: "light" }, "en"], ["dark", { viewport: wide, colorScheme: "dark" }, "en"],
+    ["narrow", { viewport: narrow, colorScheme: "light" }, "en"], ["ja", { viewport: wide, colorScheme: "light" }, "ja"],
+  ];
+  for (const [look, options, language] of looks) {
+    const page = await signIn("admin", options);
+    if (language === "ja") {
+      await button(page, "日本語").click();
+    }
+    for (const [name, path] of shots) {
+      await page.goto(path);
+      await page.waitForTimeout(300);
+      await page.screenshot({ path: `${folder}/${name}-${look}.png` });
+      counts.screenshots += 1;
+    }
+    await page.context().close();
+  }
+}
+
+const only = process.env.HADRON_JOURNEY;
+let failed = 0;
+for (const [name, journey] of Object.entries(journeys)) {
+  if (only && !name.includes(only)) {
+    continue;
+  }
+  const began = Date.now();
+  try {
+    const pages = await journey();
+    for (const page of pages) {
+      check(page.problems.length === 0, `${page.url()}: ${page.problems.join("; ")}`);
+      await page.context().close();
+    }
+    counts.journeys += 1;
+    console.error(`ok    ${name} (${Date.now() - began} ms)`);
+  } catch (error) {
+    failed += 1;
+    console.error(`WRONG ${name}: ${error.stack ?? error}`);
+    if (world.failures) {
+      mkdirSync(world.failures, { recursive: true });
+      for (const context of browser.contexts()) {
+        for (const page of context.pages()) {
+          const at = `${world.failures}/${failed}-${Date.now()}`;
+          await page.screenshot({ path: `${at}.png`, fullPage: true }).catch(() => {});
+        }
+      }
+    }
+    for (const context of browser.contexts()) {
+      await context.close();
+    }
+  }
+}
+if (world.pictures && failed === 0) {
+  await pictures(world.pictures);
+}
+await browser.close();
+console.log(JSON.stringify({ console_journeys: { ...counts, failed } }));
+process.exit(failed === 0 ? 0 : 1);
