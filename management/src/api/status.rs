@@ -26,6 +26,9 @@ pub fn status(error: &AppError) -> Status {
             error = error.story(),
             "A call could not be answered now"
         );
+    } else {
+        // As in the Proton API. Messages may quote what was asked.
+        tracing::info!(reason = error.reason, "Refused");
     }
     with_info(code(error), error.reason, &error.message, error.help.as_deref())
 }

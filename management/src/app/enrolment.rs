@@ -83,7 +83,7 @@ fn to_row(challenge: &Challenge, now: Timestamp) -> Result<ChallengeRow, AppErro
     Ok(ChallengeRow {
         id: challenge.id.to_string(),
         purpose: serde_json::to_string(&purpose).map_err(AppError::internal)?,
-        connection: challenge.connection,
+        counted_as: challenge.counted_as,
         spki,
         nonce: challenge.nonce.to_vec(),
         source: challenge.source.to_string(),
@@ -120,7 +120,7 @@ fn from_row(row: ChallengeRow) -> Result<Challenge, AppError> {
         id: ChallengeId::parse(&row.id).ok_or_else(damaged)?,
         nonce: row.nonce.as_slice().try_into().map_err(|_| damaged())?,
         purpose,
-        connection: row.connection,
+        counted_as: row.counted_as,
         source: row.source.parse::<IpAddr>().map_err(|_| damaged())?,
         expires_at: row.expires_at,
     })
@@ -153,9 +153,9 @@ impl Challenges for Records {
         let work = self.app.write("insert challenge", move |unit| {
             Box::pin(async move {
                 challenges::forget(unit.tx, now).await?;
-                if let Some(connection) = row.connection {
-                    let (own, every) = challenges::open(unit.tx, connection, &row.source, now).await?;
-                    if own >= limits.per_source || every >= limits.per_connection {
+                if let Some(claim) = row.counted_as {
+                    let (own, every) = challenges::open(unit.tx, claim, &row.source, now).await?;
+                    if own >= limits.per_source || every >= limits.per_claim {
                         return Ok(false);
                     }
                 }

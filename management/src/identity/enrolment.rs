@@ -1,6 +1,7 @@
 //! How an agent gets its certificate: a challenge, a proof, a certificate.
 //!
-//! Asking for a challenge tells an anonymous caller nothing about any connection. Everything about a connection is told
+//! Asking for a challenge tells an anonymous caller nothing about any connection, not even by the limits, which count what
+//! is claimed and not what there is. Everything about a connection is told
 //! only to a caller who has just proven to be of its account, and nothing of the identity is taken from a message.
 //!
 //! The order of [`Enrolment::finish`] matters:
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use hadron_proto::proof::{Binding, InvalidProof, KeyForm, ProofScalars, Stale};
 use hadron_proto::spiffe::{AgentName, HubId};
-use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, Region, Timestamp};
+use hadron_proto::vocab::{AccountId, AgentId, ConnectionId, Digest, Region, Timestamp};
 use hadron_proto::wire;
 use rustls_pki_types::CertificateDer;
 use tonic::Code;
@@ -34,11 +35,11 @@ use crate::clock::Clock;
 
 /// How long a challenge may be answered.
 pub const CHALLENGE_LIFE: Duration = Duration::from_secs(60);
-/// Open challenges of one connection from one address. More means that an agent does not finish what it begins.
+/// Open challenges of one claim from one address. More means that an agent does not finish what it begins.
 pub const OPEN_PER_SOURCE: u32 = 5;
-/// Open challenges of one connection from all addresses. Well above the former: with one limit for all, anyone who
+/// Open challenges of one claim from all addresses. Well above the former: with one limit for all, anyone who
 /// knows a connection's account could keep its agent from renewing by holding five challenges open.
-pub const OPEN_PER_CONNECTION: u32 = 60;
+pub const OPEN_PER_CLAIM: u32 = 60;
 /// Challenges per address and minute, open or not.
 pub const PER_SOURCE_AND_MINUTE: u32 = 60;
 
@@ -85,6 +86,24 @@ pub enum Claim {
     Place(AccountId, Region),
 }
 
+impl Claim {
+    /// What challenges of this claim are counted under: the same whether there is such a connection or not, so that the
+    /// limits tell nobody which connections there are. Not the id of a connection where an account and a Region were
+    /// claimed, though it has that form, which is the one that the store keeps.
+    #[must_use]
+    pub fn counted_as(&self) -> ConnectionId {
+        match self {
+            Self::Connection(id) => *id,
+            Self::Place(account, region) => {
+                let digest = Digest::of(format!("{account}/{region}").as_bytes());
+                let mut random = [0; 10];
+                random.copy_from_slice(&digest.as_bytes()[..10]);
+                ConnectionId::from_parts(0, random)
+            }
+        }
+    }
+}
+
 /// What a challenge was given for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
@@ -112,8 +131,9 @@ pub struct Challenge {
     pub nonce: [u8; 32],
     /// What it was given for.
     pub purpose: Purpose,
-    /// The connection that it counts against; the store keeps it in a column of its own to count by.
-    pub connection: Option<ConnectionId>,
+    /// What it counts against ([`Claim::counted_as`]), nothing for logins; the store keeps it in a column of its own to
+    /// count by.
+    pub counted_as: Option<ConnectionId>,
     /// The address that asked.
     pub source: IpAddr,
     /// When it ends.
@@ -128,10 +148,10 @@ pub struct StoreFailed(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 /// How many challenges may be open; counted by the store in the transaction that adds one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenLimits {
-    /// Of one connection, from one address.
+    /// Of one claim, from one address.
     pub per_source: u32,
-    /// Of one connection, from all addresses.
-    pub per_connection: u32,
+    /// Of one claim, from all addresses.
+    pub per_claim: u32,
 }
 
 /// The clock by which deadlines are set and judged: the one of whatever keeps them, which all hubs share. A hub whose own
@@ -146,7 +166,7 @@ pub trait Clocked: Send + Sync {
 
 /// The open challenges.
 pub trait Challenges: Clocked {
-    /// Adds a challenge and answers `true`; or answers `false` and adds nothing, when `challenge.connection` already
+    /// Adds a challenge and answers `true`; or answers `false` and adds nothing, when `challenge.counted_as` already
     /// has as many unexpired challenges as a limit allows. Also the place to drop expired ones.
     fn insert(
         &self,
@@ -487,7 +507,7 @@ impl<S: Challenges + Connections> Enrolment<S> {
         let challenge = Challenge {
             id: ChallengeId::from_random(random()?),
             nonce: random()?,
-            connection: found.as_ref().map(|connection| connection.id),
+            counted_as: Some(claim.counted_as()),
             purpose: Purpose::Enrol {
                 claim,
                 spki_sha256,
@@ -499,7 +519,7 @@ impl<S: Challenges + Connections> Enrolment<S> {
         };
         let limits = OpenLimits {
             per_source: OPEN_PER_SOURCE,
-            per_connection: OPEN_PER_CONNECTION,
+            per_claim: OPEN_PER_CLAIM,
         };
         if !self.store.insert(&challenge, limits, now).await? {
             return Err(EnrolmentError::TooMany(CHALLENGE_LIFE));

@@ -522,19 +522,63 @@ async fn challenges_are_bounded() {
             let _ = from(&format!("10.0.0.{last}")).await;
         }
     }
-    assert_eq!(world.open(), OPEN_PER_CONNECTION as usize);
+    assert_eq!(world.open(), OPEN_PER_CLAIM as usize);
     assert_eq!(
         from("10.0.1.1").await.unwrap_err().code(),
         Code::ResourceExhausted
     );
     world.clock.advance(CHALLENGE_LIFE);
     from("10.0.1.1").await.unwrap();
-    // Without a connection nothing but the rate bounds them.
-    let unknown = begin_request(Some(ConnectionId::from_parts(5, [5; 10])), &key);
+}
+
+/// What the limits say is the same for connections that there are and for those that there are not, whichever way they are
+/// claimed.
+#[tokio::test]
+async fn limits_tell_nobody_which_connections_there_are() {
+    let world = World::new().await;
+    let key = KeyPair::generate().unwrap();
+    let place = |account: &str| wire::BeginEnrolmentRequest {
+        connection_id: String::new(),
+        account_id: account.to_owned(),
+        ..begin_request(None, &key)
+    };
+    let claims = [
+        begin_request(Some(world.connection), &key),
+        begin_request(Some(ConnectionId::from_parts(5, [5; 10])), &key),
+        place(ACCOUNT),
+        place("444444444444"),
+    ];
+    let mut seen = Vec::new();
+    for (number, claim) in claims.iter().enumerate() {
+        let mut answers = Vec::new();
+        // From addresses of their own, so that the limit of an address does not hide the other.
+        for last in 0..OPEN_PER_CLAIM / OPEN_PER_SOURCE + 1 {
+            let source = format!("10.1.{number}.{last}").parse().unwrap();
+            for _ in 0..=OPEN_PER_SOURCE {
+                let begun = world.hub.begin(claim, None, source).await;
+                answers.push(begun.map(|_| ()).map_err(|error| error.to_string()));
+            }
+        }
+        let given = answers.iter().filter(|answer| answer.is_ok()).count();
+        assert_eq!(given, OPEN_PER_CLAIM as usize, "{claim:?}");
+        seen.push(answers);
+    }
+    assert!(seen.iter().all(|answers| *answers == seen[0]), "{seen:#?}");
+    // Who knows both names of one connection learns nothing from using them in turn.
+    let (by_id, by_place) = (
+        Claim::Connection(world.connection),
+        Claim::Place(account(), region()),
+    );
+    assert_ne!(by_id.counted_as(), by_place.counted_as());
+    // What an address may ask for in a minute, whatever it claims.
     let mut given = 0;
     while world
         .hub
-        .begin(&unknown, None, "10.0.9.9".parse().unwrap())
+        .begin(
+            &place(&format!("{:012}", 500 + given)),
+            None,
+            "10.0.9.9".parse().unwrap(),
+        )
         .await
         .is_ok()
     {

@@ -174,13 +174,13 @@ impl<S: Challenges> Login<S> {
             id: ChallengeId::from_random(random()?),
             nonce: random()?,
             purpose: Purpose::Login,
-            connection: None,
+            counted_as: None,
             source,
             expires_at: now.plus(CHALLENGE_LIFE),
         };
         let limits = OpenLimits {
             per_source: u32::MAX,
-            per_connection: u32::MAX,
+            per_claim: u32::MAX,
         };
         if !self.store.insert(&challenge, limits, now).await? {
             return Err(LoginError::TooMany(CHALLENGE_LIFE));

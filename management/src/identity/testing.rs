@@ -86,7 +86,7 @@ impl Challenges for Memory {
     ) -> Result<bool, StoreFailed> {
         Ok(self.with(|rows| {
             rows.challenges.retain(|_, open| open.expires_at > now);
-            let open = |one: &&Challenge| one.connection.is_some() && one.connection == challenge.connection;
+            let open = |one: &&Challenge| one.counted_as.is_some() && one.counted_as == challenge.counted_as;
             let all = rows.challenges.values().filter(open).count();
             let same = rows
                 .challenges
@@ -94,7 +94,7 @@ impl Challenges for Memory {
                 .filter(open)
                 .filter(|one| one.source == challenge.source)
                 .count();
-            if all >= limits.per_connection as usize || same >= limits.per_source as usize {
+            if all >= limits.per_claim as usize || same >= limits.per_source as usize {
                 return false;
             }
             rows.challenges.insert(challenge.id, challenge.clone());

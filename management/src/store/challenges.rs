@@ -13,8 +13,8 @@ pub struct ChallengeRow {
     pub id: String,
     /// What it was given for, in words of the one who gave it.
     pub purpose: String,
-    /// The connection that it counts against.
-    pub connection: Option<ConnectionId>,
+    /// What it counts against, a connection that somebody claims; kept in the column `connection_id`.
+    pub counted_as: Option<ConnectionId>,
     /// SHA-256 of the key that it was given for; none for logins.
     pub spki: Option<Vec<u8>>,
     /// What has to be signed.
@@ -31,7 +31,7 @@ fn from_row(row: &Row) -> Result<ChallengeRow, StoreError> {
     Ok(ChallengeRow {
         id: row.get("id")?,
         purpose: row.get("purpose")?,
-        connection: row.text_as_opt("connection_id")?,
+        counted_as: row.text_as_opt("connection_id")?,
         spki: row.get("spki")?,
         nonce: row.get("nonce")?,
         source: row.get("source")?,
@@ -48,7 +48,7 @@ pub async fn insert(tx: &mut Tx, row: &ChallengeRow) -> Result<(), StoreError> {
         &params![
             &row.id,
             &row.purpose,
-            row.connection,
+            row.counted_as,
             row.spki.clone(),
             row.nonce.clone(),
             &row.source,
@@ -60,10 +60,10 @@ pub async fn insert(tx: &mut Tx, row: &ChallengeRow) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// How many challenges of a connection are open: from one address, and from all.
+/// How many challenges of a claim are open: from one address, and from all.
 pub async fn open(
     tx: &mut Tx,
-    connection: ConnectionId,
+    claim: ConnectionId,
     source: &str,
     now: Timestamp,
 ) -> Result<(u32, u32), StoreError> {
@@ -71,7 +71,7 @@ pub async fn open(
         .query_one(
             "SELECT COUNT(*) AS every, CAST(COALESCE(SUM(CASE WHEN source = $2 THEN 1 ELSE 0 END), 0) AS BIGINT) AS own
              FROM challenge WHERE connection_id = $1 AND expires_at > $3",
-            &params![connection, source, now],
+            &params![claim, source, now],
         )
         .await?;
     Ok((row.get("own")?, row.get("every")?))

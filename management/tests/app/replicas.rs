@@ -366,13 +366,13 @@ async fn clocks_of_hubs_decide_nothing() {
                 id: ChallengeId::from_random([u8::from(good); 16]),
                 nonce: [7; 32],
                 purpose: Purpose::Login,
-                connection: None,
+                counted_as: None,
                 source: std::net::Ipv4Addr::LOCALHOST.into(),
                 expires_at: now.plus(life),
             };
             let limits = OpenLimits {
                 per_source: 9,
-                per_connection: 9,
+                per_claim: 9,
             };
             assert!(give.insert(&challenge, limits, now).await.unwrap());
             let now = take.now(taker.clock()).await.unwrap();

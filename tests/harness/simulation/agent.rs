@@ -351,13 +351,13 @@ impl Process {
                         epoch: Some(found.epoch),
                         agent: None,
                     },
-                    connection: None,
+                    counted_as: None,
                     source: SOURCE,
                     expires_at: now.plus(Duration::from_secs(60)),
                 };
                 let limits = OpenLimits {
                     per_source: 5,
-                    per_connection: 20,
+                    per_claim: 20,
                 };
                 records
                     .insert(&challenge, limits, now)

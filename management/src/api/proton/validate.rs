@@ -4,11 +4,12 @@
 //! Patterns are matched as AWS does it: one that says `^` or `$` itself is searched for, another one has to match the whole
 //! value; `\d` and `\w` mean ASCII. Lengths count characters. A `null` counts as left out.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::OnceLock;
 
 use regex::bytes::{Regex, RegexBuilder};
-use serde_json::Value;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 use super::Fault;
 
@@ -113,11 +114,81 @@ impl Pattern {
     }
 }
 
+/// Any JSON in which no object has a member twice: of two, one reader takes the first and another the last, and whoever looked
+/// at the request on its way may have looked at the other one.
+struct Unambiguous(Value);
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reader).map(Self)
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(Unambiguous(item)) = items.next_element()? {
+            all.push(item);
+        }
+        Ok(all.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut all = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if all.contains_key(&name) {
+                let name: String = name.chars().take(40).collect();
+                return Err(A::Error::custom(format!("the member '{name}' is there twice")));
+            }
+            let Unambiguous(value) = members.next_value()?;
+            all.insert(name, value);
+        }
+        Ok(all.into())
+    }
+}
+
 /// The JSON of a request's body. Nesting is limited (to 128) by the parser.
 pub(super) fn parsed(body: &[u8]) -> Result<Value, Fault> {
     // Some clients send nothing where there is nothing to say.
     let body = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(body)
+        .map(|Unambiguous(value)| value)
         .map_err(|error| Fault::validation(format!("the body of the request is no JSON: {error}")))
 }
 

@@ -327,3 +327,23 @@ fn what_is_no_json_object_is_refused() {
         assert!(fault.message().contains("no JSON object"), "{}", fault.message());
     }
 }
+
+/// AT-85: which of two a reader takes is nothing that a request may hang on.
+#[test]
+fn a_member_that_is_there_twice_is_refused_at_any_depth() {
+    for body in [
+        r#"{"name":"a","name":"b"}"#,
+        r#"{"name":"a","n\u0061me":"b"}"#,
+        r#"{"tags":[{"key":"a","value":"b","key":"c"}]}"#,
+    ] {
+        let fault = parsed(body.as_bytes()).unwrap_err();
+        assert!(
+            fault.message().contains("is there twice"),
+            "{body}: {}",
+            fault.message()
+        );
+    }
+    let odd = r#"{"a":null,"b":[true,1,-1,18446744073709551615,1.5,"x"],"c":{"a":{}},"":""}"#;
+    let plain: Value = serde_json::from_str(odd).unwrap();
+    assert_eq!(parsed(odd.as_bytes()).unwrap(), plain);
+}
