@@ -1905,6 +1905,16 @@ pub mod agent_service_server {
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateConsoleLinkRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateConsoleLinkResponse {
+    /// To be put behind the address of the hub's API. Whoever follows it first is signed in.
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub valid_for: ::core::option::Option<::prost_types::Duration>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListIssuersRequest {}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListIssuersResponse {
@@ -4365,6 +4375,31 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("hadron.v1.AuthService", "Logout"));
             self.inner.unary(req, path, codec).await
         }
+        /// A link into the web console for the bearer of the token: it opens one session, which ends with the token at the latest.
+        pub async fn create_console_link(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateConsoleLinkRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateConsoleLinkResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::SmallBuffers::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hadron.v1.AuthService/CreateConsoleLink",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hadron.v1.AuthService", "CreateConsoleLink"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -4464,6 +4499,14 @@ pub mod auth_service_server {
             &self,
             request: tonic::Request<super::LogoutRequest>,
         ) -> std::result::Result<tonic::Response<super::LogoutResponse>, tonic::Status>;
+        /// A link into the web console for the bearer of the token: it opens one session, which ends with the token at the latest.
+        async fn create_console_link(
+            &self,
+            request: tonic::Request<super::CreateConsoleLinkRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateConsoleLinkResponse>,
+            tonic::Status,
+        >;
     }
     /// Needs no token.
     #[derive(Debug)]
@@ -5024,6 +5067,52 @@ pub mod auth_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = LogoutSvc(inner);
+                        let codec = crate::codec::SmallBuffers::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hadron.v1.AuthService/CreateConsoleLink" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateConsoleLinkSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::CreateConsoleLinkRequest>
+                    for CreateConsoleLinkSvc<T> {
+                        type Response = super::CreateConsoleLinkResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateConsoleLinkRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::create_console_link(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateConsoleLinkSvc(inner);
                         let codec = crate::codec::SmallBuffers::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
