@@ -270,7 +270,7 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::RequestConnection,
         Self::ReadConnection,
         Self::AcceptConnection,

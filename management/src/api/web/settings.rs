@@ -65,7 +65,7 @@ async fn with(v: &Visit, form: &Fields) -> Result<Shown, AppError> {
         None
     };
     let list =
-        |patterns: &[crate::app::access::ArnPattern]| patterns.iter().map(ToString::to_string).collect();
+        |patterns: &[crate::app::access::Listed]| patterns.iter().map(ToString::to_string).collect();
     let role = |role: Option<hadron_proto::vocab::RoleArn>| role.map(String::from).unwrap_or_default();
     let shows = bindings.is_some();
     let page = Settings {
