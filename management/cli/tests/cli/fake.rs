@@ -219,6 +219,45 @@ impl auth::AuthService for Hub {
             valid_for: None,
         }))
     }
+    async fn list_issuers(&self, _: Request<wire::ListIssuersRequest>) -> Answer<wire::ListIssuersResponse> {
+        absent()
+    }
+    async fn begin_oidc_login(
+        &self,
+        _: Request<wire::BeginOidcLoginRequest>,
+    ) -> Answer<wire::BeginOidcLoginResponse> {
+        absent()
+    }
+    async fn finish_oidc_login(
+        &self,
+        _: Request<wire::FinishOidcLoginRequest>,
+    ) -> Answer<wire::FinishLoginResponse> {
+        absent()
+    }
+    async fn begin_device_login(
+        &self,
+        _: Request<wire::BeginDeviceLoginRequest>,
+    ) -> Answer<wire::BeginDeviceLoginResponse> {
+        absent()
+    }
+    async fn finish_device_login(
+        &self,
+        _: Request<wire::FinishDeviceLoginRequest>,
+    ) -> Answer<wire::FinishLoginResponse> {
+        absent()
+    }
+    async fn exchange_token(
+        &self,
+        _: Request<wire::ExchangeTokenRequest>,
+    ) -> Answer<wire::FinishLoginResponse> {
+        absent()
+    }
+    async fn logout(&self, request: Request<wire::LogoutRequest>) -> Answer<wire::LogoutResponse> {
+        let mut state = self.enter("logout", &request)?;
+        state.tokens = vec!["none any more".to_owned()];
+        drop(state);
+        Ok(Response::new(wire::LogoutResponse {}))
+    }
     async fn who_am_i(&self, request: Request<wire::WhoAmIRequest>) -> Answer<wire::WhoAmIResponse> {
         drop(self.enter("who_am_i", &request)?);
         Ok(Response::new(wire::WhoAmIResponse {
