@@ -499,7 +499,7 @@ async fn what_the_hub_says_to_trust_outlives_a_restart_but_not_another_configura
     // The same again is no news, and neither is nothing, or what is no certificate.
     news.mark_unchanged();
     identity.learn(&both);
-    identity.learn::<Vec<u8>>(&[]);
+    identity.learn(&[] as &[Vec<u8>]);
     identity.learn(&[b"no certificate".to_vec()]);
     assert!(!news.has_changed().unwrap());
     assert_eq!(here.obtain().await.current().roots, now.roots);
