@@ -211,7 +211,7 @@ async fn what_a_template_needs_and_contains_is_the_owners_and_the_administrators
         "--spec",
         &spec,
     ];
-    let told = world.admin.fails(1, &create).await.unwrap();
+    let told = world.admin.fails(5, &create).await.unwrap();
     assert!(
         told.contains("needs CAPABILITY_IAM") && told.contains("hadron template approve iam-env 1.0"),
         "{told}"

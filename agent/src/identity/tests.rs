@@ -255,7 +255,8 @@ impl Here {
     /// Once, without waiting for better times.
     async fn try_once(&self) -> Result<Certificate, EnrolError> {
         let provider = SharedCredentialsProvider::new(credentials());
-        enrol::enrol(&self.settings, &provider, &system_clock(), None).await
+        let trust = &self.settings.trust;
+        enrol::enrol(&self.settings, trust, &provider, &system_clock(), None).await
     }
 }
 
@@ -477,4 +478,65 @@ async fn renewals_are_due_at_half_of_the_life() {
     };
     assert_eq!((minutes(0.0), minutes(0.5)), (24, 30));
     assert!((35..=36).contains(&minutes(1.0)));
+}
+
+/// A root of the same hub's name, as it would be after a rotation.
+fn another_root() -> CertificateDer<'static> {
+    Hub::new(HOUR).root.clone()
+}
+
+#[tokio::test]
+async fn what_the_hub_says_to_trust_outlives_a_restart_but_not_another_configuration() {
+    let here = here(HOUR).await;
+    let identity = here.obtain().await;
+    let before = identity.current();
+    let both = [before.roots[0].to_vec(), another_root().to_vec()];
+    let mut news = identity.subscribe();
+    identity.learn(&both);
+    assert!(news.has_changed().unwrap());
+    let now = identity.current();
+    assert_eq!((now.roots.len(), &now.chain), (2, &before.chain));
+    // The same again is no news, and neither is nothing, or what is no certificate.
+    news.mark_unchanged();
+    identity.learn(&both);
+    identity.learn(&[] as &[Vec<u8>]);
+    identity.learn(&[b"no certificate".to_vec()]);
+    assert!(!news.has_changed().unwrap());
+    assert_eq!(here.obtain().await.current().roots, now.roots);
+
+    // Only the new root is left: the configured pin does not count any more, in this process or the next one.
+    identity.learn(&both[1..]);
+    let load = |settings: &Settings| disk::load(settings, before.obtained_at);
+    let kept = load(&here.settings);
+    assert_eq!(kept.roots, Some(Trust::Roots(vec![both[1].clone().into()])));
+    assert!(kept.certificate.is_some(), "it is good until it ends");
+    // Somebody who gives the agent another pin knows better.
+    let told = Settings {
+        trust: Trust::Pin(spki_digest(&both[1].clone().into()).unwrap()),
+        ..here.settings.clone()
+    };
+    assert_eq!(load(&told).roots, None);
+}
+
+#[tokio::test]
+async fn a_certificate_of_a_root_that_is_gone_is_renewed_at_once() {
+    let here = here(HOUR).await;
+    let identity = here.obtain().await;
+    let begun = || here.hub.begun.load(Ordering::SeqCst);
+    let before = begun();
+    let renews = async {
+        identity.learn(&[another_root().to_vec()]);
+        // The hub of this test still has the old root, so that nobody is let in; but it is tried.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let own = here.hub.root.to_vec();
+        identity.learn(&[own]);
+        while begun() == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        () = identity.keep() => panic!("renewal ended"),
+        () = renews => {}
+        () = tokio::time::sleep(Duration::from_secs(30)) => panic!("it was not renewed"),
+    }
 }

@@ -263,8 +263,10 @@ fn rule_of(text: &str) -> Option<String> {
 #[test]
 fn what_a_template_says_itself_counts() {
     assert_eq!(policy().template(&template("", "")).err(), None);
-    let include =
-        "  Fn::Transform:\n    Name: AWS::Include\n    Parameters: { Location: s3://foreign/a.yaml }\n";
+    let include = concat!(
+        "    Metadata:\n      Fn::Transform:\n        Name: AWS::Include\n",
+        "        Parameters: { Location: s3://foreign/a.yaml }\n"
+    );
     let nested = |url: &str| {
         format!(
             "  Nested:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      TemplateURL: {url}\n"

@@ -481,10 +481,10 @@ fn the_servers_certificate_is_renewed_after_a_third_of_its_life() {
     let ca = ca("hub-1");
     let at = now();
     let identity = ServerIdentity::new(ca, vec!["localhost".to_owned()], at).unwrap();
-    let first = identity.current.read().unwrap().0.cert[0].clone();
+    let first = identity.current.read().unwrap().key.cert[0].clone();
     assert!(!identity.renew_if_due(at.plus(SERVER_LIFE / 4)).unwrap());
     assert!(identity.renew_if_due(at.plus(SERVER_LIFE / 2)).unwrap());
-    assert_ne!(identity.current.read().unwrap().0.cert[0], first);
+    assert_ne!(identity.current.read().unwrap().key.cert[0], first);
 }
 
 /// Answers with who asked.
@@ -580,7 +580,7 @@ proptest::proptest! {
         let at = at % bytes.len();
         bytes[at] ^= with;
         let changed = CertificateDer::from(bytes);
-        let verifier = AgentVerifier::new(&ca).unwrap();
+        let verifier = AgentVerifier::new(ca).unwrap();
         let passed = verifier.verify_client_cert(&changed, &[], UnixTime::now()).is_ok();
         proptest::prop_assert!(!passed);
     }
