@@ -235,8 +235,8 @@ const journeys = {
     await button(page, "Next").click();
     await page.getByLabel(/^Name/).first().fill("web");
     const instance = page.getByRole("group", { name: "Instance 1" });
-    await instance.getByLabel("Name").fill("blue");
-    await instance.getByLabel("Environment").selectOption("prd");
+    await instance.getByLabel("Name", { exact: true }).fill("blue");
+    await instance.getByLabel("Environment", { exact: true }).selectOption("prd");
     await accessible(page);
     await button(page, "Create").click();
     await heading(page, "web").waitFor();

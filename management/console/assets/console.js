@@ -85,9 +85,9 @@
   }
 
   function follow() {
-    var log = document.getElementById("log");
-    if (log && !paused()) {
-      log.scrollTop = log.scrollHeight;
+    var box = document.getElementById("log-box");
+    if (box && !paused()) {
+      box.scrollTop = box.scrollHeight;
     }
   }
 
@@ -98,9 +98,9 @@
     }
     var now = button.getAttribute("aria-pressed") !== "true";
     button.setAttribute("aria-pressed", String(now));
-    var log = document.getElementById("log");
-    if (log) {
-      log.setAttribute("aria-live", now ? "off" : "polite");
+    var box = document.getElementById("log-box");
+    if (box) {
+      box.setAttribute("aria-live", now ? "off" : "polite");
     }
     follow();
   });

@@ -23,7 +23,8 @@ use tower::ServiceExt as _;
 use crate::agent::{execute, failed};
 use crate::scenarios;
 use crate::world::{
-    PRODUCTION, STAGING, World, account, asked, developer, environment, reason, service_spec,
+    PRODUCTION, STAGING, World, account, asked, developer, environment, new_connection, owner, reason,
+    service_spec,
 };
 
 const HOST: &str = "hub.example.com:8443";
@@ -87,9 +88,14 @@ impl Page {
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
             ("x-frame-options", "DENY"),
-            ("referrer-policy", "no-referrer"),
+            ("referrer-policy", "same-origin"),
         ] {
             assert_eq!(self.headers[name], value, "{what}");
+        }
+        // Pages are looked at; what they load is not written by anybody here.
+        let pages = self.headers.get(header::CONTENT_TYPE);
+        if !pages.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
+            return;
         }
         for word in [
             " style=",
@@ -214,7 +220,24 @@ struct Things {
 async fn things(world: &World) -> Things {
     world.templates().await;
     let management = world.management_agent().await;
-    let (connection, agent) = world.environment(PRODUCTION, "prd").await;
+    let mut new = new_connection(PRODUCTION, "prd");
+    new.component_role = Some(
+        format!("arn:aws:iam::{PRODUCTION}:role/components")
+            .parse()
+            .unwrap(),
+    );
+    let request = asked(&owner(PRODUCTION), "RequestConnection");
+    let connection = world
+        .app
+        .request_connection(request, new)
+        .await
+        .unwrap()
+        .connection
+        .id;
+    world.accept(connection, PRODUCTION).await.unwrap();
+    let agent = world.agent(connection).await;
+    world.create_environment("prd", Some(connection)).await.unwrap();
+    agent.succeed_all(world).await;
     let spec = service_spec(Some(""), &[("blue", "prd", "")]);
     world.create_service("web", "minimal-svc", &spec).await.unwrap();
     for _ in 0..2 {
@@ -690,7 +713,10 @@ async fn a_service_is_made_changed_and_deleted_by_forms() {
     ];
     let page = browser.post("/services/new", &form).await;
     assert_eq!(page.to(), "/services/web?done=begun", "{}", page.text);
+    // What follows from a request is carried out by the hub's reconcilers.
+    world.settle().await;
     agent.succeed_all(&world).await;
+    world.settle().await;
     let page = browser.get("/services/web").await;
     assert!(
         page.text.contains("/services/web/instances/blue") && page.text.contains("ACTIVE"),
