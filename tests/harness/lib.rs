@@ -18,6 +18,7 @@ pub mod hub;
 pub mod invariants;
 pub mod models;
 pub mod paths;
+pub mod policy;
 pub mod postgres;
 pub mod process;
 pub mod proxy;

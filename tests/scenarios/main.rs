@@ -16,6 +16,7 @@ mod drain;
 mod environments;
 mod failures;
 mod grants;
+mod iam;
 mod logs;
 mod previous;
 mod registration;
