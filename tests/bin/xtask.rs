@@ -1,6 +1,7 @@
 //! The commands of Hadron's developers, behind `cargo xtask`: what the two commands of README and CI run, under one name.
 
 mod xtask {
+    pub(super) mod attacks;
     pub(super) mod bench;
     pub(super) mod demo;
     pub(super) mod develop;
@@ -30,6 +31,8 @@ enum Task {
     Test(xtask::develop::Test),
     /// Break everything on purpose, many times over, and see that nothing is lost or done twice
     Faults(xtask::faults::Faults),
+    /// Attack the built programs as somebody hostile would, and see that each attack is refused
+    Attacks(xtask::attacks::Attacks),
     /// Measure which lines of the rules and of the templates crate their tests reach
     Coverage(xtask::develop::Coverage),
     /// Ask a hub for whatever the Proton API's model allows, by chance
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Bench(bench) => bench.run(),
         Task::Test(test) => test.run(),
         Task::Faults(faults) => faults.run(),
+        Task::Attacks(attacks) => attacks.run(),
         Task::Coverage(coverage) => coverage.run(),
         Task::ProtonFuzz(fuzz) => fuzz.run(),
         Task::ProtonBench(bench) => bench.run(),

@@ -5,6 +5,7 @@
 //! dropped. Their logs stay in the world's folder while the test runs and are printed when it fails.
 
 pub mod agent;
+pub mod attacks;
 pub mod aws;
 pub mod balancer;
 pub mod cli;
