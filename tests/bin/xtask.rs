@@ -6,6 +6,7 @@ mod xtask {
     pub(super) mod demo;
     pub(super) mod develop;
     pub(super) mod faults;
+    pub(super) mod fuzz;
     pub(super) mod proton;
 }
 
@@ -33,6 +34,8 @@ enum Task {
     Faults(xtask::faults::Faults),
     /// Attack the built programs as somebody hostile would, and see that each attack is refused
     Attacks(xtask::attacks::Attacks),
+    /// Change what strangers write at random, and see that no promise is broken
+    Fuzz(xtask::fuzz::Fuzz),
     /// Measure which lines of the rules and of the templates crate their tests reach
     Coverage(xtask::develop::Coverage),
     /// Ask a hub for whatever the Proton API's model allows, by chance
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Task::Test(test) => test.run(),
         Task::Faults(faults) => faults.run(),
         Task::Attacks(attacks) => attacks.run(),
+        Task::Fuzz(fuzz) => fuzz.run(),
         Task::Coverage(coverage) => coverage.run(),
         Task::ProtonFuzz(fuzz) => fuzz.run(),
         Task::ProtonBench(bench) => bench.run(),

@@ -15,6 +15,7 @@ pub mod coverage;
 pub mod disk;
 pub mod emulator;
 pub mod faults;
+pub mod fuzz;
 pub mod hub;
 pub mod invariants;
 pub mod models;
