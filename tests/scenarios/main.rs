@@ -23,6 +23,7 @@ mod registration;
 mod rendering;
 mod restarts;
 mod restore;
+mod rotation;
 mod secrets;
 mod services;
 mod stage;
