@@ -241,10 +241,10 @@ pub(super) async fn odd_requests(ground: &mut Ground, case: &mut Case) -> Result
             line("Content-Length: 2\r\n", "Transfer-Encoding: chunked, chunked\r\n"),
         ),
         (
-            "40 KB of header",
+            "a megabyte and more of header",
             line(
                 "x-amz-target: ",
-                &format!("X-Large: {}\r\nx-amz-target: ", "a".repeat(500_000)),
+                &format!("X-Large: {}\r\nx-amz-target: ", "a".repeat(1_500_000)),
             ),
         ),
         (
