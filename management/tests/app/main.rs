@@ -20,6 +20,7 @@ mod grants;
 mod instances;
 mod jobs;
 mod matrix;
+mod operator_matrix;
 mod pages;
 mod previous;
 mod proton_rest;

@@ -30,18 +30,18 @@ use hadron_domain::repository::Provider;
 use hadron_domain::template::TemplateKind;
 
 /// What calls are about.
-struct Thing {
-    name: &'static str,
-    environment: &'static str,
-    service: &'static str,
-    instance: &'static str,
-    component: &'static str,
+pub(crate) struct Thing {
+    pub(crate) name: &'static str,
+    pub(crate) environment: &'static str,
+    pub(crate) service: &'static str,
+    pub(crate) instance: &'static str,
+    pub(crate) component: &'static str,
     /// Templates and repositories are everybody's or nobody's.
-    template: &'static str,
-    repository: &'static str,
-    account: AccountId,
-    connection: ConnectionId,
-    deployment: DeploymentId,
+    pub(crate) template: &'static str,
+    pub(crate) repository: &'static str,
+    pub(crate) account: AccountId,
+    pub(crate) connection: ConnectionId,
+    pub(crate) deployment: DeploymentId,
 }
 
 fn one(name: &str, account: Option<&str>, rights: &[(Role, &str)]) -> (String, Caller) {
@@ -57,7 +57,7 @@ fn one(name: &str, account: Option<&str>, rights: &[(Role, &str)]) -> (String, C
 }
 
 /// Everybody who can be told apart.
-fn people() -> Vec<(String, Caller)> {
+pub(crate) fn people() -> Vec<(String, Caller)> {
     let prd: &'static str = "environment:prd";
     vec![
         one("administrator", Some(MANAGEMENT), &[(Role::Administrator, "hub")]),
@@ -95,7 +95,7 @@ async fn connection(world: &World, account_id: &str, name: &str) -> ConnectionId
 }
 
 /// Two of everything, one in each account.
-async fn things(world: &World) -> [Thing; 3] {
+pub(crate) async fn things(world: &World) -> [Thing; 3] {
     world.templates().await;
     let mut made = Vec::new();
     let management = world.management_agent().await;
@@ -351,7 +351,7 @@ fn cell(operation: Operation, of: &Thing, answer: &Answer) -> &'static str {
 }
 
 /// A copy of the database, as it is when nobody writes.
-async fn copy(place: &str, into: &Path, clock: &hadron_management::clock::Clock) -> App {
+pub(crate) async fn copy(place: &str, into: &Path, clock: &hadron_management::clock::Clock) -> App {
     for ending in ["", "-wal"] {
         let from = PathBuf::from(format!("{place}{ending}"));
         if from.exists() {
@@ -395,7 +395,7 @@ fn expected(who: &Caller, operation: Operation, action: Action, of: &Thing) -> b
     who.may_at(action, &place).is_ok()
 }
 
-async fn denied(app: &App) -> usize {
+pub(crate) async fn denied(app: &App) -> usize {
     let rows = app.read("denied calls", |tx| {
         Box::pin(async move {
             let row = tx
