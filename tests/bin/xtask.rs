@@ -1,11 +1,13 @@
 //! The commands of Hadron's developers, behind `cargo xtask`: what the two commands of README and CI run, under one name.
 
 mod xtask {
+    pub(super) mod attacks;
     pub(super) mod bench;
     pub(super) mod browser;
     pub(super) mod demo;
     pub(super) mod develop;
     pub(super) mod faults;
+    pub(super) mod fuzz;
     pub(super) mod proton;
 }
 
@@ -33,6 +35,10 @@ enum Task {
     Faults(xtask::faults::Faults),
     /// Walk through the web console with a real browser
     Browser(xtask::browser::Browser),
+    /// Attack the built programs as somebody hostile would, and see that each attack is refused
+    Attacks(xtask::attacks::Attacks),
+    /// Change what strangers write at random, and see that no promise is broken
+    Fuzz(xtask::fuzz::Fuzz),
     /// Measure which lines of the rules and of the templates crate their tests reach
     Coverage(xtask::develop::Coverage),
     /// Ask a hub for whatever the Proton API's model allows, by chance
@@ -53,6 +59,8 @@ fn main() -> ExitCode {
         Task::Test(test) => test.run(),
         Task::Faults(faults) => faults.run(),
         Task::Browser(browser) => browser.run(),
+        Task::Attacks(attacks) => attacks.run(),
+        Task::Fuzz(fuzz) => fuzz.run(),
         Task::Coverage(coverage) => coverage.run(),
         Task::ProtonFuzz(fuzz) => fuzz.run(),
         Task::ProtonBench(bench) => bench.run(),

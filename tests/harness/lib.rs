@@ -5,6 +5,7 @@
 //! dropped. Their logs stay in the world's folder while the test runs and are printed when it fails.
 
 pub mod agent;
+pub mod attacks;
 pub mod aws;
 pub mod balancer;
 pub mod browser;
@@ -15,10 +16,12 @@ pub mod coverage;
 pub mod disk;
 pub mod emulator;
 pub mod faults;
+pub mod fuzz;
 pub mod hub;
 pub mod invariants;
 pub mod models;
 pub mod paths;
+pub mod policy;
 pub mod postgres;
 pub mod process;
 pub mod proxy;

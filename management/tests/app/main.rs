@@ -25,6 +25,7 @@ mod jobs;
 mod masked;
 mod matrix;
 mod oidc;
+mod operator_matrix;
 mod pages;
 mod previous;
 mod proton_rest;

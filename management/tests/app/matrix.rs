@@ -58,7 +58,7 @@ fn one(name: &str, account: Option<&str>, rights: &[(Role, &str)]) -> (String, C
 }
 
 /// Everybody who can be told apart.
-fn people() -> Vec<(String, Caller)> {
+pub(crate) fn people() -> Vec<(String, Caller)> {
     let prd: &'static str = "environment:prd";
     vec![
         one("administrator", Some(MANAGEMENT), &[(Role::Administrator, "hub")]),
@@ -357,7 +357,7 @@ fn cell(operation: Operation, of: &Thing, answer: &Answer) -> &'static str {
 }
 
 /// A copy of the database, as it is when nobody writes.
-async fn copy(place: &str, into: &Path, clock: &hadron_management::clock::Clock) -> App {
+pub(crate) async fn copy(place: &str, into: &Path, clock: &hadron_management::clock::Clock) -> App {
     for ending in ["", "-wal"] {
         let from = PathBuf::from(format!("{place}{ending}"));
         if from.exists() {
@@ -401,7 +401,7 @@ fn expected(who: &Caller, operation: Operation, action: Action, of: &Thing) -> b
     who.may_at(action, &place).is_ok()
 }
 
-async fn denied(app: &App) -> usize {
+pub(crate) async fn denied(app: &App) -> usize {
     let rows = app.read("denied calls", |tx| {
         Box::pin(async move {
             let row = tx

@@ -120,7 +120,7 @@ impl Faults {
 }
 
 /// The programs that worlds start, with their faults on purpose, from the same build as this one.
-fn build() -> Result<()> {
+pub(super) fn build() -> Result<()> {
     let args = [
         "build",
         "--workspace",

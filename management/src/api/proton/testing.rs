@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use super::{Gate, PageKey, Proton, routes};
+use super::{Gate, Operation, PageKey, Proton, routes, validate};
 use crate::app::App;
 
 /// Whoever calls: everything it asks is asked by the same caller.
@@ -47,6 +47,19 @@ pub fn open(app: App, caller: Caller) -> Router {
         app,
         gate: Gate::Fixed(caller),
         pages: PageKey::derive(b"test"),
+    })
+}
+
+/// What the protocol makes of the body of a request before any use case sees it: the members that the model knows, or the
+/// status and the body of the refusal.
+///
+/// # Errors
+/// When the body is no JSON, or not as the model says.
+pub fn body_of(operation: Operation, body: &[u8]) -> Result<Value, (u16, Vec<u8>)> {
+    let checked = validate::parsed(body).and_then(|input| validate::checked(operation.input(), input));
+    checked.map_err(|fault| {
+        let fault = fault.declared(operation);
+        (fault.code().status(), fault.body())
     })
 }
 
