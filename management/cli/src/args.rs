@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    access, agents, components, config, connections, console, credentials, deployments, doctor, environments, grants,
-    instances, pipelines, repositories, services, session, settings, summary, sync, tags, templates,
+    access, agents, components, config, connections, console, credentials, deployments, doctor, environments,
+    grants, instances, pipelines, repositories, services, session, settings, summary, sync, tags, templates,
 };
 use crate::output::Format;
 

@@ -51,6 +51,7 @@ async fn token(
         created_at: now,
         expires_at: life.map(|life| now.plus(life)),
         disabled: false,
+        groups: Vec::new(),
     };
     let added = world.test.db.write("token", move |tx| {
         Box::pin(async move { requests::insert_token(tx, &row).await })

@@ -293,6 +293,7 @@ async fn tokens(world: &World) -> Vec<(String, Caller, String)> {
             created_at: Timestamp::from_micros(1),
             expires_at: None,
             disabled: false,
+            groups: Vec::new(),
         };
         let insert = world.app.write("token", move |unit| {
             Box::pin(async move { Ok(stored::insert_token(unit.tx, &row).await?) })

@@ -86,6 +86,7 @@ impl AgentService for Hostile {
                             nanos: 0,
                         }),
                         resumed: Vec::new(),
+                        roots_der: Vec::new(),
                     }),
                     Some(Said::Heartbeat(beat)) => Say::HeartbeatReply(wire::HeartbeatReply {
                         sequence: beat.sequence,

@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{self, SignableBody, SignableRequest, SigningSettings};
 use aws_sigv4::sign::v4;
-use hadron_agent::limits::{BucketName, TypePattern};
 use hadron_agent::work::policy::{self, Change, Grant};
 use hadron_domain::arn::ResourceArn;
 use hadron_domain::audit::Signed;
@@ -22,8 +21,8 @@ use hadron_proto::proof::{Binding, KeyForm, ProofScalars, RawProof, StsRegion, r
 use hadron_proto::spiffe::AgentName;
 use hadron_proto::tls::only_uri;
 use hadron_proto::vocab::{
-    AccountId, ConnectionId, DeploymentId, Digest, ImageUri, JobId, Partition, Region, RepositoryName,
-    RoleArn, StackArn, TemplateVersion, Timestamp,
+    AccountId, BucketName, ConnectionId, DeploymentId, Digest, ImageUri, JobId, Partition, Region,
+    RepositoryName, RoleArn, StackArn, TemplateVersion, Timestamp, TypePattern,
 };
 use hadron_templates::{
     Bundle, EnvironmentInputs, EnvironmentSpec, Faults, InputType, Limits, Schema, ServiceSpec, Spec,

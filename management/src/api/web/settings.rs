@@ -64,8 +64,7 @@ async fn with(v: &Visit, form: &Fields) -> Result<Shown, AppError> {
     } else {
         None
     };
-    let list =
-        |patterns: &[crate::app::access::Listed]| patterns.iter().map(ToString::to_string).collect();
+    let list = |patterns: &[crate::app::access::Listed]| patterns.iter().map(ToString::to_string).collect();
     let role = |role: Option<hadron_proto::vocab::RoleArn>| role.map(String::from).unwrap_or_default();
     let shows = bindings.is_some();
     let page = Settings {
