@@ -181,7 +181,9 @@ fn development_is_for_loopback_and_only_it_has_emulators_and_port_0() {
     let config = config.unwrap();
     assert!(config.dev.is_some() && config.sts.is_emulated());
     assert_eq!(config.management.account.as_str(), "111111111111");
-    assert!(config.access.administrators[0].matches("arn:aws:iam::111111111111:root"));
+    let account = config.management.account;
+    let role = config.access.role(account, "arn:aws:iam::111111111111:root");
+    assert_eq!(role, Some(hadron_domain::authority::Role::Administrator));
 
     let outside = faults(GOOD, &[("dev", "true")]);
     assert!(
