@@ -48,8 +48,10 @@ async function open(options = {}) {
   page.problems = [];
   page.on("pageerror", (error) => page.problems.push(`script: ${error.message}`));
   page.on("console", (message) => {
-    // What the browser says of answers with an error status is what the journey asked for.
-    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
+    // What the browser says of answers with an error status is what the journey asked for, and htmx reports a stream that
+    // ends with its page.
+    const asked = message.text().startsWith("Failed to load resource") || message.text() === "[object Event]";
+    if (message.type() === "error" && !asked) {
       page.problems.push(`console: ${message.text()}`);
     }
   });
