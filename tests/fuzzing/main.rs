@@ -1,10 +1,5 @@
 //! Every fuzz target for a moment, from the corpus on, and everything that ever crashed.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a corpus that cannot be read is a failure, and says where"
-)]
-
 use std::time::Duration;
 
 use hadron_tests::fuzz;

@@ -128,8 +128,7 @@ async fn a_rotation_that_is_killed_goes_on_and_loses_nothing() {
         let newest = std::fs::read_to_string(world.hub.folder().join("seal.key")).unwrap();
         let newest = newest
             .lines()
-            .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
-            .next_back();
+            .rfind(|line| !line.trim().is_empty() && !line.starts_with('#'));
         let newest = newest.and_then(|line| line.split(' ').next()).unwrap().to_owned();
         for account in [PROD, DEV] {
             let line = list.lines().find(|line| line.contains(account)).unwrap();

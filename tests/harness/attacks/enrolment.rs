@@ -443,6 +443,9 @@ pub(super) async fn another_key(ground: &mut Ground, case: &mut Case) -> Result<
     Ok(())
 }
 
+/// What makes a request for a certificate none.
+type Spoil = fn(&mut Vec<u8>);
+
 /// AT-24
 pub(super) async fn requests_for_certificates(ground: &mut Ground, case: &mut Case) -> Result<()> {
     ground.connection(PROD, "CONNECTED").await?;
@@ -478,7 +481,7 @@ pub(super) async fn requests_for_certificates(ground: &mut Ground, case: &mut Ca
             refused,
         ),
     }
-    let spoil: [(&str, fn(&mut Vec<u8>)); 5] = [
+    let spoil: [(&str, Spoil); 5] = [
         ("a signature that is none", |csr| {
             if let Some(last) = csr.last_mut() {
                 *last ^= 1;
