@@ -11,6 +11,8 @@ python3 -c 'import ensurepip, sys, venv; assert sys.version_info >= (3, 11)' 2>/
 node="install Node 20 or later with npm (Debian: apt-get install nodejs npm)"
 need node "$node"
 need npm "$node"
+{ [ -n "${CHROMIUM_BIN:-}" ] || command -v chromium-headless-shell || command -v chromium || command -v chromium-browser; } >/dev/null ||
+    { echo "error: Chromium is missing: apt-get install chromium, or name one by CHROMIUM_BIN" >&2; exit 1; }
 cargo nextest --version >/dev/null 2>&1 ||
     { echo "error: cargo-nextest is missing: cargo install --locked cargo-nextest" >&2; exit 1; }
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ||

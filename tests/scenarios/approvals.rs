@@ -37,7 +37,7 @@ fn bundle(world: &World, name: &str, more: &str) -> Result<PathBuf> {
 async fn environment(world: &World, connection: &str, name: &str, template: &str) -> Result<Value> {
     let spec = world.file(
         "minimal.yaml",
-        "proton: EnvironmentSpec\nspec: { greeting: Good morning }\n".to_owned(),
+        "proton: EnvironmentSpec\nspec: { greeting: Good morning }\n",
     )?;
     let args = [
         "environment",
@@ -198,7 +198,7 @@ async fn what_a_template_needs_and_contains_is_the_owners_and_the_administrators
 
     let connection = world.connect(PROD, "one").await.unwrap();
     let spec = world
-        .file("minimal.yaml", "proton: EnvironmentSpec\nspec: {}\n".to_owned())
+        .file("minimal.yaml", "proton: EnvironmentSpec\nspec: {}\n")
         .unwrap();
     let create = [
         "environment",

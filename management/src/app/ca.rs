@@ -113,7 +113,6 @@ impl App {
     /// When the database does not answer, or a root cannot be read.
     pub async fn settle_ca(&self, own: Roots) -> Result<Roots, AppError> {
         self.write("settle the CA", move |unit| {
-            let own = own.clone();
             Box::pin(async move {
                 let rows = ca::locked(unit.tx).await?;
                 let pin = pin_of(&own.active)?;

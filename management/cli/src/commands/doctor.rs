@@ -272,9 +272,8 @@ fn settings(settings: &Settings) -> Result<(http::Uri, Check), Check> {
 
 async fn name(uri: &http::Uri, checks: &mut Vec<Check>) -> Option<Vec<std::net::SocketAddr>> {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let port = uri
-        .port_u16()
-        .unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
+    let usual = if uri.scheme_str() == Some("http") { 80 } else { 443 };
+    let port = uri.port_u16().unwrap_or(usual);
     let found = tokio::time::timeout(PATIENCE, lookup_host((host.as_str(), port))).await;
     let why = match found {
         Ok(Ok(addresses)) => {

@@ -53,7 +53,6 @@ Next: hadron environment create NAME --template TEMPLATE --spec FILE")]
     /// CloudFormation makes IAM resources, IAM resources with names of their own, and what transforms write, only for whoever
     /// says so. Hadron says so for a version when an administrator has approved it; by default publishing a version does. What a
     /// version needs is shown by `hadron template get NAME --version VERSION`.
-    #[expect(clippy::doc_markdown, reason = "help is no Markdown")]
     #[command(after_help = "Examples:
   hadron template approve vpc 1.0 --capability CAPABILITY_IAM
   hadron template approve vpc 1.0 --capability CAPABILITY_IAM --capability CAPABILITY_NAMED_IAM
@@ -115,7 +114,6 @@ Next: hadron template sign PATH --key FILE --template NAME --major N")]
     /// Sign a bundle as a version of one template; asks no hub
     ///
     /// The signature is written into the bundle, as hadron-signature.json, and goes with it through S3 and other clients.
-    #[expect(clippy::doc_markdown, reason = "help is no Markdown")]
     #[command(after_help = "Examples:
   hadron template sign ./vpc --key publisher.key --template vpc --major 1
   hadron template sign vpc.tar.gz --key publisher.key --template vpc --major 1 --out vpc-signed.tar.gz
