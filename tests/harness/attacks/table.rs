@@ -3,10 +3,6 @@
 use super::How::{LeftOut, Real, Tested};
 use super::{Attack, agents, api, documents, enrolment, proofs, rights, sessions, ssrf, templates, trails};
 
-/// What another part of Hadron has to bring before there is anything to attack. To add one: write its function, and put
-/// `real!` in the place of `later!`.
-const LATER: &str = "not in this build";
-
 macro_rules! real {
     ($id:literal, $group:literal, $run:path, $what:literal) => {
         Attack {
@@ -18,22 +14,11 @@ macro_rules! real {
     };
 }
 
-macro_rules! later {
-    ($id:literal, $group:literal, $what:literal) => {
-        Attack {
-            id: $id,
-            group: $group,
-            what: $what,
-            how: LeftOut(LATER),
-        }
-    };
-}
-
-/// Attacks that are made only in part: what of them is left out, and why. As with `later!`, to be shortened.
+/// Attacks that are made only in part: what of them is left out, and why.
 pub(super) const IN_PART: &[(&str, &str)] = &[
     (
         "AT-40",
-        "signatures of publishers: not in this build; another digest than announced is tried",
+        "missing and foreign signatures: by tests/scenarios/approvals.rs, on real processes; another digest than announced is tried here",
     ),
     (
         "AT-81",
@@ -41,11 +26,11 @@ pub(super) const IN_PART: &[(&str, &str)] = &[
     ),
     (
         "AT-94",
-        "masked values for auditors: not in this build; writing is tried",
+        "reading values: by management/tests/app/masked.rs, over every use case and the whole Proton API; writing is tried here",
     ),
     (
         "AT-96",
-        "tokens of OIDC (none, HS256, kid, expired, audience): not in this build; page tokens are tried",
+        "tokens of OIDC (none, HS256, kid, expired, audience): by management/tests/app/oidc.rs; page tokens are tried here",
     ),
 ];
 
@@ -308,19 +293,60 @@ pub const ATTACKS: &[Attack] = &[
         agents::other_regions,
         "Have an agent act in other Regions and accounts"
     ),
-    later!(
-        "AT-42",
-        "agents",
-        "Make IAM users with capabilities that nobody approved"
-    ),
-    later!("AT-43", "agents", "Have CloudFormation include what is elsewhere"),
+    Attack {
+        id: "AT-42",
+        group: "agents",
+        what: "Make IAM users with capabilities that nobody approved",
+        how: Tested(
+            "a scenario does it to real processes",
+            &[
+                (
+                    "tests/scenarios/approvals.rs",
+                    "what_a_template_needs_and_contains_is_the_owners_and_the_administrators_decision",
+                ),
+                (
+                    "agent/src/limits/tests.rs",
+                    "a_job_gets_no_capability_that_the_account_does_not_give",
+                ),
+            ],
+        ),
+    },
+    Attack {
+        id: "AT-43",
+        group: "agents",
+        what: "Have CloudFormation include what is elsewhere",
+        how: Tested(
+            "a scenario does it to real processes",
+            &[
+                (
+                    "tests/scenarios/approvals.rs",
+                    "what_a_template_needs_and_contains_is_the_owners_and_the_administrators_decision",
+                ),
+                ("agent/src/limits/tests.rs", "what_a_template_says_itself_counts"),
+            ],
+        ),
+    },
     real!(
         "AT-44",
         "agents",
         agents::nested_stacks,
         "Nest stacks from foreign buckets, and hide them"
     ),
-    later!("AT-45", "agents", "Read secrets by dynamic references"),
+    Attack {
+        id: "AT-45",
+        group: "agents",
+        what: "Read secrets by dynamic references",
+        how: Tested(
+            "a scenario does it to real processes",
+            &[
+                (
+                    "tests/scenarios/approvals.rs",
+                    "what_a_template_needs_and_contains_is_the_owners_and_the_administrators_decision",
+                ),
+                ("agent/src/limits/tests.rs", "what_a_template_says_itself_counts"),
+            ],
+        ),
+    },
     real!(
         "AT-97",
         "agents",
@@ -517,7 +543,24 @@ pub const ATTACKS: &[Attack] = &[
         how: LeftOut("nothing is read from Git repositories yet"),
     },
     real!("AT-81", "ssrf", ssrf::webhooks, "Have a webhook lead inside"),
-    later!("AT-82", "ssrf", "Name an issuer of OIDC without TLS"),
+    Attack {
+        id: "AT-82",
+        group: "ssrf",
+        what: "Name an issuer of OIDC without TLS, or one inside",
+        how: Tested(
+            "a hub with such a configuration does not start",
+            &[
+                (
+                    "management/src/config/tests.rs",
+                    "issuers_are_for_people_or_for_workloads",
+                ),
+                (
+                    "management/tests/app/oidc.rs",
+                    "an_issuer_that_only_this_machine_can_reach_is_not_called",
+                ),
+            ],
+        ),
+    },
     real!(
         "AT-83",
         "api",
