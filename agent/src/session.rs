@@ -339,8 +339,12 @@ impl<D: Dial, W: Worker> Session<D, W> {
         let handovers = self.held.take_handovers();
         if !handovers.is_empty() {
             let proof = stream.sequence + 1;
+            // All of them first: what cannot be said now is said in the next session, and the journal forgets none before.
+            let handing = handovers.iter().cloned();
+            stream
+                .handing
+                .extend(handing.map(|(token, step)| (proof, token, step)));
             for (token, step) in handovers {
-                stream.handing.push((proof, token, step.clone()));
                 stream.say(Say::Handover(wire::Handover {
                     token: Some(wire_token(token)),
                     step,

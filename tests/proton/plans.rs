@@ -11,7 +11,8 @@ use crate::suites::world;
 
 /// Tables with a handful of rows, whatever is asked for: reading all of them is reading them.
 /// And what a statement was given as a list.
-const SMALL: [&str; 6] = [
+const SMALL: [&str; 7] = [
+    "ca_root",
     "setting",
     "meta",
     "sequence",

@@ -792,3 +792,70 @@ fn a_hub_of_the_release_before_finds_all_that_it_asks_for() {
     );
     assert!(PROTOCOL.contains(&1));
 }
+
+/// What was to be given back when the stream closed is given back in the next session, all of it: found by the simulation,
+/// where one of two such jobs stayed in the journal.
+#[tokio::test]
+async fn nothing_that_is_to_be_given_back_is_dropped_with_its_stream() {
+    let state = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(state.path()).unwrap();
+    let held = Held::default();
+    let (setter, link) = Link::new(Jitter::default());
+    let (_script, scripts) = watch::channel(Script::Wait);
+    let (ended, _ends) = mpsc::unbounded_channel();
+    let worker = Scripted {
+        script: scripts,
+        ends: ended,
+    };
+    let settings = Settings {
+        capacity: 2.try_into().unwrap(),
+        deadline: Duration::from_secs(60),
+    };
+    let runner = Runner::new(
+        worker,
+        policy(),
+        journal.clone(),
+        held.clone(),
+        link,
+        settings,
+        Tasks::default(),
+    );
+    let dial = Plain {
+        at: SocketAddr::from(([127, 0, 0, 1], 9)),
+        dials: Arc::default(),
+    };
+    let none = CancellationToken::new();
+    let session = Session::new(
+        dial,
+        runner,
+        held.clone(),
+        journal,
+        setter,
+        none,
+        Duration::from_secs(5),
+    );
+    let tokens = [1, 2, 3].map(|fence| Token {
+        job: job_id(fence),
+        fence,
+    });
+    held.hand_over_again(tokens.map(|token| (token, "fenced".to_owned())));
+    let (say, closed) = mpsc::channel(8);
+    drop(closed);
+    let now = Instant::now();
+    let mut stream = Stream {
+        say,
+        lease: Duration::from_secs(30),
+        every: Duration::from_secs(10),
+        asked: 0,
+        sequence: 0,
+        unanswered: VecDeque::new(),
+        proven: now,
+        heard: now,
+        proved: false,
+        handing: Vec::new(),
+        leaves: None,
+    };
+    assert!(session.tell(&mut stream).is_err(), "nobody hears it");
+    let handing: Vec<Token> = stream.handing.iter().map(|(_, token, _)| *token).collect();
+    assert_eq!(handing, tokens);
+}

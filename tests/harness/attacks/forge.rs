@@ -237,6 +237,8 @@ impl Forger {
         params.subject_alt_names = what.names;
         params.extended_key_usages = what.usages;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        // As those that the hub gives: it looks for the key that signed them.
+        params.use_authority_key_identifier_extension = true;
         date(what.from)(&mut params, false);
         date(what.until)(&mut params, true);
         let certificate = params.signed_by(&key, &self.issuer).context("a certificate")?;

@@ -56,4 +56,8 @@ messages! {
     AddTagsRequest, AddTagsResponse, RemoveTagsRequest, RemoveTagsResponse, GetSummaryRequest, Summary, Recovery,
     SummaryCount, Binding, GrantAccessRequest, GrantAccessResponse, RevokeAccessRequest, RevokeAccessResponse,
     ListAccessRequest, ListAccessResponse, ExplainAccessRequest, ExplainAccessResponse, ExplainedRight,
+    Roots, CreateConsoleLinkRequest, CreateConsoleLinkResponse, ListIssuersRequest, ListIssuersResponse, Issuer,
+    BeginOidcLoginRequest, BeginOidcLoginResponse, FinishOidcLoginRequest, BeginDeviceLoginRequest,
+    BeginDeviceLoginResponse, FinishDeviceLoginRequest, ExchangeTokenRequest, LogoutRequest, LogoutResponse,
+    ApproveTemplateVersionRequest,
 }

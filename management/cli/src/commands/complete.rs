@@ -157,6 +157,14 @@ fn file(settings: &Settings, names: Names) -> Option<PathBuf> {
     Some(settings.cache.as_ref()?.join("names").join(name))
 }
 
+/// Nothing is offered any more that was kept: somebody else may be logged in next.
+pub(super) fn forget(settings: &Settings) {
+    if let Some(cache) = &settings.cache {
+        // What cannot be removed is not offered for longer than half a minute anyway.
+        let _ = std::fs::remove_dir_all(cache.join("names"));
+    }
+}
+
 /// The first page of them: who has more types a letter more, and the shell filters what is there.
 async fn ask(hub: &Hub, names: Names) -> Result<Vec<Name>, Status> {
     let page_size = PAGE;

@@ -8,7 +8,7 @@ use hadron_proto::vocab::Timestamp;
 use hadron_proto::wire;
 use serde_json::{Map, Value, json};
 
-use super::{Context, read_file};
+use super::{Context, complete, read_file};
 use crate::error::{Exit, Failure, Result};
 use crate::login::{Left, Way};
 use crate::output::{Card, Show, map, say, text};
@@ -175,6 +175,7 @@ pub(super) async fn me(cx: &Context) -> Result<wire::WhoAmIResponse> {
 
 pub(super) async fn login(args: Login, cx: &Context) -> Result<()> {
     let hub = cx.hub()?;
+    complete::forget(&cx.settings);
     if let Some(way) = args.way()? {
         hub.sign_in_by(way).await?;
     } else {
@@ -190,6 +191,7 @@ pub(super) async fn login(args: Login, cx: &Context) -> Result<()> {
 
 pub(super) async fn logout(_: Logout, cx: &Context) -> Result<()> {
     let hub = cx.hub()?;
+    complete::forget(&cx.settings);
     match hub.sign_out().await? {
         Left::Ended => say(format!("Logged out of {}.", hub.address())),
         Left::Nobody => say(format!("There was no login at {}.", hub.address())),

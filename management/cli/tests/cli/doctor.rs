@@ -189,6 +189,13 @@ async fn shells_are_offered_names_that_are_there_and_the_hub_is_not_asked_for_ea
         asked.push(world.calls("list_environments").len() - before);
     }
     assert_eq!(asked, [1, 0, 0], "within half a minute it is asked once");
+    let kept = world.home.path().join(".cache/hadron/names");
+    assert!(kept.read_dir().expect("a folder").next().is_some());
+    world.run("logout").await;
+    assert!(
+        !kept.exists(),
+        "whoever logs in next is not offered what the last one saw"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,9 +50,10 @@ fn commits(query: &[u8]) -> bool {
     text.eq_ignore_ascii_case("commit")
 }
 
-/// What the server says when it has carried a COMMIT out, and when it waits for the next question, whatever became of the
-/// last one. Type, length, and what there is to say.
-const SETTLED: [&[u8]; 2] = [b"C\0\0\0\x0bCOMMIT\0", b"Z\0\0\0\x05"];
+/// What the server says when it has carried a COMMIT out, and when it waits for the next question with no transaction open,
+/// whatever became of the last one. Statements that were sent ahead of COMMIT are answered before it, inside of the
+/// transaction, and settle nothing. Type, length, and what there is to say.
+const SETTLED: [&[u8]; 2] = [b"C\0\0\0\x0bCOMMIT\0", b"Z\0\0\0\x05I"];
 
 /// Whether the server's words settle what became of a COMMIT.
 pub(super) fn is_settled(answer: &[u8]) -> bool {
@@ -109,5 +110,10 @@ mod tests {
         assert!(is_settled(&done));
         let failed = [message(b'E', b"SERROR\0\0"), message(b'Z', b"I")].concat();
         assert!(is_settled(&failed));
+        let ahead = [message(b'C', b"INSERT 0 1\0"), message(b'Z', b"T")].concat();
+        assert!(
+            !is_settled(&ahead),
+            "a late row was written, and nothing is committed"
+        );
     }
 }
