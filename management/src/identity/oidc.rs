@@ -265,14 +265,18 @@ impl<S: Flows> Issuers<S> {
                 .find(|issuer| issuer.config.alias.as_str() == alias)
         };
         let Some(found) = found else {
-            let known = match names() {
-                none if none.is_empty() => "; its configuration has none ([oidc.NAME])".to_owned(),
-                names => format!("; it has: {names}"),
-            };
-            return Err(OidcError::Unknown {
-                alias: alias.chars().take(64).collect(),
-                known,
-            });
+            let whom = if people { "people" } else { "workloads" };
+            let shown: String = alias.chars().take(64).collect();
+            return Err(OidcError::Unknown(match (shown.as_str(), names().as_str()) {
+                ("", "") => format!(
+                    "nobody but AWS says who {whom} are at this hub: its configuration has no [oidc.NAME] for them"
+                ),
+                ("", names) => format!("this hub has several issuers for {whom}, say which: {names}"),
+                (alias, "") => format!(
+                    "this hub has no issuer '{alias}': its configuration has no [oidc.NAME] for {whom}"
+                ),
+                (alias, names) => format!("this hub has no issuer '{alias}': for {whom} it has {names}"),
+            }));
         };
         if fits(&found) {
             return Ok(found);

@@ -167,6 +167,9 @@ fn unknown(error: &OidcError) -> Status {
     let help = match error {
         OidcError::NoFlow | OidcError::Verifier | OidcError::MixUp => Some("hadron login --oidc"),
         OidcError::Ambiguous { .. } => Some("hadron login --oidc NAME --oidc-token-file FILE"),
+        OidcError::Unknown(_) => Some(
+            "with AWS credentials: hadron login\nadministrators add issuers by [oidc.NAME] in the hub's configuration, see deploy/README.md",
+        ),
         OidcError::NoFlowOfKind(_) => {
             Some("hadron login --oidc\nor hadron login --device, or with AWS credentials: hadron login")
         }

@@ -14,13 +14,8 @@ use crate::identity::rate::TooMany;
 #[derive(Debug, thiserror::Error)]
 pub enum OidcError {
     /// No such issuer.
-    #[error("this hub has no issuer '{alias}'{known}")]
-    Unknown {
-        /// What was asked for.
-        alias: String,
-        /// Those that there are, as the end of the sentence.
-        known: String,
-    },
+    #[error("{0}")]
+    Unknown(String),
     /// It is for something else.
     #[error("issuer '{alias}' is {wrong}")]
     Purpose {
@@ -118,7 +113,7 @@ impl OidcError {
     #[must_use]
     pub const fn code(&self) -> Code {
         match self {
-            Self::Unknown { .. } => Code::NotFound,
+            Self::Unknown(_) => Code::NotFound,
             Self::Purpose { .. }
             | Self::Redirect(_)
             | Self::Code
@@ -139,7 +134,7 @@ impl OidcError {
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::Unknown { .. } => "NO_ISSUER",
+            Self::Unknown(_) => "NO_ISSUER",
             Self::Purpose { .. } => "ISSUER_PURPOSE",
             Self::Redirect(_) => "REDIRECT",
             Self::TooMany(_) => "TOO_MANY_LOGINS",
