@@ -32,8 +32,8 @@ def client(account):
 
 
 def own(number):
-    """The template with names that nobody has yet."""
-    return text.replace("/hadron-demo/", f"/{how}/{number}/")
+    """The template with names that nobody has yet; SSM keeps those that begin with /aws for AWS."""
+    return text.replace("/hadron-demo/", f"/bench/{how}/{number}/")
 
 
 clients = {account: client(account) for account in accounts}
