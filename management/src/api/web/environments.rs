@@ -175,12 +175,16 @@ pub(super) async fn new(v: &Visit) -> Result<Shown, AppError> {
     new_form(v, &v.query, &Errors::default()).await
 }
 
-async fn template_of(v: &Visit, fields: &Fields) -> Result<(TemplateName, VersionView), AppError> {
+/// The template that a form is about, with the version that it names, or the recommended one.
+pub(super) async fn template_of(
+    v: &Visit,
+    kind: TemplateKind,
+    fields: &Fields,
+) -> Result<(TemplateRow, VersionView), AppError> {
     let name: TemplateName = fields
         .get("template")
         .parse()
         .map_err(|error| wrong("template", error))?;
-    let kind = TemplateKind::Environment;
     let template = v.app.get_template(&v.caller, kind, &name).await?;
     let version = match fields.some("version") {
         Some(text) => text.parse().map_err(|error| wrong("version", error))?,
@@ -190,11 +194,12 @@ async fn template_of(v: &Visit, fields: &Fields) -> Result<(TemplateName, Versio
             .ok_or_else(|| AppError::not_found("template", format!("{name} with a published version")))?,
     };
     let view = v.app.get_version(&v.caller, kind, &name, version).await?;
-    Ok((name, view))
+    Ok((template, view))
 }
 
 async fn new_form(v: &Visit, fields: &Fields, errors: &Errors) -> Result<Shown, AppError> {
-    let (name, version) = template_of(v, fields).await?;
+    let (template, version) = template_of(v, TemplateKind::Environment, fields).await?;
+    let name = template.name;
     let schema = schema(v, &version).await?;
     let filter = ConnectionFilter {
         statuses: vec!["CONNECTED".to_owned()],
@@ -282,7 +287,7 @@ fn with_text(fields: &Fields, text: &str) -> Fields {
 /// Makes one.
 pub(super) async fn create(deed: &Deed) -> Result<Outcome, AppError> {
     let (v, fields) = (&deed.visit, &deed.form);
-    let (_, version) = template_of(v, fields).await?;
+    let (_, version) = template_of(v, TemplateKind::Environment, fields).await?;
     let schema = schema(v, &version).await?;
     let spec = spec_of(schema.as_ref(), fields, SpecMap::default());
     let shown = if fields.get("do") == "yaml" {

@@ -4,11 +4,11 @@ use askama::Template;
 use hadron_domain::authority::{Action, Place};
 use hadron_domain::target::Target;
 use hadron_domain::template::{TemplateKind, VersionState, Wanted};
-use hadron_proto::vocab::{InstanceName, ServiceName, TemplateName, TemplateVersion};
+use hadron_proto::vocab::{InstanceName, ServiceName, TemplateVersion};
 use hadron_templates::{InputSchema, InputType, InstanceSpec, ServiceSpec, SpecMap};
 
 use super::deed::{Deed, Outcome, again, named};
-use super::environments::{Delete, Lines, PAGE, begun, choose, mode, typed};
+use super::environments::{Delete, Lines, PAGE, begun, choose, mode, template_of, typed};
 use super::form::{self, Errors};
 use super::show::{Badge, Html, Link, Shown, When, wrong};
 use super::target::{self, Line};
@@ -207,24 +207,6 @@ pub(super) async fn new(v: &Visit) -> Result<Shown, AppError> {
     new_form(v, &v.query, &Errors::default()).await
 }
 
-async fn template_of(v: &Visit, fields: &Fields) -> Result<(TemplateRow, VersionView), AppError> {
-    let name: TemplateName = fields
-        .get("template")
-        .parse()
-        .map_err(|error| wrong("template", error))?;
-    let kind = TemplateKind::Service;
-    let template = v.app.get_template(&v.caller, kind, &name).await?;
-    let version = match fields.some("version") {
-        Some(text) => text.parse().map_err(|error| wrong("version", error))?,
-        None => template
-            .versions
-            .recommended()
-            .ok_or_else(|| AppError::not_found("template", format!("{name} with a published version")))?,
-    };
-    let view = v.app.get_version(&v.caller, kind, &name, version).await?;
-    Ok((template, view))
-}
-
 /// The numbers of the instances that a form has; at least one.
 fn numbers(fields: &Fields) -> Vec<usize> {
     let mut numbers: Vec<usize> = fields
@@ -255,7 +237,7 @@ async fn environments(v: &Visit) -> Result<Vec<String>, AppError> {
 }
 
 async fn new_form(v: &Visit, fields: &Fields, errors: &Errors) -> Result<Shown, AppError> {
-    let (template, version) = template_of(v, fields).await?;
+    let (template, version) = template_of(v, TemplateKind::Service, fields).await?;
     let schemas = schemas(v, &version).await?;
     let mut instances = Vec::new();
     for number in numbers(fields) {
@@ -337,7 +319,7 @@ fn with_text(fields: &Fields, text: &str) -> Fields {
 /// Makes one.
 pub(super) async fn create(deed: &Deed) -> Result<Outcome, AppError> {
     let (v, fields) = (&deed.visit, &deed.form);
-    let (template, version) = template_of(v, fields).await?;
+    let (template, version) = template_of(v, TemplateKind::Service, fields).await?;
     let schemas = schemas(v, &version).await?;
     let spec = if fields.get("do") == "yaml" {
         Ok(fields.get("spec").replace("\r\n", "\n"))
