@@ -45,11 +45,11 @@ async fn a_bus_that_is_not_there_is_a_failure_and_throttling_is_not() {
         failure.message
     );
 
-    world
-        .aws
-        .line()
-        .refuse(Some(Call::PutEvents), 3, "ThrottlingException", "Rate exceeded");
+    let line = Line::default();
+    line.refuse(Some(Call::PutEvents), 3, "ThrottlingException", "Rate exceeded");
     let job = world.lease(2, 1, put("default", &["hadron"]));
-    assert_eq!(world.run(&job).await, Outcome::EventsPut { refused: Vec::new() });
+    let put = world.run_over(&line, &job).await;
+    assert_eq!(put, Outcome::EventsPut { refused: Vec::new() });
+    assert_eq!(line.count(Call::PutEvents), 4);
     assert_eq!(world.aws.told().len(), 1);
 }

@@ -1,6 +1,7 @@
 //! What is promised, against the account in memory. Time is paused: waiting costs nothing.
 
 mod bundles;
+mod checkpoints;
 mod crashes;
 mod events;
 mod faults;
@@ -157,8 +158,12 @@ impl World {
     }
 
     pub(super) async fn run(&self, job: &Job) -> Outcome {
+        self.run_over(&Line::default(), job).await
+    }
+
+    pub(super) async fn run_over(&self, line: &Line, job: &Job) -> Outcome {
         let (_brake, stop) = Stop::new();
-        self.over(&Line::default(), job, &stop)
+        self.over(line, job, &stop)
             .await
             .expect("alive")
             .expect("finished")
