@@ -109,6 +109,8 @@ Examples:
           The same for an agent whose configuration says write_registry_policy = true.
   hadron-agent role --account 111111111111 --management --put-events
           The same for a hub whose configuration says events.put_events = true.
+  hadron-agent role --account 111111111111 --management --audit-bucket example-audit
+          The same for a hub whose configuration says audit.s3_bucket = \"example-audit\".
   hadron-agent role --account 333333333333 --component-role hadron-components
           Also the role that lets developers add components to their service instances.
   hadron-agent role --create
@@ -181,6 +183,10 @@ pub struct Role {
     /// The hub puts events onto a bus (`events.put_events`): add leave for that; needs --management
     #[arg(long, requires = "management")]
     pub put_events: bool,
+    /// The hub has checkpoints of its audit log put into this bucket with Object Lock (`audit.s3_bucket`): add leave for that;
+    /// needs --management
+    #[arg(long, requires = "management", value_name = "BUCKET")]
+    pub audit_bucket: Option<BucketName>,
     /// Leave to read template bundles is for these S3 buckets only, of any account [default: all buckets of the management
     /// account]; needs --management
     #[arg(

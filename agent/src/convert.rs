@@ -8,8 +8,8 @@ use hadron_proto::wire;
 
 use crate::job::{
     Act, ApplyStack, DestroyStack, EventEntry, Failure, FailureKind, FetchBundle, InspectStack, Inspection,
-    Job, Operation, Outcome, PutEvents, ResourceChange, RevokeStack, RoleKind, SetPullPolicy, StackEvent,
-    StackResource, Token, Work,
+    Job, LockMode, Operation, Outcome, PutCheckpoints, PutEvents, ResourceChange, RevokeStack, RoleKind,
+    SetPullPolicy, StackEvent, StackResource, Token, Work,
 };
 
 /// A message of the hub that this agent cannot make sense of.
@@ -68,7 +68,7 @@ pub(crate) fn wire_token(token: Token) -> wire::JobToken {
 }
 
 /// The kinds of work that this agent can do, as announced to the hub.
-pub(crate) const CAPABILITIES: [&str; 7] = [
+pub(crate) const CAPABILITIES: [&str; 8] = [
     "apply_stack",
     "destroy_stack",
     "revoke_stack",
@@ -76,6 +76,7 @@ pub(crate) const CAPABILITIES: [&str; 7] = [
     "put_events",
     "fetch_bundle",
     "inspect_stack",
+    "put_checkpoints",
 ];
 
 /// The capability that a piece of work asks for.
@@ -89,6 +90,7 @@ pub(crate) const fn capability(work: &Work) -> &'static str {
         Work::PutEvents(_) => CAPABILITIES[4],
         Work::FetchBundle(_) => CAPABILITIES[5],
         Work::InspectStack(_) => CAPABILITIES[6],
+        Work::PutCheckpoints(_) => CAPABILITIES[7],
     }
 }
 
@@ -140,6 +142,7 @@ pub(crate) fn job(offer: &wire::Offer) -> Result<Job, Unreadable> {
                 bus: put.bus.clone(),
                 entries: put.entries.iter().map(event_entry).collect::<Result<_, _>>()?,
             }),
+            wire::offer::Work::PutCheckpoints(put) => Work::PutCheckpoints(put_checkpoints(put)?),
             wire::offer::Work::FetchBundle(fetch) => Work::FetchBundle(fetch_bundle(fetch)?),
             wire::offer::Work::InspectStack(inspect) => Work::InspectStack(InspectStack {
                 stack_name: inspect.stack_name.clone(),
@@ -157,6 +160,26 @@ fn event_entry(entry: &wire::EventEntry) -> Result<EventEntry, Unreadable> {
         detail: entry.detail.clone(),
         resources: entry.resources.clone(),
         at: Timestamp::from_micros(at.seconds.saturating_mul(1_000_000)),
+    })
+}
+
+fn put_checkpoints(put: &wire::PutCheckpoints) -> Result<PutCheckpoints, Unreadable> {
+    let until = put
+        .retain_until
+        .as_ref()
+        .ok_or(Unreadable::Missing("end of retention"))?;
+    Ok(PutCheckpoints {
+        bucket: put.bucket.clone(),
+        owner: parse("owner of the bucket", &put.owner_id)?,
+        key: put.key.clone(),
+        lines: put.lines.clone(),
+        retain_until: Timestamp::from_micros(until.seconds.saturating_mul(1_000_000)),
+        mode: match wire::LockMode::try_from(put.mode) {
+            Ok(wire::LockMode::Compliance) => LockMode::Compliance,
+            Ok(wire::LockMode::Governance) => LockMode::Governance,
+            Ok(wire::LockMode::Unspecified) => return Err(Unreadable::Missing("mode of Object Lock")),
+            Err(_) => return Err(Unreadable::Unknown("mode of Object Lock")),
+        },
     })
 }
 
@@ -242,6 +265,7 @@ pub(crate) fn report(token: Token, outcome: Outcome) -> wire::ReportRequest {
                 })
                 .collect(),
         }),
+        Outcome::CheckpointsPut { were_there } => Wire::CheckpointsPut(wire::CheckpointsPut { were_there }),
         Outcome::BundleFetched { digest, bytes } => Wire::BundleFetched(wire::BundleFetched {
             digest: digest.to_string(),
             bytes,

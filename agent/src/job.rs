@@ -48,6 +48,8 @@ pub enum Work {
     SetPullPolicy(SetPullPolicy),
     /// Put events onto a bus of `EventBridge`.
     PutEvents(PutEvents),
+    /// Put checkpoints of the hub's audit log into a bucket with Object Lock.
+    PutCheckpoints(PutCheckpoints),
     /// Read a template bundle from S3 and hand it over.
     FetchBundle(FetchBundle),
     /// Take away what nobody may execute any more, then tell what a stack is and who changed it.
@@ -155,6 +157,32 @@ pub struct EventEntry {
     pub at: Timestamp,
 }
 
+/// See [`Work::PutCheckpoints`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutCheckpoints {
+    /// The bucket.
+    pub bucket: String,
+    /// The account that it belongs to.
+    pub owner: AccountId,
+    /// The object's key; an object that is there already is left alone.
+    pub key: String,
+    /// One checkpoint a line.
+    pub lines: String,
+    /// Nobody can remove it before.
+    pub retain_until: Timestamp,
+    /// Whether really nobody.
+    pub mode: LockMode,
+}
+
+/// The retention modes of S3 Object Lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockMode {
+    /// Nobody at all can shorten it.
+    Compliance,
+    /// Only who may `s3:BypassGovernanceRetention` can.
+    Governance,
+}
+
 /// See [`Work::FetchBundle`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchBundle {
@@ -173,6 +201,12 @@ pub struct InspectStack {
     pub stack_name: String,
     /// The stack, when its ARN is known.
     pub stack_arn: Option<StackArn>,
+}
+
+impl std::fmt::Display for PutCheckpoints {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
 }
 
 impl std::fmt::Display for FetchBundle {
@@ -216,6 +250,11 @@ pub enum Outcome {
     EventsPut {
         /// Those that it did not take, by their place in the job, and why.
         refused: Vec<(usize, String)>,
+    },
+    /// The checkpoints are in the bucket, and locked.
+    CheckpointsPut {
+        /// An earlier attempt had put them there.
+        were_there: bool,
     },
     /// The bundle is what was handed over.
     BundleFetched {

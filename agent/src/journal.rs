@@ -299,7 +299,7 @@ fn accepted(job: &Job) -> Accepted {
         }
         Work::SetPullPolicy(policy) => accepted.repository = Some(policy.repository.to_string()),
         // Events are the hub's to keep; what was done about them the step tells.
-        Work::PutEvents(_) => {}
+        Work::PutEvents(_) | Work::PutCheckpoints(_) => {}
         Work::FetchBundle(fetch) => accepted.bundle = Some(fetch.to_string()),
         Work::InspectStack(inspect) => {
             accepted.stack_name = Some(inspect.stack_name.clone());
@@ -317,6 +317,7 @@ const fn outcome_name(outcome: &wire::report_request::Outcome) -> &'static str {
         Outcome::Revoked(_) => "revoked",
         Outcome::PullPolicy(_) => "pull_policy_set",
         Outcome::EventsPut(_) => "events_put",
+        Outcome::CheckpointsPut(_) => "checkpoints_put",
         Outcome::BundleFetched(_) => "bundle_fetched",
         Outcome::Inspected(_) => "inspected",
         Outcome::Failed(_) => "failed",

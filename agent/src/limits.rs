@@ -114,9 +114,11 @@ impl Policy {
             Work::ApplyStack(apply) => (apply.role_kind, &mut apply.role),
             Work::DestroyStack(destroy) => (destroy.role_kind, &mut destroy.role),
             Work::RevokeStack(revoke) => (revoke.role_kind, &mut revoke.role),
-            Work::SetPullPolicy(_) | Work::PutEvents(_) | Work::FetchBundle(_) | Work::InspectStack(_) => {
-                return Ok(job);
-            }
+            Work::SetPullPolicy(_)
+            | Work::PutEvents(_)
+            | Work::PutCheckpoints(_)
+            | Work::FetchBundle(_)
+            | Work::InspectStack(_) => return Ok(job),
         };
         *role = self.roles.choose(kind, role.as_ref()).cloned();
         Ok(job)
@@ -192,6 +194,8 @@ impl Policy {
             Work::SetPullPolicy(_) => Ok(()),
             // Where events go is the hub's decision; whether they may, the role's.
             Work::PutEvents(_) => Ok(()),
+            // As well; and a bucket without Object Lock refuses them.
+            Work::PutCheckpoints(_) => Ok(()),
             Work::FetchBundle(fetch) => self.bundle(&fetch.bucket),
             Work::InspectStack(inspect) => self.stack(&inspect.stack_name, inspect.stack_arn.as_ref()),
         }

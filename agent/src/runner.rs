@@ -357,6 +357,7 @@ impl<W: Worker> Shared<W> {
             | Work::RevokeStack(_)
             | Work::SetPullPolicy(_)
             | Work::PutEvents(_)
+            | Work::PutCheckpoints(_)
             | Work::FetchBundle(_)
             | Work::InspectStack(_) => None,
         };
@@ -507,6 +508,7 @@ const fn name(outcome: &Outcome) -> &'static str {
         Outcome::Revoked { .. } => "revoked",
         Outcome::PullPolicySet { .. } => "pull_policy_set",
         Outcome::EventsPut { .. } => "events_put",
+        Outcome::CheckpointsPut { .. } => "checkpoints_put",
         Outcome::BundleFetched { .. } => "bundle_fetched",
         Outcome::Inspected(_) => "inspected",
         Outcome::Failed(_) => "failed",

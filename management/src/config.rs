@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hadron_proto::vocab::{AccountId, ContentRules, Region, RoleArn, StackPrefix};
+use hadron_proto::vocab::{AccountId, BucketName, ContentRules, Region, RoleArn, StackPrefix};
 use hadron_templates::Capability;
 
 pub use hadron_proto::config::{Fault, Key, Kind, Origin, Override, Source};
@@ -20,6 +20,7 @@ pub use oidc::Issuer;
 
 use crate::app::access::{Access, Listed};
 use crate::app::audit::Due;
+use crate::app::checkpoints::LockedBucket;
 use crate::app::events::{Bus, Sinks};
 use crate::app::templates::{Approve, Rules};
 use crate::app::{Quota, Quotas, Settings};
@@ -28,6 +29,7 @@ use crate::identity::oidc::Alias;
 use crate::identity::sts::StsEndpoint;
 use crate::identity::{DevMode, HubId};
 use crate::render;
+use crate::store::jobs::LockMode;
 use crate::webhook::Webhook;
 
 /// The exit code for a configuration that is wrong (`EX_USAGE` of sysexits).
@@ -201,6 +203,8 @@ pub struct Audit {
     pub file: Option<PathBuf>,
     /// Whether they are printed as well.
     pub print: bool,
+    /// The bucket in which the management account's agent keeps copies of them.
+    pub copy: Option<LockedBucket>,
 }
 
 /// Leases and heartbeats.
@@ -231,6 +235,7 @@ impl Config {
                 webhook: self.events.webhook.is_some(),
                 put_events: self.events.put_events.clone(),
             },
+            audit_copy: self.audit.copy.clone(),
             quotas: self.quotas,
             access: self.access.clone(),
             templates: self.templates.clone(),
@@ -329,10 +334,18 @@ impl fmt::Display for Config {
             (Some(_), Some(bus)) => format!("a webhook and event bus {} as {}", bus.name, bus.source),
         };
         writeln!(f, "told of events      {told}")?;
-        let Audit { due, file, print } = &self.audit;
+        let Audit {
+            due,
+            file,
+            print,
+            copy,
+        } = &self.audit;
+        let copied = copy
+            .as_ref()
+            .map(|to| format!("s3://{}/{}", to.bucket, to.prefix));
         let file = file.as_ref().map(|file| file.display().to_string());
         let printed = print.then(|| "standard output".to_owned());
-        let places: Vec<String> = file.into_iter().chain(printed).collect();
+        let places: Vec<String> = file.into_iter().chain(printed).chain(copied).collect();
         writeln!(
             f,
             "audit checkpoints   every {} s or {} rows, to {}",
@@ -431,7 +444,8 @@ fn build(source: &mut Source) -> Option<Config> {
     let render = rendering(source);
     let quotas = quotas(source);
     let events = events(source, wants_dev);
-    let audit = audit(source, wants_dev, data_dir.as_deref());
+    let copy = audit_copy(source, management.as_ref());
+    let audit = audit(source, wants_dev, data_dir.as_deref(), copy);
     let templates = templates(source);
     let stack_prefix = source.parsed("stacks.prefix").unwrap_or_else(StackPrefix::proton);
     Some(Config {
@@ -800,7 +814,56 @@ fn events(source: &mut Source, dev: bool) -> Events {
     }
 }
 
-fn audit(source: &mut Source, dev: bool, data_dir: Option<&Path>) -> Audit {
+fn audit_copy(source: &mut Source, management: Option<&Management>) -> Option<LockedBucket> {
+    let bucket: Option<BucketName> = source.parsed("audit.s3_bucket");
+    let owner = source.parsed("audit.s3_owner");
+    let prefix = source
+        .text("audit.s3_prefix")
+        .unwrap_or_else(|| "hadron/".to_owned());
+    let days = counted(source, "audit.s3_keep_days", 400, 1, 36_500);
+    let mode = match source.text("audit.s3_mode").as_deref() {
+        None | Some("compliance") => LockMode::Compliance,
+        Some("governance") => LockMode::Governance,
+        Some(other) => {
+            source.fault(
+                "audit.s3_mode",
+                format!("'{other}' is neither compliance nor governance"),
+            );
+            LockMode::Compliance
+        }
+    };
+    if !source.has("audit.s3_bucket") {
+        for key in [
+            "audit.s3_owner",
+            "audit.s3_prefix",
+            "audit.s3_keep_days",
+            "audit.s3_mode",
+        ] {
+            if source.has(key) {
+                source.fault(key, "is of no use without audit.s3_bucket");
+            }
+        }
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-.".contains(&byte);
+    if prefix.len() > 512 || !prefix.bytes().all(plain) || prefix.starts_with('/') {
+        source.fault(
+            "audit.s3_prefix",
+            "give at most 512 letters, digits and / _ - . that do not begin with a slash",
+        );
+    }
+    Some(LockedBucket {
+        bucket: bucket?,
+        owner: owner.or_else(|| Some(management?.account))?,
+        prefix: match prefix.as_str() {
+            "" => prefix,
+            text => format!("{}/", text.trim_end_matches('/')),
+        },
+        keep: Duration::from_secs(days * 24 * 3_600),
+        mode,
+    })
+}
+
+fn audit(source: &mut Source, dev: bool, data_dir: Option<&Path>, copy: Option<LockedBucket>) -> Audit {
     let least = if dev { 1 } else { 10 };
     let every = counted(source, "audit.checkpoint_seconds", 60, least, 3_600);
     let rows = counted(source, "audit.checkpoint_rows", 1_000, 1, 1_000_000);
@@ -817,6 +880,7 @@ fn audit(source: &mut Source, dev: bool, data_dir: Option<&Path>) -> Audit {
         },
         file,
         print: source.switch("audit.checkpoint_stdout"),
+        copy,
     }
 }
 

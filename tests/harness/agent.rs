@@ -27,6 +27,14 @@ pub struct Agent {
 /// # Errors
 /// When the command fails.
 pub async fn roles(emulator: &str, account: &str) -> Result<Variables> {
+    roles_with(emulator, account, &[]).await
+}
+
+/// As [`roles`], with more flags of the command.
+///
+/// # Errors
+/// When the command fails.
+pub async fn roles_with(emulator: &str, account: &str, more: &[&str]) -> Result<Variables> {
     let mut command = Command::new(paths::binary("hadron-agent")?);
     command
         .args([
@@ -47,6 +55,7 @@ pub async fn roles(emulator: &str, account: &str) -> Result<Variables> {
     if account == MANAGEMENT {
         command.arg("--management");
     }
+    command.args(more);
     let output = command.output().context("hadron-agent role --create")?;
     anyhow::ensure!(
         output.status.success(),

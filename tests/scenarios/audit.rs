@@ -4,10 +4,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use aws_sdk_s3::types::ObjectLockMode;
 use hadron_domain::audit::{NOTHING, Record, Signed};
 use hadron_tests::cluster::Setup;
 use hadron_tests::invariants::facts::Facts;
-use hadron_tests::{MANAGEMENT, PROD, World, wait};
+use hadron_tests::{DEV, MANAGEMENT, PROD, World, agent, aws, wait};
 use serde_json::Value;
 
 /// Runs `audit verify`: its exit code, and what it found.
@@ -349,4 +350,144 @@ async fn every_change_to_the_log_is_found_and_named_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_change_to_the_log_is_found_and_named_on_postgresql() {
     Box::pin(every_change_is_named(true)).await;
+}
+
+/// A bucket of another account that the management account's agent may put things into, and lock.
+async fn locking_bucket(world: &World, name: &str) -> aws_sdk_s3::Client {
+    let config = aws::root(world.emulator.url(), DEV).await;
+    let config = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
+    let s3 = aws_sdk_s3::Client::from_conf(config.build());
+    let made = s3
+        .create_bucket()
+        .bucket(name)
+        .object_lock_enabled_for_bucket(true);
+    made.send().await.unwrap();
+    let policy = serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "AWS": format!("arn:aws:iam::{MANAGEMENT}:root") },
+            "Action": ["s3:PutObject", "s3:PutObjectRetention"],
+            "Resource": format!("arn:aws:s3:::{name}/*"),
+        }],
+    });
+    let put = s3.put_bucket_policy().bucket(name).policy(policy.to_string());
+    put.send().await.unwrap();
+    s3
+}
+
+/// What is in the bucket, put into a folder as `aws s3 sync` would.
+async fn synced(s3: &aws_sdk_s3::Client, bucket: &str, folder: &Path) -> Vec<String> {
+    let listed = s3.list_objects_v2().bucket(bucket).send().await.unwrap();
+    let mut keys = Vec::new();
+    for key in listed.contents().iter().filter_map(|object| object.key()) {
+        let object = s3.get_object().bucket(bucket).key(key).send().await.unwrap();
+        let content = object.body.collect().await.unwrap().into_bytes();
+        let file = folder.join(key);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, content).unwrap();
+        keys.push(key.to_owned());
+    }
+    keys
+}
+
+/// Somebody who has the hub's machine and its database rewrites the log from a row on, hashes included, and takes away every
+/// checkpoint that they can reach: what the agent has locked away tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_locked_away_tells_of_a_log_that_was_rewritten_with_everything_around_it() {
+    let setup = Setup {
+        hub: format!(
+            "[audit]\ncheckpoint_seconds = 1\ns3_bucket = \"example-audit\"\ns3_owner = \"{DEV}\"\ns3_keep_days = 30\n"
+        ),
+        ..Setup::default()
+    };
+    let mut world = World::of(&setup).await.unwrap();
+    let s3 = locking_bucket(&world, "example-audit").await;
+    let leave = ["--audit-bucket", "example-audit"];
+    agent::roles_with(world.emulator.url(), MANAGEMENT, &leave)
+        .await
+        .unwrap();
+    for name in ["one", "two", "three", "four"] {
+        world.hub.token(name, "auditor").unwrap();
+    }
+    let file = world.hub.folder().join("audit-checkpoints.jsonl");
+    signed(&world, &file).await;
+    let stopped = world.hub.process().stop(Duration::from_secs(30)).await.unwrap();
+    assert!(stopped.success());
+    let last = signed(&world, &file).await;
+    world.hub.restart().await.unwrap();
+
+    let copy = world.folder().join("copy");
+    let keys = wait::until(
+        "the end of the log to be locked away",
+        Duration::from_secs(60),
+        || async {
+            let keys = synced(&s3, "example-audit", &copy).await;
+            let end = format!("{:016}.jsonl", last.checkpoint.sequence);
+            let there = keys
+                .last()
+                .is_some_and(|key| key.rsplit('/').next() >= Some(end.as_str()));
+            Ok(there.then_some(keys))
+        },
+    )
+    .await
+    .unwrap();
+    let name = keys.last().unwrap();
+    assert!(
+        name.starts_with(&format!("hadron/{}/", last.checkpoint.hub)),
+        "{name}"
+    );
+    let lock = s3
+        .get_object_retention()
+        .bucket("example-audit")
+        .key(name)
+        .send()
+        .await
+        .unwrap();
+    let retention = lock.retention().unwrap();
+    assert_eq!(
+        retention.mode().unwrap().as_str(),
+        ObjectLockMode::Compliance.as_str()
+    );
+    let until = retention.retain_until_date().unwrap().secs();
+    let put = lines(&copy.join(name)).pop().unwrap();
+    let at = put.checkpoint.at.as_micros().div_euclid(1_000_000);
+    assert_eq!(until, at + 30 * 86_400);
+    // Not even the owner of the bucket gets it away.
+    let versions = s3
+        .list_object_versions()
+        .bucket("example-audit")
+        .prefix(name)
+        .send()
+        .await
+        .unwrap();
+    let [version] = versions.versions() else {
+        panic!("{versions:#?}")
+    };
+    let gone = s3
+        .delete_object()
+        .bucket("example-audit")
+        .key(name)
+        .version_id(version.version_id().unwrap())
+        .send()
+        .await;
+    assert!(gone.is_err(), "{gone:?}");
+
+    let stopped = world.hub.process().stop(Duration::from_secs(30)).await.unwrap();
+    assert!(stopped.success());
+    let all = rows(&world).await;
+    let rewrite = tamperings(&all).into_iter().find(|way| way.needs_copy).unwrap();
+    run(&world, &rewrite.statements).await;
+    std::fs::remove_file(&file).unwrap();
+    let (code, found, told) = verify(&world, &[]);
+    assert_eq!(
+        code,
+        Some(0),
+        "{}: nothing that is left knows better: {found}{told}",
+        rewrite.what
+    );
+    let (code, found, told) = verify(&world, &["--checkpoints", &copy.display().to_string()]);
+    assert_eq!(code, Some(3), "{found}{told}");
+    // Up to the last checkpoint that was locked away.
+    assert!(found.contains("were rewritten"), "{found}{told}");
 }

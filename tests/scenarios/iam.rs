@@ -115,8 +115,14 @@ fn table(
 
 #[test]
 fn the_agents_role_may_do_its_work_and_nothing_else() {
-    let document =
-        documents(&["--management", "--registry-policy", "--put-events"])["agentRole"]["policy"].clone();
+    let document = documents(&[
+        "--management",
+        "--registry-policy",
+        "--put-events",
+        "--audit-bucket",
+        "example-audit",
+    ])["agentRole"]["policy"]
+        .clone();
     let judged = |asked: &Asked<'_>| judge(&document, asked).unwrap();
     let mut allowed = vec![
         Asked::new("cloudformation:CreateChangeSet", STACK).with(ROLE_ARN, PROVISIONING),
@@ -138,6 +144,9 @@ fn the_agents_role_may_do_its_work_and_nothing_else() {
             "arn:aws:events:us-east-1:333333333333:event-bus/default",
         ),
     ];
+    let checkpoint = "arn:aws:s3:::example-audit/hadron/hub/1.jsonl";
+    let lock = ["s3:PutObject", "s3:PutObjectRetention"];
+    allowed.extend(lock.map(|action| Asked::new(action, checkpoint)));
     let operate = [
         "CancelUpdateStack",
         "ContinueUpdateRollback",
@@ -241,6 +250,27 @@ fn the_agents_role_may_do_its_work_and_nothing_else() {
             "arn:aws:events:us-east-1:222222222222:event-bus/default",
         ),
     ];
+    // What was put away is neither read, nor unlocked, nor removed, and other buckets are others'.
+    refused.extend(
+        [
+            "s3:BypassGovernanceRetention",
+            "s3:DeleteObject",
+            "s3:DeleteObjectVersion",
+            "s3:GetObject",
+            "s3:PutObjectAcl",
+            "s3:PutObjectLegalHold",
+        ]
+        .map(|action| Asked::new(action, checkpoint)),
+    );
+    refused.extend(
+        [
+            "s3:PutBucketObjectLockConfiguration",
+            "s3:PutBucketPolicy",
+            "s3:PutLifecycleConfiguration",
+        ]
+        .map(|action| Asked::new(action, "arn:aws:s3:::example-audit")),
+    );
+    refused.extend(lock.map(|action| Asked::new(action, "arn:aws:s3:::example-audit-2/hadron/hub/1.jsonl")));
     for place in [FOREIGN, ELSEWHERE] {
         refused.extend(operate.iter().map(|action| Asked::new(action, place)));
     }
@@ -253,7 +283,8 @@ fn the_agents_role_may_do_its_work_and_nothing_else() {
         let more = ["ecr:", "events:"]
             .iter()
             .any(|service| asked.action.starts_with(service))
-            || asked.resource.contains("bundles");
+            || asked.resource.contains("bundles")
+            || asked.resource.contains("example-audit");
         assert_eq!(verdict == Verdict::Allowed, !more, "{asked:?}");
     }
 }

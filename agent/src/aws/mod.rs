@@ -19,7 +19,7 @@ use std::future::Future;
 
 use hadron_proto::vocab::{AccountId, Region, RepositoryName, RoleArn, StackArn};
 
-use crate::job::{EventEntry, ResourceChange, StackEvent, StackResource};
+use crate::job::{EventEntry, PutCheckpoints, ResourceChange, StackEvent, StackResource};
 
 pub use ecr::Ecr;
 pub use error::{AwsError, Kind};
@@ -336,6 +336,12 @@ pub trait Bundles: Send + Sync {
     fn object(&self, bucket: &str, key: &str, most: u64) -> impl Future<Output = Answer<Object>> + Send;
 }
 
+/// Buckets with Object Lock.
+pub trait LockedObjects: Send + Sync {
+    /// `PutObject` with a retention. [`Kind::AlreadyExists`] when there is an object of this key, which is left alone.
+    fn put_locked(&self, object: &PutCheckpoints) -> impl Future<Output = Answer<()>> + Send;
+}
+
 /// A role of IAM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
@@ -439,6 +445,8 @@ pub trait Account: Send + Sync {
     type Events: EventBus;
     /// Its S3, as a place of bundles.
     type Bundles: Bundles;
+    /// S3, as a place that nothing is taken from.
+    type LockedObjects: LockedObjects;
     /// Its `CloudFormation`.
     fn stacks(&self) -> &Self::Stacks;
     /// Its ECR.
@@ -449,6 +457,8 @@ pub trait Account: Send + Sync {
     fn events(&self) -> &Self::Events;
     /// Its S3, as a place of bundles.
     fn bundles(&self) -> &Self::Bundles;
+    /// S3, as a place that nothing is taken from.
+    fn locked_objects(&self) -> &Self::LockedObjects;
 }
 
 /// The account that the SDK's configuration has credentials of, in the configuration's Region.
@@ -484,6 +494,7 @@ impl Account for AwsAccount {
     type Bucket = S3;
     type Events = EventBridge;
     type Bundles = S3;
+    type LockedObjects = S3;
     fn stacks(&self) -> &CloudFormation {
         &self.stacks
     }
@@ -498,6 +509,10 @@ impl Account for AwsAccount {
     }
 
     fn bundles(&self) -> &S3 {
+        &self.bucket
+    }
+
+    fn locked_objects(&self) -> &S3 {
         &self.bucket
     }
 }

@@ -5,16 +5,17 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, ObjectLockMode,
     PublicAccessBlockConfiguration, VersioningConfiguration,
 };
 use bytes::BytesMut;
 use hadron_proto::vocab::{AccountId, Region};
 
 use super::leave::LastLook;
-use super::{Answer, AwsError, Bundles, Kind, Object, TemplateBucket};
+use super::{Answer, AwsError, Bundles, Kind, LockedObjects, Object, TemplateBucket};
+use crate::job::{LockMode, PutCheckpoints};
 
 /// S3 of one account and Region.
 #[derive(Clone, Debug)]
@@ -169,5 +170,34 @@ impl Bundles for S3 {
                 }
             }
         }
+    }
+}
+
+impl LockedObjects for S3 {
+    async fn put_locked(&self, object: &PutCheckpoints) -> Answer<()> {
+        let until = object.retain_until.as_micros().div_euclid(1_000_000);
+        let put = self
+            .client
+            .put_object()
+            .bucket(&object.bucket)
+            .expected_bucket_owner(object.owner.as_str())
+            .key(&object.key)
+            .if_none_match("*")
+            .object_lock_mode(match object.mode {
+                LockMode::Compliance => ObjectLockMode::Compliance,
+                LockMode::Governance => ObjectLockMode::Governance,
+            })
+            .object_lock_retain_until_date(DateTime::from_secs(until))
+            .content_type("application/jsonl")
+            .body(ByteStream::from(object.lines.as_bytes().to_vec()))
+            .send()
+            .await;
+        put.map(drop).map_err(|error| {
+            let mut error = AwsError::of(error);
+            if error.code.as_deref() == Some("PreconditionFailed") {
+                error.kind = Kind::AlreadyExists;
+            }
+            error
+        })
     }
 }

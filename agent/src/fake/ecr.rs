@@ -3,7 +3,8 @@
 use hadron_proto::vocab::{AccountId, Region, RepositoryName};
 
 use super::{Call, FakeAws};
-use crate::aws::{Answer, AwsError, Bundles, Object, PullPolicies, TemplateBucket};
+use crate::aws::{Answer, AwsError, Bundles, Kind, LockedObjects, Object, PullPolicies, TemplateBucket};
+use crate::job::PutCheckpoints;
 
 fn no_repository(name: &RepositoryName) -> AwsError {
     let message = format!("The repository with name '{name}' does not exist in the registry");
@@ -164,6 +165,35 @@ impl Bundles for FakeAws {
                     "NoSuchBucket",
                     "The specified bucket does not exist",
                 )),
+            }
+        };
+        ticket.leave(answer).await
+    }
+}
+
+impl LockedObjects for FakeAws {
+    async fn put_locked(&self, object: &PutCheckpoints) -> Answer<()> {
+        let ticket = self.line.enter(Call::PutLocked).await?;
+        let answer = {
+            let mut state = self.state();
+            let place = (object.bucket.clone(), object.key.clone());
+            let refused = |code, message: &str| Err(AwsError::coded(code, message));
+            if state.buckets.iter().all(|name| *name != object.bucket) {
+                refused("NoSuchBucket", "The specified bucket does not exist")
+            } else {
+                match state.locking.get(&object.bucket) {
+                    None => refused("InvalidRequest", "Bucket is missing Object Lock Configuration"),
+                    Some(owner) if *owner != object.owner => refused("AccessDenied", "Access Denied"),
+                    Some(_) if state.locked.contains_key(&place) => Err(AwsError {
+                        kind: Kind::AlreadyExists,
+                        code: Some("PreconditionFailed".to_owned()),
+                        message: "At least one of the pre-conditions you specified did not hold".to_owned(),
+                    }),
+                    Some(_) => {
+                        state.locked.insert(place, object.clone());
+                        Ok(())
+                    }
+                }
             }
         };
         ticket.leave(answer).await

@@ -34,6 +34,7 @@ pub enum Call {
     PutTemplate,
     PutEvents,
     GetObject,
+    PutLocked,
     Template,
     PutContent,
     Authorise,
@@ -60,6 +61,7 @@ impl Call {
                 | Self::DeleteRegistryPolicy
                 | Self::CreateBucket
                 | Self::PutTemplate
+                | Self::PutLocked
         )
     }
 }

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hadron_proto::vocab::{AccountId, Region, RepositoryName, StackArn};
 
 use crate::aws::{Account, StackStatus};
-use crate::job::EventEntry;
+use crate::job::{EventEntry, PutCheckpoints};
 use crate::work::{Step, StepLog};
 
 pub use hub::FakeHub;
@@ -43,6 +43,10 @@ struct State {
     objects: BTreeMap<String, String>,
     /// Bundles by bucket and key.
     bundles: BTreeMap<(String, String), bytes::Bytes>,
+    /// What is in buckets with Object Lock, by bucket and key.
+    locked: BTreeMap<(String, String), PutCheckpoints>,
+    /// Buckets with Object Lock, and whose they are.
+    locking: BTreeMap<String, AccountId>,
     repositories: BTreeMap<String, Option<String>>,
     registry: Option<String>,
     /// Policies that others write just after one was read.
@@ -63,6 +67,8 @@ impl FakeAws {
             buckets: Vec::new(),
             objects: BTreeMap::new(),
             bundles: BTreeMap::new(),
+            locked: BTreeMap::new(),
+            locking: BTreeMap::new(),
             repositories: BTreeMap::new(),
             registry: None,
             interlopers: Vec::new(),
@@ -228,6 +234,19 @@ impl FakeAws {
             .insert(place, bytes::Bytes::copy_from_slice(content));
     }
 
+    /// Adds a bucket with Object Lock.
+    pub fn locking_bucket(&self, bucket: &str, owner: AccountId) {
+        let mut state = self.state();
+        state.buckets.push(bucket.to_owned());
+        state.locking.insert(bucket.to_owned(), owner);
+    }
+
+    /// What is in buckets with Object Lock.
+    #[must_use]
+    pub fn locked(&self) -> Vec<PutCheckpoints> {
+        self.state().locked.values().cloned().collect()
+    }
+
     /// Adds a repository.
     pub fn repository(&self, name: &RepositoryName, policy: Option<&str>) {
         self.state()
@@ -265,6 +284,7 @@ impl Account for FakeAws {
     type Bucket = Self;
     type Events = Self;
     type Bundles = Self;
+    type LockedObjects = Self;
     fn stacks(&self) -> &Self {
         self
     }
@@ -279,6 +299,10 @@ impl Account for FakeAws {
     }
 
     fn bundles(&self) -> &Self {
+        self
+    }
+
+    fn locked_objects(&self) -> &Self {
         self
     }
 }

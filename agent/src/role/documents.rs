@@ -35,6 +35,8 @@ pub(super) struct Subject {
     pub(super) registry_policy: bool,
     /// Does the agent put events onto a bus?
     pub(super) put_events: bool,
+    /// The bucket with Object Lock into which the agent puts checkpoints of the hub's audit log.
+    pub(super) audit_bucket: Option<String>,
     /// Where bundles are; empty: in any bucket of the account.
     pub(super) bundle_buckets: Vec<String>,
 }
@@ -55,6 +57,7 @@ impl Subject {
             management: args.management,
             registry_policy: args.registry_policy,
             put_events: args.put_events,
+            audit_bucket: args.audit_bucket.as_ref().map(ToString::to_string),
             bundle_buckets: args.bundle_bucket.iter().map(ToString::to_string).collect(),
         }
     }
@@ -213,6 +216,14 @@ pub(super) fn agent_policy(subject: &Subject) -> Value {
             "Sid": "PutEvents", "Effect": "Allow",
             "Action": "events:PutEvents",
             "Resource": subject.arn("events", subject.region.as_str(), "event-bus/*"),
+        }));
+    }
+    if let Some(bucket) = subject.audit_bucket.as_ref().filter(|_| subject.management) {
+        // It may put objects there and lock them; none of what would read, unlock or delete one.
+        statements.push(json!({
+            "Sid": "AuditCheckpoints", "Effect": "Allow",
+            "Action": ["s3:PutObject", "s3:PutObjectRetention"],
+            "Resource": format!("arn:{}:s3:::{bucket}/*", subject.region.partition().as_str()),
         }));
     }
     statements.push(json!({

@@ -236,15 +236,17 @@ async fn the_agent_can_make_nothing_by_itself() {
     }
 }
 
+/// The statements of the agent's policy.
+async fn statements(line: &[&str]) -> Vec<Value> {
+    let all: Value = serde_json::from_str(&printed(line).await).unwrap();
+    all["agentRole"]["policy"]["Statement"]
+        .as_array()
+        .unwrap()
+        .clone()
+}
+
 #[tokio::test]
 async fn leave_for_the_registrys_policy_is_one_statement_more_and_only_when_asked_for() {
-    async fn statements(line: &[&str]) -> Vec<Value> {
-        let all: Value = serde_json::from_str(&printed(line).await).unwrap();
-        all["agentRole"]["policy"]["Statement"]
-            .as_array()
-            .unwrap()
-            .clone()
-    }
     let without = statements(&["--management"]).await;
     let mut with = statements(&["--management", "--registry-policy"]).await;
     let place = with
@@ -257,13 +259,6 @@ async fn leave_for_the_registrys_policy_is_one_statement_more_and_only_when_aske
 
 #[tokio::test]
 async fn leave_to_put_events_is_one_statement_more_and_only_when_asked_for() {
-    async fn statements(line: &[&str]) -> Vec<Value> {
-        let all: Value = serde_json::from_str(&printed(line).await).unwrap();
-        all["agentRole"]["policy"]["Statement"]
-            .as_array()
-            .unwrap()
-            .clone()
-    }
     let without = statements(&["--management"]).await;
     let mut with = statements(&["--management", "--put-events"]).await;
     let place = with
@@ -277,6 +272,23 @@ async fn leave_to_put_events_is_one_statement_more_and_only_when_asked_for() {
         resource.starts_with("arn:aws:events:") && resource.ends_with(":event-bus/*"),
         "{resource}"
     );
+    assert_eq!(with, without);
+}
+
+#[tokio::test]
+async fn leave_to_lock_checkpoints_away_is_for_one_bucket_and_takes_nothing_from_it() {
+    let without = statements(&["--management"]).await;
+    let mut with = statements(&["--management", "--audit-bucket", "example-audit"]).await;
+    let place = with
+        .iter()
+        .position(|statement| statement["Sid"] == "AuditCheckpoints")
+        .unwrap();
+    let added = with.remove(place);
+    assert_eq!(
+        added["Action"],
+        serde_json::json!(["s3:PutObject", "s3:PutObjectRetention"])
+    );
+    assert_eq!(added["Resource"], "arn:aws:s3:::example-audit/*");
     assert_eq!(with, without);
 }
 

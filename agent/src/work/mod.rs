@@ -54,6 +54,7 @@ mod inspect_stack;
 pub mod names;
 mod observe;
 pub mod policy;
+mod put_checkpoints;
 mod put_events;
 mod revoke_stack;
 mod set_pull_policy;
@@ -101,6 +102,7 @@ pub async fn perform<A: Account, H: Hub, J: StepLog>(
             Work::RevokeStack(work) => revoke_stack::run(&attempt, work).await,
             Work::SetPullPolicy(work) => set_pull_policy::run(&attempt, work).await,
             Work::PutEvents(work) => put_events::run(&attempt, work).await,
+            Work::PutCheckpoints(work) => put_checkpoints::run(&attempt, work).await,
             Work::FetchBundle(work) => fetch_bundle::run(&attempt, work).await,
             Work::InspectStack(work) => inspect_stack::run(&attempt, work).await,
         };
@@ -314,6 +316,11 @@ pub enum Step {
     PutEvents {
         /// The bus.
         bus: String,
+    },
+    /// Put checkpoints of an audit log into a bucket.
+    PutCheckpoints {
+        /// The object, as `s3://bucket/key`.
+        object: String,
     },
 }
 

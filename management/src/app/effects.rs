@@ -199,6 +199,7 @@ impl Unit<'_> {
                 | Outcome::Revoked
                 | Outcome::PullPolicySet { .. }
                 | Outcome::EventsPut { .. }
+                | Outcome::CheckpointsPut { .. }
                 | Outcome::BundleFetched { .. }
                 | Outcome::Inspected(_),
             )
@@ -354,6 +355,9 @@ impl Unit<'_> {
                 Ok(())
             }
             None if matches!(job.work, JobWork::PutEvents { .. }) => self.events_put(job, outcome).await,
+            None if matches!(job.work, JobWork::PutCheckpoints(_)) => {
+                self.checkpoints_put(job, outcome).await
+            }
             None if matches!(job.work, JobWork::FetchBundle { .. }) => {
                 self.fetch_ended(job.job.id, outcome).await
             }
@@ -391,6 +395,7 @@ impl Unit<'_> {
             | Outcome::Gone
             | Outcome::Revoked
             | Outcome::EventsPut { .. }
+            | Outcome::CheckpointsPut { .. }
             | Outcome::BundleFetched { .. }
             | Outcome::Inspected(_) => {
                 let why = "the agent reported the outcome of another sort of job".to_owned();

@@ -90,7 +90,7 @@ pub fn envelope(settings: &Settings, row: &EventRow) -> Value {
 }
 
 /// How long to wait after so many tries in vain: seconds at first, five minutes in the end.
-fn pause(attempts: u32) -> Duration {
+pub(super) fn pause(attempts: u32) -> Duration {
     Duration::from_secs((1 << attempts.min(9)).min(300))
 }
 

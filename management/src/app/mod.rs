@@ -13,6 +13,7 @@ pub mod audit;
 pub mod bindings;
 pub mod bundles;
 pub mod ca;
+pub mod checkpoints;
 pub mod components;
 pub mod connections;
 pub mod console;
@@ -93,6 +94,8 @@ pub struct Settings {
     pub grant_check: Duration,
     /// Who is told about changes of status.
     pub events: events::Sinks,
+    /// Where the management account's agent keeps copies of checkpoints of the audit log.
+    pub audit_copy: Option<checkpoints::LockedBucket>,
     /// How many of each thing there may be.
     pub quotas: quotas::Quotas,
     /// Who plays which role everywhere, by configuration.

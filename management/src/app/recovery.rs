@@ -495,6 +495,7 @@ impl Unit<'_> {
             | Outcome::Revoked
             | Outcome::PullPolicySet { .. }
             | Outcome::EventsPut { .. }
+            | Outcome::CheckpointsPut { .. }
             | Outcome::BundleFetched { .. } => {
                 self.not_compared(job, "the agent reported the outcome of another sort of job")
                     .await?;

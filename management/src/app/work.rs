@@ -27,7 +27,7 @@ use crate::store::acting::{self, Acting};
 use crate::store::agents::Standing;
 use crate::store::connections::ConnectionRow;
 use crate::store::deployments::{Change, DeploymentRow, Source, StackEvent};
-use crate::store::jobs::{Abilities, EventEntry, JobRow, JobWork};
+use crate::store::jobs::{Abilities, EventEntry, JobRow, JobWork, LockedLines};
 use crate::store::templates::S3Object;
 use crate::store::{Topic, agents, connections, deployments, jobs, requests, targets, templates};
 
@@ -127,6 +127,8 @@ pub enum OfferedWork {
         /// The events.
         entries: Vec<EventEntry>,
     },
+    /// Put checkpoints of the audit log into a bucket with Object Lock.
+    PutCheckpoints(LockedLines),
     /// Read a template bundle and hand it over.
     FetchBundle {
         /// Where it is.
@@ -727,6 +729,7 @@ async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) ->
             bus: bus.clone(),
             entries: entries.clone(),
         },
+        (JobWork::PutCheckpoints(lines), _) => OfferedWork::PutCheckpoints(lines.clone()),
         (JobWork::FetchBundle { source, max_bytes }, _) => OfferedWork::FetchBundle {
             source: source.clone(),
             max_bytes: *max_bytes,
@@ -820,6 +823,7 @@ async fn stack_work(
         JobWork::RevokeStack => OfferedWork::Revoke { stack },
         JobWork::SetPullPolicy { .. }
         | JobWork::PutEvents { .. }
+        | JobWork::PutCheckpoints(_)
         | JobWork::FetchBundle { .. }
         | JobWork::InspectStack { .. } => {
             return Err(AppError::internal("a job without a stack that has a deployment"));
@@ -880,6 +884,7 @@ pub(super) const fn done(outcome: &Outcome) -> Option<Done> {
         Outcome::Revoked => Some(Done::Revoked),
         Outcome::PullPolicySet { .. }
         | Outcome::EventsPut { .. }
+        | Outcome::CheckpointsPut { .. }
         | Outcome::BundleFetched { .. }
         | Outcome::Inspected(_)
         | Outcome::Failed { .. } => None,

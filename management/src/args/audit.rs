@@ -63,7 +63,8 @@ pub enum AuditTask {
 /// See [`AuditTask::Verify`].
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// A file of checkpoints that was kept elsewhere; may be given more than once [default: the hub's own, if it is there]
+    /// A file of checkpoints that was kept elsewhere, or a folder of such files; may be given more than once [default: the hub's
+    /// own file, if it is there]
     #[arg(long, value_name = "FILE")]
     pub checkpoints: Vec<PathBuf>,
     /// A key that checkpoints may be signed with; may be given more than once [default: that of audit.key in the data directory]

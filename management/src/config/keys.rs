@@ -439,6 +439,36 @@ pub const KEYS: &[Key] = &[
         "Print checkpoints to standard output as well, for whatever collects it elsewhere [default: false]",
     ),
     key(
+        "audit.s3_bucket",
+        Kind::Text,
+        "BUCKET",
+        "A bucket with Object Lock into which the management account's agent puts checkpoints as well",
+    ),
+    key(
+        "audit.s3_owner",
+        Kind::Text,
+        "ACCOUNT",
+        "The account that the bucket belongs to [default: the management account]",
+    ),
+    key(
+        "audit.s3_prefix",
+        Kind::Text,
+        "PREFIX",
+        "What the keys of its objects begin with [default: hadron/]",
+    ),
+    key(
+        "audit.s3_keep_days",
+        Kind::Count,
+        "DAYS",
+        "For how many days nobody can remove them [default: 400]",
+    ),
+    key(
+        "audit.s3_mode",
+        Kind::Text,
+        "MODE",
+        "compliance: nobody at all can; governance: only who may s3:BypassGovernanceRetention [default: compliance]",
+    ),
+    key(
         "stacks.prefix",
         Kind::Text,
         "PREFIX",

@@ -48,6 +48,12 @@ pub async fn audit(app: App, keeper: Keeper, mut shutdown: watch::Receiver<bool>
                 "Checkpoints of the audit log could not be shipped, which is tried again"
             );
         }
+        if let Err(error) = app.offer_checkpoints().await {
+            tracing::warn!(
+                error = error.story(),
+                "Checkpoints of the audit log could not be offered to the agent, which is tried again"
+            );
+        }
         if last {
             return;
         }

@@ -59,6 +59,8 @@ pub enum JobWork {
         /// The events.
         entries: Vec<EventEntry>,
     },
+    /// Put checkpoints of the audit log into a bucket with Object Lock.
+    PutCheckpoints(LockedLines),
     /// Read a template bundle from S3 and hand it over.
     FetchBundle {
         /// Where it is.
@@ -94,11 +96,40 @@ pub struct EventEntry {
     pub resource: String,
 }
 
+/// What is put into a bucket with Object Lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockedLines {
+    /// The bucket.
+    pub bucket: String,
+    /// The account that it belongs to.
+    pub owner: AccountId,
+    /// The object's key.
+    pub key: String,
+    /// One checkpoint a line.
+    pub lines: String,
+    /// The generation and the row of the last of them.
+    pub last: (u64, i64),
+    /// Nobody can remove it before.
+    pub retain_until: Timestamp,
+    /// Whether really nobody.
+    pub mode: LockMode,
+}
+
+/// The retention modes of S3 Object Lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LockMode {
+    /// Nobody at all can shorten it.
+    Compliance,
+    /// Only who may `s3:BypassGovernanceRetention` can.
+    Governance,
+}
+
 impl JobWork {
     /// What every agent can do.
     pub const ALWAYS: [&str; 4] = ["apply_stack", "destroy_stack", "revoke_stack", "set_pull_policy"];
     /// What only agents can do that say so.
-    pub const WHEN_ANNOUNCED: [&str; 3] = ["fetch_bundle", "put_events", "inspect_stack"];
+    pub const WHEN_ANNOUNCED: [&str; 4] = ["fetch_bundle", "put_events", "inspect_stack", "put_checkpoints"];
 
     /// The word for this sort of work, as stored and as agents announce it.
     #[must_use]
@@ -109,6 +140,7 @@ impl JobWork {
             Self::RevokeStack => "revoke_stack",
             Self::SetPullPolicy { .. } => "set_pull_policy",
             Self::PutEvents { .. } => "put_events",
+            Self::PutCheckpoints(_) => "put_checkpoints",
             Self::FetchBundle { .. } => "fetch_bundle",
             Self::InspectStack { .. } => "inspect_stack",
         }

@@ -38,6 +38,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0008_ca_roots",
     "0009_approvals",
     "0010_console",
+    "0011_checkpoint_copies",
 ];
 
 /// The schema cannot be brought to this program's version.

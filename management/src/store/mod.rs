@@ -12,6 +12,7 @@ pub mod audit;
 pub mod bindings;
 pub mod ca;
 pub mod challenges;
+pub mod checkpoint_copies;
 pub mod components;
 pub mod connections;
 pub mod console;

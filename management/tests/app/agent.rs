@@ -38,6 +38,7 @@ pub(crate) fn stack(offer: &Offer) -> &OfferedStack {
         | OfferedWork::Revoke { stack } => stack,
         OfferedWork::SetPullPolicy { .. } => panic!("a policy has no stack"),
         OfferedWork::PutEvents { .. } => panic!("events have no stack"),
+        OfferedWork::PutCheckpoints(_) => panic!("checkpoints have no stack"),
         OfferedWork::FetchBundle { .. } => panic!("a bundle has no stack"),
         OfferedWork::Inspect { .. } => panic!("what is looked at is not deployed"),
     }
@@ -118,6 +119,7 @@ pub(crate) fn failed(offer: &Offer, kind: FailureKind, why: &str) -> Outcome {
     let stack = match &offer.work {
         OfferedWork::SetPullPolicy { .. }
         | OfferedWork::PutEvents { .. }
+        | OfferedWork::PutCheckpoints(_)
         | OfferedWork::FetchBundle { .. }
         | OfferedWork::Inspect { .. } => None,
         _ => Some(arn(offer)),
@@ -270,6 +272,7 @@ impl Agent {
                 changed: true,
                 warnings: Vec::new(),
             },
+            OfferedWork::PutCheckpoints(_) => Outcome::CheckpointsPut { were_there: false },
             OfferedWork::PutEvents { .. } => Outcome::EventsPut { refused: Vec::new() },
         };
         app.report(&self.peer, offer.token, outcome).await

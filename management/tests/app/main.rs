@@ -13,6 +13,7 @@ mod approvals;
 mod authority;
 mod ca;
 mod cancelling;
+mod checkpoints;
 mod components;
 mod connections;
 mod console;

@@ -83,6 +83,7 @@ async fn work_off(app: &App, peer: &Peer, session: &Session, offer: &Offer) -> R
             changed: true,
             warnings: Vec::new(),
         },
+        OfferedWork::PutCheckpoints(_) => Outcome::CheckpointsPut { were_there: false },
         OfferedWork::PutEvents { .. } => Outcome::EventsPut { refused: Vec::new() },
         OfferedWork::FetchBundle { .. } => panic!("nobody asked for a bundle"),
         OfferedWork::Inspect { .. } => panic!("nobody has restored anything"),

@@ -123,6 +123,7 @@ pub(crate) fn settings() -> Settings {
         heartbeat: Duration::from_secs(10),
         grant_check: Duration::from_secs(900),
         events: hadron_management::app::events::Sinks::default(),
+        audit_copy: None,
         quotas: hadron_management::app::Quotas::default(),
         templates: hadron_management::app::templates::Rules::default(),
         access: Access {

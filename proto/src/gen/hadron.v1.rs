@@ -210,7 +210,7 @@ pub struct Hello {
     #[prost(uint32, tag = "3")]
     pub protocol_max: u32,
     /// Kinds of work that this agent can do: apply_stack, destroy_stack, revoke_stack, set_pull_policy, which every agent
-    /// of this protocol can; fetch_bundle, put_events and inspect_stack, which are offered to those only that say so.
+    /// of this protocol can; fetch_bundle, put_events, inspect_stack and put_checkpoints, which are offered to those only that say so.
     #[prost(string, repeated, tag = "4")]
     pub capabilities: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Jobs that the agent still works on from an earlier session.
@@ -340,7 +340,7 @@ pub struct Offer {
     pub account_id: ::prost::alloc::string::String,
     #[prost(string, tag = "7")]
     pub region: ::prost::alloc::string::String,
-    #[prost(oneof = "offer::Work", tags = "8, 9, 10, 11, 13, 12, 14")]
+    #[prost(oneof = "offer::Work", tags = "8, 9, 10, 11, 13, 12, 14, 16")]
     pub work: ::core::option::Option<offer::Work>,
 }
 /// Nested message and enum types in `Offer`.
@@ -361,6 +361,8 @@ pub mod offer {
         FetchBundle(super::FetchBundle),
         #[prost(message, tag = "14")]
         InspectStack(super::InspectStack),
+        #[prost(message, tag = "16")]
+        PutCheckpoints(super::PutCheckpoints),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -481,6 +483,28 @@ pub struct InspectStack {
     /// Empty while the hub knows of no such stack.
     #[prost(string, tag = "2")]
     pub stack_arn: ::prost::alloc::string::String,
+}
+/// Signed checkpoints of the hub's audit log, to be put into a bucket with Object Lock. Only the management account's agent gets
+/// such work.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PutCheckpoints {
+    #[prost(string, tag = "1")]
+    pub bucket: ::prost::alloc::string::String,
+    /// The account that the bucket belongs to; S3 refuses any other.
+    #[prost(string, tag = "2")]
+    pub owner_id: ::prost::alloc::string::String,
+    /// Never overwritten: an object that is there already is this one.
+    #[prost(string, tag = "3")]
+    pub key: ::prost::alloc::string::String,
+    /// One checkpoint a line, each a JSON object.
+    #[prost(string, tag = "4")]
+    pub lines: ::prost::alloc::string::String,
+    /// Nobody can remove the object before.
+    #[prost(message, optional, tag = "5")]
+    pub retain_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether nobody at all can (COMPLIANCE), or nobody but who may s3:BypassGovernanceRetention (GOVERNANCE).
+    #[prost(enumeration = "LockMode", tag = "6")]
+    pub mode: i32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FetchContentRequest {
@@ -612,7 +636,7 @@ pub struct PostEventsResponse {}
 pub struct ReportRequest {
     #[prost(message, optional, tag = "1")]
     pub token: ::core::option::Option<JobToken>,
-    #[prost(oneof = "report_request::Outcome", tags = "2, 3, 4, 5, 6, 8, 7, 9")]
+    #[prost(oneof = "report_request::Outcome", tags = "2, 3, 4, 5, 6, 8, 7, 9, 10")]
     pub outcome: ::core::option::Option<report_request::Outcome>,
 }
 /// Nested message and enum types in `ReportRequest`.
@@ -635,6 +659,8 @@ pub mod report_request {
         BundleFetched(super::BundleFetched),
         #[prost(message, tag = "9")]
         Inspected(super::StackInspected),
+        #[prost(message, tag = "10")]
+        CheckpointsPut(super::CheckpointsPut),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -675,6 +701,13 @@ pub struct EventsPut {
     /// Those that the bus did not take; the hub offers them again.
     #[prost(message, repeated, tag = "1")]
     pub refused: ::prost::alloc::vec::Vec<RefusedEvent>,
+}
+/// The checkpoints are in the bucket, and locked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CheckpointsPut {
+    /// True when an earlier attempt had put them there.
+    #[prost(bool, tag = "1")]
+    pub were_there: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RefusedEvent {
@@ -738,6 +771,35 @@ pub struct JobFailed {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReportResponse {}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LockMode {
+    Unspecified = 0,
+    Compliance = 1,
+    Governance = 2,
+}
+impl LockMode {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "LOCK_MODE_UNSPECIFIED",
+            Self::Compliance => "COMPLIANCE",
+            Self::Governance => "GOVERNANCE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LOCK_MODE_UNSPECIFIED" => Some(Self::Unspecified),
+            "COMPLIANCE" => Some(Self::Compliance),
+            "GOVERNANCE" => Some(Self::Governance),
+            _ => None,
+        }
+    }
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum FailureKind {

@@ -25,7 +25,7 @@ use crate::{DEV, PROD, paths};
 
 /// A hub's patience with a stream that may not be, and ours.
 const SOON: Duration = Duration::from_secs(2);
-const ABILITIES: [&str; 7] = [
+const ABILITIES: [&str; 8] = [
     "apply_stack",
     "destroy_stack",
     "revoke_stack",
@@ -33,6 +33,7 @@ const ABILITIES: [&str; 7] = [
     "put_events",
     "fetch_bundle",
     "inspect_stack",
+    "put_checkpoints",
 ];
 
 /// An open session.

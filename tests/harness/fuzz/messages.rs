@@ -25,7 +25,7 @@ messages! {
     SetPullPolicy, PutEvents, EventEntry, FetchBundle, InspectStack, FetchContentRequest, ContentChunk,
     PutContentRequest, PutContentResponse, AuthoriseRequest, ExecuteChangeSet, DeleteStackByArn, AuthoriseResponse,
     PostEventsRequest, PostEventsResponse, ReportRequest, StackApplied, StackGone, Revoked, PullPolicySet, EventsPut,
-    RefusedEvent, BundleFetched, StackInspected, StackOperation, JobFailed, ReportResponse, BeginLoginRequest,
+    RefusedEvent, PutCheckpoints, CheckpointsPut, BundleFetched, StackInspected, StackOperation, JobFailed, ReportResponse, BeginLoginRequest,
     BeginLoginResponse, FinishLoginRequest, FinishLoginResponse, IssueAccessKeyRequest, IssueAccessKeyResponse,
     WhoAmIRequest, WhoAmIResponse, Connection, RequestConnectionRequest, GetConnectionRequest, ListConnectionsRequest,
     ListConnectionsResponse, WatchConnectionsRequest, ConnectionChange, AcceptConnectionRequest,

@@ -529,9 +529,10 @@ fn short(outcome: &Outcome) -> String {
         Outcome::Gone { .. } => "gone".to_owned(),
         Outcome::Revoked { .. } => "revoked".to_owned(),
         Outcome::PullPolicySet { changed, .. } => format!("policy set, changed: {changed}"),
-        Outcome::EventsPut { .. } | Outcome::BundleFetched { .. } | Outcome::Inspected(_) => {
-            "something else".to_owned()
-        }
+        Outcome::EventsPut { .. }
+        | Outcome::CheckpointsPut { .. }
+        | Outcome::BundleFetched { .. }
+        | Outcome::Inspected(_) => "something else".to_owned(),
         Outcome::Failed(failure) => format!("failed: {:?}: {}", failure.kind, failure.message),
     }
 }

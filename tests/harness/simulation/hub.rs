@@ -66,6 +66,7 @@ fn settings() -> Settings {
         heartbeat: Duration::from_secs(10),
         grant_check: Duration::from_secs(300),
         events: events::Sinks::default(),
+        audit_copy: None,
         quotas: Quotas::default(),
         templates: hadron_management::app::templates::Rules::default(),
         access: Access {

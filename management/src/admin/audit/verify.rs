@@ -40,7 +40,7 @@ pub(super) async fn run(task: Verify) -> anyhow::Result<()> {
     }
     for file in &files {
         let read =
-            in_file(file).with_context(|| format!("cannot read the checkpoints in {}", file.display()))?;
+            in_place(file).with_context(|| format!("cannot read the checkpoints in {}", file.display()))?;
         gathered.add(&file.display().to_string(), read);
     }
     let pins = app.read("pins", |tx| Box::pin(async move { Ok(audit::pins(tx).await?) }));
@@ -129,6 +129,25 @@ async fn stored(app: &App) -> anyhow::Result<Vec<Signed>> {
         behind = (last.checkpoint.generation, last.checkpoint.sequence);
         all.extend(more);
     }
+}
+
+/// Checkpoints of a file, or of all files in a folder and the folders in it, as `aws s3 sync` leaves them.
+fn in_place(place: &Path) -> std::io::Result<Vec<Signed>> {
+    if !place.is_dir() {
+        return in_file(place);
+    }
+    let (mut all, mut folders) = (Vec::new(), vec![place.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else {
+                all.extend(in_file(&entry.path())?);
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Checkpoints of a file. What is no checkpoint is a line of something else, such as of a log that they were printed into.

@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use crate::app::effects::{FailureKind, Inspection, Outcome};
 use crate::app::work::{Act, Content, Offer, OfferedStack, OfferedWork, Token, Verdict};
 use crate::store::deployments::{Change, StackEvent};
-use crate::store::jobs::EventEntry;
+use crate::store::jobs::{EventEntry, LockMode, LockedLines};
 use crate::store::targets::Resource;
 
 /// Most outputs of one stack: CloudFormation's own limit.
@@ -216,11 +216,27 @@ fn work(work: OfferedWork) -> wire::offer::Work {
             stack_name: name,
             stack_arn: arn(stack),
         }),
+        OfferedWork::PutCheckpoints(lines) => Work::PutCheckpoints(put_checkpoints(lines)),
         OfferedWork::FetchBundle { source, max_bytes } => Work::FetchBundle(wire::FetchBundle {
             bucket: source.bucket,
             key: source.key,
             max_bytes,
         }),
+    }
+}
+
+fn put_checkpoints(put: LockedLines) -> wire::PutCheckpoints {
+    let mode = match put.mode {
+        LockMode::Compliance => wire::LockMode::Compliance,
+        LockMode::Governance => wire::LockMode::Governance,
+    };
+    wire::PutCheckpoints {
+        bucket: put.bucket,
+        owner_id: put.owner.to_string(),
+        key: put.key,
+        lines: put.lines,
+        retain_until: Some(whole_seconds(put.retain_until)),
+        mode: mode.into(),
     }
 }
 
@@ -230,10 +246,14 @@ fn event_entry(entry: EventEntry) -> wire::EventEntry {
         detail_type: entry.detail_type,
         detail: entry.detail,
         resources: vec![entry.resource],
-        at: Some(prost_types::Timestamp {
-            seconds: entry.at.as_micros().div_euclid(1_000_000),
-            nanos: 0,
-        }),
+        at: Some(whole_seconds(entry.at)),
+    }
+}
+
+const fn whole_seconds(at: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: at.as_micros().div_euclid(1_000_000),
+        nanos: 0,
     }
 }
 
@@ -387,6 +407,9 @@ pub(crate) fn outcome(outcome: Option<wire::report_request::Outcome>) -> Result<
                     .collect(),
             })
         }
+        Wire::CheckpointsPut(put) => Ok(Outcome::CheckpointsPut {
+            were_there: put.were_there,
+        }),
         Wire::BundleFetched(fetched) => Ok(Outcome::BundleFetched {
             digest: parse("bundle_fetched.digest", &fetched.digest)?,
             bytes: fetched.bytes,

@@ -38,6 +38,11 @@ pub enum Outcome {
         /// Those that were not taken, by their place in the job, and why.
         refused: Vec<(usize, String)>,
     },
+    /// The checkpoints are in the bucket, and locked.
+    CheckpointsPut {
+        /// An earlier attempt had put them there.
+        were_there: bool,
+    },
     /// The bundle is what the agent handed over.
     BundleFetched {
         /// Digest of its bytes.

@@ -215,6 +215,7 @@ async fn fetching(unit: &mut Unit<'_>, peer: &Peer, token: Token) -> Result<u64,
         | JobWork::RevokeStack
         | JobWork::SetPullPolicy { .. }
         | JobWork::InspectStack { .. }
+        | JobWork::PutCheckpoints(_)
         | JobWork::PutEvents { .. } => {
             Err(AppError::invalid("NO_CONTENT", "the job does not fetch anything"))
         }
@@ -284,6 +285,7 @@ impl Unit<'_> {
             | Outcome::Revoked
             | Outcome::Inspected(_)
             | Outcome::PullPolicySet { .. }
+            | Outcome::CheckpointsPut { .. }
             | Outcome::EventsPut { .. } => "the agent reported the outcome of another sort of job".to_owned(),
         };
         let Some((mut template, mut row)) = self.being_registered(job).await? else {
