@@ -50,8 +50,17 @@ build() {
         flags+="${flags:+$separator}--remap-path-prefix=$pair"
         c_flags+=" -ffile-prefix-map=$pair"
     done
-    (cd "$1" && CARGO_ENCODED_RUSTFLAGS=$flags CFLAGS="${CFLAGS:-}$c_flags" CARGO_TARGET_DIR=$2 \
-        cargo build --quiet --release --locked --bins -p hadron-management -p hadron-agent -p hadron-cli)
+    local -x CARGO_ENCODED_RUSTFLAGS=$flags CARGO_TARGET_DIR=$2 CFLAGS="${CFLAGS:-}$c_flags"
+    (cd "$1" && cargo build --quiet --locked --release --bins -p hadron-management -p hadron-cli)
+    # By itself: it is built small.
+    (cd "$1" && cargo build --quiet --locked --profile release-agent --bins -p hadron-agent)
+}
+
+built() { # TARGET PROGRAM: where it is
+    case $2 in
+    hadron-agent) echo "$1/release-agent/$2" ;;
+    *) echo "$1/release/$2" ;;
+    esac
 }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/hadron-release.XXXXXX")
@@ -61,7 +70,7 @@ out=$(cd "$out" && pwd)
 echo "building ${programs[*]} of $(git rev-parse --short HEAD)" >&2
 target=${CARGO_TARGET_DIR:-$root/target}
 build "$root" "$target/dist"
-for program in "${programs[@]}"; do install -m 755 "$target/dist/release/$program" "$out/"; done
+for program in "${programs[@]}"; do install -m 755 "$(built "$target/dist" "$program")" "$out/"; done
 
 if [ -n "$sbom" ]; then
     tools=$root/.tools/cargo
@@ -87,7 +96,7 @@ if [ -n "$check" ]; then
     build "$work/somewhere-else/hadron" "$work/other-target"
     differ=''
     for program in "${programs[@]}"; do
-        if cmp --quiet "$out/$program" "$work/other-target/release/$program"; then
+        if cmp --quiet "$out/$program" "$(built "$work/other-target" "$program")"; then
             echo "$program: the same" >&2
         else
             echo "$program: DIFFERS" >&2

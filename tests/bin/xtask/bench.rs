@@ -119,7 +119,7 @@ impl Bench {
 
     /// W8, with the agent as it is released.
     fn footprint(&self, out: &Path) -> Result<PathBuf> {
-        let agent = build("hadron-agent", "release")?;
+        let agent = build("hadron-agent", "release-agent")?;
         let file = out.join("w8.json");
         let (deployments, idle) = if self.quick { (10, 10) } else { (100, 60) };
         runtime()?.block_on(aws::footprint(
