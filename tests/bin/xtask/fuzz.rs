@@ -1,11 +1,12 @@
 //! `cargo xtask fuzz`: everything that strangers write, changed at random, on the stable toolchain.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use hadron_tests::fuzz::{self, TARGETS};
+use hadron_tests::paths;
 use serde_json::json;
 
 const ABOUT: &str = "\
@@ -19,8 +20,9 @@ something crashed; the input is then in the folder of --out.
   cargo xtask fuzz --only sigv4 --seconds 600
   cargo xtask fuzz --only sigv4 --once FILE         one input: what comes of it
 
-With a nightly toolchain and cargo-fuzz the same functions run under libFuzzer, guided by
-coverage: see tests/fuzz/README.md.";
+  cargo xtask fuzz --guided --seconds 3600          by libFuzzer, guided by coverage
+
+--guided needs a nightly toolchain and cargo-fuzz; see tests/fuzz/README.md.";
 
 /// Flags of `fuzz`.
 #[derive(Debug, Args)]
@@ -41,6 +43,12 @@ pub(crate) struct Fuzz {
     /// Run the target with this input only
     #[arg(long, value_name = "FILE")]
     once: Option<PathBuf>,
+    /// By libFuzzer, guided by coverage: each line says how many edges of the control flow were taken
+    #[arg(long)]
+    guided: bool,
+    /// The toolchain for --guided
+    #[arg(long, value_name = "NAME", default_value = "nightly")]
+    toolchain: String,
     /// Where inputs go that crashed [default: tests/fuzz/crashes, whose files are run again with each test]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -70,9 +78,12 @@ impl Fuzz {
             }
             return Ok(());
         }
+        let out = self.out.clone().unwrap_or_else(|| fuzz::folder().join("crashes"));
+        if self.guided {
+            return self.guided(chosen, &out);
+        }
         // Panics are what is looked for: each is told once, with its input.
         std::panic::set_hook(Box::new(|_| {}));
-        let out = self.out.unwrap_or_else(|| fuzz::folder().join("crashes"));
         let seed = self.seed.unwrap_or_else(|| u64::from(std::process::id()));
         let (began, mut executions, mut crashes, mut targets) = (Instant::now(), 0, 0, 0);
         for target in chosen {
@@ -82,11 +93,30 @@ impl Fuzz {
             crashes += report.crashes.len();
             targets += 1;
         }
-        println!(
-            "{}",
-            json!({"target": "total", "targets": targets, "executions": executions, "crashes": crashes, "seconds": began.elapsed().as_secs()})
-        );
-        ensure!(crashes == 0, "{crashes} inputs broke a promise");
-        Ok(())
+        total(targets, executions, crashes, began)
     }
+
+    fn guided<'t>(&self, chosen: impl Iterator<Item = &'t fuzz::Target>, out: &Path) -> Result<()> {
+        fuzz::build(&self.toolchain)?;
+        let work = paths::root().join("target/fuzz");
+        let (began, mut executions, mut crashes, mut targets) = (Instant::now(), 0, 0, 0);
+        for target in chosen {
+            let time = Duration::from_secs(self.seconds);
+            let found = fuzz::guided(target, &self.toolchain, time, &work, out)?;
+            println!("{}", serde_json::to_string(&found).context("a line")?);
+            executions += found.executions;
+            crashes += found.crashes.len();
+            targets += 1;
+        }
+        total(targets, executions, crashes, began)
+    }
+}
+
+fn total(targets: u32, executions: u64, crashes: usize, began: Instant) -> Result<()> {
+    println!(
+        "{}",
+        json!({"target": "total", "targets": targets, "executions": executions, "crashes": crashes, "seconds": began.elapsed().as_secs()})
+    );
+    ensure!(crashes == 0, "{crashes} inputs broke a promise");
+    Ok(())
 }

@@ -1,6 +1,0 @@
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    let target = hadron_tests::fuzz::find("audit_line").expect("the target is there");
-    (target.run)(input);
-});
