@@ -2,8 +2,8 @@
 
 use askama::Template;
 
-use super::environments::PAGE;
 use super::show::{Badge, Html, Shown, When};
+use super::target::PAGE;
 use super::visit::Visit;
 use crate::app::AppError;
 

@@ -7,10 +7,9 @@ use hadron_proto::vocab::{TemplateName, TemplateVersion};
 use hadron_templates::{InputType, Property};
 
 use super::deed::{Deed, Outcome, again, named};
-use super::environments::{Lines, PAGE};
 use super::form;
 use super::show::{Badge, Html, Link, Shown, When};
-use super::target::Line;
+use super::target::{Line, Lines, PAGE};
 use super::view::kind as kind_of;
 use super::visit::Visit;
 use crate::app::AppError;

@@ -6,9 +6,9 @@ use hadron_domain::authority::Action;
 use hadron_proto::vocab::ComponentName;
 
 use super::deed::{Deed, Outcome, again, named};
-use super::environments::{Delete, Lines, PAGE, retainable, retained, typed};
+use super::deletion::{Delete, retainable, retained, typed};
 use super::show::{Html, Shown};
-use super::target::{self, Line};
+use super::target::{self, Line, Lines, PAGE, begun};
 use super::visit::{Fields, Visit};
 use crate::app::AppError;
 use crate::store::components::Filter;
@@ -103,7 +103,7 @@ pub(super) async fn remove(deed: &Deed, name: &str) -> Result<Outcome, AppError>
             .await
     };
     match Box::pin(removed).await {
-        Ok(view) => Ok(Outcome::Done(super::environments::begun(&view.target))),
+        Ok(view) => Ok(Outcome::Done(begun(&view.target))),
         Err(error) => {
             let shown = with(v, &name, &deed.form).await?;
             Ok(again(error, shown))

@@ -12,7 +12,7 @@ use super::show::{Shown, wrong};
 use super::view::segments;
 use super::visit::{self, Fields, Visit, is_own};
 use super::{
-    Console, catalog, components, connections, deployments, environments, services, settings, sign_in,
+    Console, catalog, components, connections, deployments, environments, parts, services, settings, sign_in,
 };
 use crate::app::{AppError, Request as Asked};
 
@@ -136,13 +136,13 @@ async fn done(deed: &Deed, path: &str) -> Result<Outcome, AppError> {
         ["services", "new"] => services::create(deed).await,
         ["services", name, "edit"] => services::update(deed, name).await,
         ["services", name, "delete"] => services::remove(deed, name).await,
-        ["services", service, "pipeline", "edit"] => services::update_part(deed, service, None).await,
+        ["services", service, "pipeline", "edit"] => parts::update_part(deed, service, None).await,
         ["services", service, "instances", name, "edit"] => {
-            services::update_part(deed, service, Some(name)).await
+            parts::update_part(deed, service, Some(name)).await
         }
-        ["services", service, "pipeline", "redeploy"] => services::redeploy(deed, service, None).await,
+        ["services", service, "pipeline", "redeploy"] => parts::redeploy(deed, service, None).await,
         ["services", service, "instances", name, "redeploy"] => {
-            services::redeploy(deed, service, Some(name)).await
+            parts::redeploy(deed, service, Some(name)).await
         }
         ["components", name, "delete"] => components::remove(deed, name).await,
         ["deployments", id, "cancel"] => deployments::cancel(deed, id).await,

@@ -2,14 +2,16 @@
 
 use askama::Template;
 use hadron_domain::authority::Action;
-use hadron_domain::template::{TemplateKind, VersionState, Wanted};
-use hadron_proto::vocab::{ConnectionId, EnvironmentName, TemplateName, TemplateVersion};
+use hadron_domain::template::{TemplateKind, Wanted};
+use hadron_proto::vocab::{ConnectionId, EnvironmentName};
 use hadron_templates::{EnvironmentSpec, InputSchema, InputType, SpecMap};
 
+use super::choice::{choose, mode, template_of, versions};
 use super::deed::{Deed, Outcome, again, named};
+use super::deletion::{Delete, retainable, retained, typed};
 use super::form::{self, Errors};
 use super::show::{Html, Link, Shown, wrong};
-use super::target::{self, Line};
+use super::target::{self, Line, Lines, PAGE, begun};
 use super::visit::{Fields, Visit};
 use crate::app::AppError;
 use crate::app::environments::{EnvironmentUpdate, NewEnvironment, Path, UpdateMode};
@@ -18,22 +20,8 @@ use crate::store::connections::Filter as ConnectionFilter;
 use crate::store::targets::{EnvironmentRoles, Filter, TargetRow};
 use crate::store::templates::TemplateRow;
 
-/// How many a page lists.
-pub(super) const PAGE: u32 = 500;
 /// What fields of inputs begin with.
 const PREFIX: &str = "in";
-
-#[derive(Template)]
-#[template(path = "targets.html")]
-pub(super) struct Lines<'a> {
-    pub(super) v: &'a Visit,
-    pub(super) caption: &'a str,
-    pub(super) kinds: bool,
-    pub(super) environments: bool,
-    pub(super) templates: bool,
-    pub(super) lines: Vec<Line>,
-    pub(super) next: String,
-}
 
 /// All of them.
 pub(super) async fn list(v: &Visit) -> Result<Shown, AppError> {
@@ -104,46 +92,6 @@ pub(super) async fn one(v: &Visit, name: &EnvironmentName) -> Result<Shown, AppE
     Ok(shown)
 }
 
-/// A choice among templates.
-#[derive(Template)]
-#[template(path = "choose_template.html")]
-pub(super) struct Choose<'a> {
-    pub(super) v: &'a Visit,
-    pub(super) action: &'a str,
-    /// Name, and what people say about it.
-    pub(super) templates: Vec<(String, String)>,
-    pub(super) kept: Vec<(String, String)>,
-}
-
-/// Templates of a kind that something can be made from.
-pub(super) async fn choose(v: &Visit, kind: TemplateKind, action: &str) -> Result<Shown, AppError> {
-    let none = (String::new(), String::new());
-    let rows = v.app.list_templates(&v.caller, Some(kind), none, PAGE).await?;
-    let published = |row: &TemplateRow| row.versions.recommended().is_some();
-    let mut kept = v.query.clone().0;
-    kept.retain(|(name, _)| ["connection", "name"].contains(&name.as_str()));
-    let choose = Choose {
-        v,
-        action,
-        templates: rows
-            .iter()
-            .filter(|row| published(row))
-            .map(|row| {
-                let said = [row.display_name.as_str(), row.description.as_str()];
-                let said: Vec<&str> = said.into_iter().filter(|text| !text.is_empty()).collect();
-                (row.name.to_string(), said.join(": "))
-            })
-            .collect(),
-        kept,
-    };
-    let mut shown = Shown::titled(match kind {
-        TemplateKind::Environment => v.t.environment_create,
-        TemplateKind::Service => v.t.service_create,
-    });
-    shown.fixed = Html::of(&choose)?;
-    Ok(shown)
-}
-
 #[derive(Template)]
 #[template(path = "environment_form.html")]
 struct EnvironmentForm<'a> {
@@ -173,28 +121,6 @@ pub(super) async fn new(v: &Visit) -> Result<Shown, AppError> {
         return choose(v, TemplateKind::Environment, "/environments/new").await;
     }
     new_form(v, &v.query, &Errors::default()).await
-}
-
-/// The template that a form is about, with the version that it names, or the recommended one.
-pub(super) async fn template_of(
-    v: &Visit,
-    kind: TemplateKind,
-    fields: &Fields,
-) -> Result<(TemplateRow, VersionView), AppError> {
-    let name: TemplateName = fields
-        .get("template")
-        .parse()
-        .map_err(|error| wrong("template", error))?;
-    let template = v.app.get_template(&v.caller, kind, &name).await?;
-    let version = match fields.some("version") {
-        Some(text) => text.parse().map_err(|error| wrong("version", error))?,
-        None => template
-            .versions
-            .recommended()
-            .ok_or_else(|| AppError::not_found("template", format!("{name} with a published version")))?,
-    };
-    let view = v.app.get_version(&v.caller, kind, &name, version).await?;
-    Ok((template, view))
 }
 
 async fn new_form(v: &Visit, fields: &Fields, errors: &Errors) -> Result<Shown, AppError> {
@@ -328,24 +254,6 @@ pub(super) async fn create(deed: &Deed) -> Result<Outcome, AppError> {
     }
 }
 
-/// Where one sees what was begun.
-pub(super) fn begun(row: &TargetRow) -> String {
-    match row.attempted {
-        Some((id, _)) => format!("/deployments/{id}?done=begun"),
-        None => format!("{}?done=saved", super::show::href(&row.target)),
-    }
-}
-
-/// Versions that something may be changed to: published ones, from the present one on.
-fn versions(template: &TemplateRow, now: TemplateVersion, chosen: TemplateVersion) -> Vec<(String, bool)> {
-    let published = template.versions.existing.iter().filter(|(version, state)| {
-        **version == now || (**version > now && matches!(state, VersionState::Published))
-    });
-    published
-        .map(|(version, _)| (version.to_string(), *version == chosen))
-        .collect()
-}
-
 /// The form that changes one.
 pub(super) async fn edit(v: &Visit, name: &EnvironmentName) -> Result<Shown, AppError> {
     let row = v.app.get_environment(&v.caller, name).await?;
@@ -410,17 +318,6 @@ async fn edit_form(
     shown.lead = form::version_label(&template.name, version.row.version);
     shown.fixed = Html::of(&form)?;
     Ok(shown)
-}
-
-/// How a change is called that goes from one version to another.
-pub(super) const fn mode(from: TemplateVersion, to: TemplateVersion) -> UpdateMode {
-    if from.major != to.major {
-        UpdateMode::Major
-    } else if from.minor != to.minor {
-        UpdateMode::Minor
-    } else {
-        UpdateMode::Current
-    }
 }
 
 /// Nothing is to change but what is named.
@@ -496,33 +393,6 @@ pub(super) async fn redeploy(deed: &Deed, name: &str) -> Result<Outcome, AppErro
     Ok(Outcome::Done(begun(&row)))
 }
 
-/// A question before something goes.
-#[derive(Template)]
-#[template(path = "delete.html")]
-pub(super) struct Delete<'a> {
-    pub(super) v: &'a Visit,
-    pub(super) action: String,
-    pub(super) name: String,
-    pub(super) typed: &'a str,
-    /// Resources that can be left behind, and whether they are chosen.
-    pub(super) retain: Vec<(String, bool)>,
-}
-
-/// Resources that could not be deleted, and those that an address says are to stay.
-pub(super) fn retainable(row: &TargetRow, chosen: &Fields) -> Vec<(String, bool)> {
-    let is_chosen = |id: &str| {
-        chosen
-            .0
-            .iter()
-            .any(|(name, value)| name == "retain" && value == id)
-    };
-    row.resources
-        .iter()
-        .filter(|resource| resource.status == "DELETE_FAILED")
-        .map(|resource| (resource.logical_id.clone(), is_chosen(&resource.logical_id)))
-        .collect()
-}
-
 /// Asks before one is deleted.
 pub(super) async fn delete(v: &Visit, name: &EnvironmentName) -> Result<Shown, AppError> {
     delete_form(v, name, &v.query).await
@@ -544,23 +414,6 @@ async fn delete_form(v: &Visit, name: &EnvironmentName, fields: &Fields) -> Resu
     shown.lead = v.t.environment_delete_lead.to_owned();
     shown.fixed = Html::of(&form)?;
     Ok(shown)
-}
-
-/// That a name was typed as it is.
-pub(super) fn typed(deed: &Deed, name: &str) -> Result<(), AppError> {
-    if deed.form.get("name").trim() == name {
-        return Ok(());
-    }
-    Err(wrong(
-        "name",
-        format!("'{name}' has to be typed here, so that nothing else is deleted"),
-    ))
-}
-
-/// What a form says is to be left behind.
-pub(super) fn retained(deed: &Deed) -> Vec<String> {
-    let chosen = deed.form.0.iter().filter(|(name, _)| name == "retain");
-    chosen.map(|(_, value)| value.clone()).collect()
 }
 
 /// Deletes one.

@@ -6,9 +6,9 @@ use hadron_domain::connection::Approval;
 
 use super::connections;
 use super::deployments;
-use super::environments::Lines;
 use super::show::{Html, Shown};
 use super::target::Line;
+use super::target::Lines;
 use super::visit::Visit;
 use crate::app::AppError;
 use crate::app::connections::ConnectionView;

@@ -4,8 +4,8 @@ use askama::Template;
 use hadron_domain::authority::{Action, Right, Role, Scope};
 
 use super::deed::{Deed, Outcome, again};
-use super::environments::PAGE;
 use super::show::{Html, Shown, When, wrong};
+use super::target::PAGE;
 use super::visit::{Fields, Visit};
 use crate::app::AppError;
 use crate::app::access::PrincipalPattern;

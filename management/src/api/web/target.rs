@@ -11,6 +11,9 @@ use super::visit::Visit;
 use crate::app::AppError;
 use crate::store::targets::TargetRow;
 
+/// How many a page lists.
+pub(super) const PAGE: u32 = 500;
+
 /// A way out of a failure: in words, and as a button or a link where the console has one.
 pub(super) struct Way {
     pub(super) text: String,
@@ -213,5 +216,26 @@ impl Line {
             region: row.region.to_string(),
             attempted: row.attempted.map(|(_, at)| When(at)),
         }
+    }
+}
+
+/// A list of them.
+#[derive(Template)]
+#[template(path = "targets.html")]
+pub(super) struct Lines<'a> {
+    pub(super) v: &'a Visit,
+    pub(super) caption: &'a str,
+    pub(super) kinds: bool,
+    pub(super) environments: bool,
+    pub(super) templates: bool,
+    pub(super) lines: Vec<Line>,
+    pub(super) next: String,
+}
+
+/// Where one sees what was begun.
+pub(super) fn begun(row: &TargetRow) -> String {
+    match row.attempted {
+        Some((id, _)) => format!("/deployments/{id}?done=begun"),
+        None => format!("{}?done=saved", href(&row.target)),
     }
 }

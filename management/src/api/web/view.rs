@@ -10,8 +10,8 @@ use hadron_proto::vocab::{
 use super::show::{Html, Shown};
 use super::visit::{Fields, Visit};
 use super::{
-    agents, audit, catalog, components, connections, deployments, environments, grants, overview, services,
-    settings,
+    agents, audit, catalog, components, connections, deployments, environments, grants, overview, parts,
+    services, settings,
 };
 use crate::app::AppError;
 
@@ -140,10 +140,10 @@ impl View {
                 Self::Service(name) => services::one(v, name).await,
                 Self::EditService(name) => services::edit(v, name).await,
                 Self::DeleteService(name) => services::delete(v, name).await,
-                Self::Instance(service, name) => services::instance(v, service, name).await,
-                Self::EditInstance(service, name) => services::edit_part(v, service, Some(name)).await,
-                Self::Pipeline(service) => services::pipeline(v, service).await,
-                Self::EditPipeline(service) => services::edit_part(v, service, None).await,
+                Self::Instance(service, name) => parts::instance(v, service, name).await,
+                Self::EditInstance(service, name) => parts::edit_part(v, service, Some(name)).await,
+                Self::Pipeline(service) => parts::pipeline(v, service).await,
+                Self::EditPipeline(service) => parts::edit_part(v, service, None).await,
                 Self::Components => components::list(v).await,
                 Self::Component(name) => components::one(v, name).await,
                 Self::Deployments => deployments::list(v).await,
