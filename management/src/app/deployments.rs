@@ -152,6 +152,24 @@ impl App {
             .ok_or_else(|| AppError::not_found("deployment", id))
     }
 
+    /// A number that is another one whenever anything about a deployment has changed, its events included; `None` when there
+    /// is no such deployment. It costs next to nothing, and says nothing about what has changed: whoever follows a
+    /// deployment asks for this first, and for [`Self::get_deployment`] when it is another one.
+    ///
+    /// # Errors
+    /// When the caller may read no deployments.
+    pub async fn deployment_generation(
+        &self,
+        caller: &Caller,
+        id: DeploymentId,
+    ) -> Result<Option<u64>, AppError> {
+        self.may(caller, Action::ReadDeployment).await?;
+        self.read("generation of a deployment", move |tx| {
+            Box::pin(async move { Ok(deployments::generation(tx, id).await?) })
+        })
+        .await
+    }
+
     /// One deployment, if it is one of those that the names mean.
     ///
     /// # Errors

@@ -460,6 +460,15 @@ pub async fn seen(tx: &mut Tx, id: DeploymentId) -> Result<Option<DeploymentRow>
     row.as_ref().map(from_row).transpose()
 }
 
+/// How often a deployment and its events have changed; `None` when there is no such deployment. It grows with each event,
+/// since the row is written back with it.
+pub async fn generation(tx: &mut Tx, id: DeploymentId) -> Result<Option<u64>, StoreError> {
+    let row = tx
+        .query_opt("SELECT generation FROM deployment WHERE id = $1", &params![id])
+        .await?;
+    row.map(|row| row.get("generation")).transpose()
+}
+
 /// The active deployment of a target. Not locked: index `one_active` decides when two begin at once.
 pub async fn active_of(tx: &mut Tx, target: TargetId) -> Result<Option<DeploymentRow>, StoreError> {
     let row = tx

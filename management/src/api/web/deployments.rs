@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use super::deed::{Deed, Outcome, named};
 use super::show::{Badge, Html, Log, Shown, When, href};
 use super::target::{self, Way};
+use super::view::LINES;
 use super::visit::Visit;
 use crate::app::AppError;
 use crate::app::deployments::waiting_for;
@@ -19,7 +20,7 @@ use crate::store::deployments::{Change, DeploymentRow, EventRow, Filter};
 /// How many a page lists.
 const PAGE: u32 = 100;
 /// How many events are asked for at once.
-const EVENTS: u32 = 500;
+const EVENTS: u32 = LINES as u32;
 /// How many events a page has when it is opened; the rest is what the command line and the interfaces are for.
 const MOST: usize = 5_000;
 

@@ -1,10 +1,13 @@
 //! Pages that follow what happens, by server-sent events.
 //!
-//! There is one stream for each page. It makes the page again whenever something was committed, and every two seconds all
-//! the same, and sends the part that lives when that is another one than the browser has; so a page is never behind for good,
-//! whatever got lost on the way. What only grows (events of a deployment) is sent line by line. The id of every event names
-//! both: which page, and which line. A browser that comes back says the last id that it has (`Last-Event-ID`), and gets what
-//! is missing. Who asks, and what they may see, is found out anew each time.
+//! There is one stream for each page. It looks whenever something was committed, and every two seconds all the same, and sends
+//! the part that lives when that is another one than the browser has; so a page is never behind for good, whatever got lost on
+//! the way. What only grows (events of a deployment) is sent line by line. The id of every event names both: which page, and
+//! which line. A browser that comes back says the last id that it has (`Last-Event-ID`), and gets what is missing.
+//!
+//! Most commits are about something else than this page. Where one number tells whether the page is the same
+//! ([`View::mark`]), that is all that is asked for then; only when it is another one, who asks and what they may see is found
+//! out anew and the page is made again. So hundreds of pages can be open on a hub that deploys.
 
 use std::time::Duration;
 
@@ -17,18 +20,21 @@ use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::Console;
-use super::view::View;
+use super::view::{LINES, View};
 use super::visit::{self, Visit};
-use crate::app::AppError;
+use crate::app::{AppError, ErrorKind};
 use crate::store::Topic;
+use crate::store::db::Subscription;
 
 /// What the addresses of streams begin with.
 pub const PREFIX: &str = "/live";
 
 /// How often a stream looks although nobody woke it.
 const EVERY: Duration = Duration::from_secs(2);
-/// How long it leaves commits alone after a look.
-const PAUSE: Duration = Duration::from_millis(300);
+/// How long it leaves commits alone after a look: what is committed meanwhile is one change to look at.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Of the time, a stream makes its page again for one part in so many at most, however many commits there are.
+const SHARE: u32 = 8;
 /// How often something is sent, so that nothing on the way takes the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a browser waits before it comes back.
@@ -99,7 +105,7 @@ pub(super) async fn follow(State(console): State<Console>, request: Request) -> 
         path.to_owned()
     };
     let given = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let mut has = given.and_then(Has::parse).unwrap_or_else(|| Has {
+    let has = given.and_then(Has::parse).unwrap_or_else(|| Has {
         page: visit.query.get("have").to_owned(),
         line: visit.query.get("seq").parse().unwrap_or(0),
     });
@@ -109,41 +115,18 @@ pub(super) async fn follow(State(console): State<Console>, request: Request) -> 
     };
 
     let (sender, receiver) = mpsc::channel(WAITING);
-    let reader = Reader(sender);
     let mut woken = visit.app.db().subscribe(Topic::Changes);
+    let stream = Stream {
+        visit,
+        view,
+        has,
+        reader: Reader(sender),
+        looked: None,
+    };
     tokio::spawn(async move {
-        if !reader.send(format!("retry: {}\n\n", RETRY.as_millis())).await {
-            return;
-        }
-        let mut spoke = Instant::now();
-        loop {
-            let sent = match look(&mut visit, &view, &mut has, &reader).await {
-                Ok(Look::Sent(sent)) => sent,
-                Ok(Look::Over) => return,
-                // What cannot be shown now may be shown soon; what may not be seen, or is gone, will not.
-                Err(error) => {
-                    visit::note(&error);
-                    if !matches!(error.kind, crate::app::ErrorKind::Unavailable) {
-                        return;
-                    }
-                    false
-                }
-            };
-            if sent {
-                spoke = Instant::now();
-            } else if spoke.elapsed() >= HEARTBEAT {
-                spoke = Instant::now();
-                if !reader.send(":\n\n".to_owned()).await {
-                    return;
-                }
-            }
-            tokio::time::sleep(PAUSE).await;
-            tokio::select! {
-                () = reader.0.closed() => return,
-                () = console.drain.cancelled() => return,
-                () = woken.woken() => {}
-                () = tokio::time::sleep(EVERY) => {}
-            }
+        tokio::select! {
+            () = console.drain.cancelled() => {}
+            () = stream.run(&mut woken) => {}
         }
     });
     let mut response = Response::new(Body::from_stream(ReceiverStream::new(receiver)));
@@ -162,32 +145,120 @@ enum Look {
     Over,
 }
 
-async fn look(visit: &mut Visit, view: &View, has: &mut Has, reader: &Reader) -> Result<Look, AppError> {
-    let Some(signed_in) = visit.app.session(&visit.session, false).await? else {
-        return Ok(Look::Over);
-    };
-    visit.caller = signed_in.caller;
-    let mut sent = false;
-    // First the lines: what has ended is shown as such after the last of them.
-    for (number, line) in view.lines(visit, has.line).await? {
-        has.line = number;
-        sent = true;
-        if !reader.send(event("event", &has.id(), &line.0)).await {
-            return Ok(Look::Over);
+/// A page that somebody has open.
+struct Stream {
+    visit: Visit,
+    view: View,
+    has: Has,
+    reader: Reader,
+    /// When the page was last looked at whole, and what told then whether it is the same.
+    looked: Option<(Instant, u64)>,
+}
+
+impl Stream {
+    /// Looks and sends until there is nobody who listens.
+    async fn run(mut self, woken: &mut Subscription) {
+        if !self
+            .reader
+            .send(format!("retry: {}\n\n", RETRY.as_millis()))
+            .await
+        {
+            return;
+        }
+        let mut spoke = Instant::now();
+        loop {
+            let began = Instant::now();
+            let sent = match self.look().await {
+                Ok(Look::Sent(sent)) => sent,
+                Ok(Look::Over) => return,
+                // What cannot be shown now may be shown soon; what may not be seen, or is gone, will not.
+                Err(error) => {
+                    visit::note(&error);
+                    if !matches!(error.kind, ErrorKind::Unavailable) {
+                        return;
+                    }
+                    false
+                }
+            };
+            if sent {
+                spoke = Instant::now();
+            } else if spoke.elapsed() >= HEARTBEAT {
+                spoke = Instant::now();
+                if !self.reader.send(":\n\n".to_owned()).await {
+                    return;
+                }
+            }
+            // Only what comes soon after another waits: the first commit after a quiet time is looked at at once.
+            tokio::time::sleep(PAUSE.max(began.elapsed() * (SHARE - 1))).await;
+            tokio::select! {
+                () = self.reader.0.closed() => return,
+                () = woken.woken() => {}
+                () = tokio::time::sleep(EVERY) => {}
+            }
         }
     }
-    let shown = view.show(visit).await?;
-    let have = shown.have();
-    if let Some(live) = shown.live
-        && have != has.page
-    {
-        has.page = have;
-        sent = true;
-        if !reader.send(event("page", &has.id(), &live.0)).await {
-            return Ok(Look::Over);
+
+    async fn look(&mut self) -> Result<Look, AppError> {
+        let mark = self.view.mark(&self.visit).await?;
+        let same = |(at, before): (Instant, u64)| mark == Some(before) && at.elapsed() < EVERY;
+        if self.looked.is_some_and(same) {
+            return Ok(Look::Sent(false));
         }
+        let Some(signed_in) = self.visit.app.session(&self.visit.session, false).await? else {
+            return Ok(Look::Over);
+        };
+        let unchanged = self.visit.caller == signed_in.caller
+            && self.looked.is_some_and(|(_, before)| mark == Some(before));
+        self.visit.caller = signed_in.caller;
+        let at = Instant::now();
+        let came = if unchanged {
+            Look::Sent(false)
+        } else {
+            self.send_changes().await?
+        };
+        // Not before all of it was sent: what could not be shown is tried again.
+        self.looked = mark.map(|mark| (at, mark));
+        Ok(came)
     }
-    Ok(Look::Sent(sent))
+
+    /// Makes the page again, and sends what the browser does not have.
+    async fn send_changes(&mut self) -> Result<Look, AppError> {
+        let Self {
+            visit,
+            view,
+            has,
+            reader,
+            ..
+        } = self;
+        let mut sent = false;
+        // First the lines: what has ended is shown as such after the last of them.
+        loop {
+            let lines = view.lines(visit, has.line).await?;
+            let all = lines.len() < LINES;
+            for (number, line) in lines {
+                has.line = number;
+                sent = true;
+                if !reader.send(event("event", &has.id(), &line.0)).await {
+                    return Ok(Look::Over);
+                }
+            }
+            if all {
+                break;
+            }
+        }
+        let shown = view.show(visit).await?;
+        let have = shown.have();
+        if let Some(live) = shown.live
+            && have != has.page
+        {
+            has.page = have;
+            sent = true;
+            if !reader.send(event("page", &has.id(), &live.0)).await {
+                return Ok(Look::Over);
+            }
+        }
+        Ok(Look::Sent(sent))
+    }
 }
 
 #[cfg(test)]

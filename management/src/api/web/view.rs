@@ -10,8 +10,8 @@ use hadron_proto::vocab::{
 use super::show::{Html, Shown};
 use super::visit::{Fields, Visit};
 use super::{
-    agents, audit, catalog, components, connections, deployments, environments, grants, overview, parts,
-    services, settings,
+    agents, audit, catalog, components, connections, deployments, environments, grants, overview,
+    parts, services, settings,
 };
 use crate::app::AppError;
 
@@ -28,6 +28,9 @@ pub(super) const NOUNS: [&str; 10] = [
     "audit",
     "settings",
 ];
+
+/// How many lines are asked for at once.
+pub(super) const LINES: usize = 500;
 
 /// A page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +159,19 @@ impl View {
         })
     }
 
-    /// The lines of the page that came after this number, each with its own.
+    /// A number that is another one whenever what is on the page is another one for the same visitor with the same rights;
+    /// `None` where only the page itself tells.
+    ///
+    /// # Errors
+    /// As [`show`](Self::show).
+    pub(super) async fn mark(&self, v: &Visit) -> Result<Option<u64>, AppError> {
+        match self {
+            Self::Deployment(id) => v.app.deployment_generation(&v.caller, *id).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// The lines of the page that came after this number, each with its own: the first [`LINES`] of them.
     ///
     /// # Errors
     /// As [`show`](Self::show).
