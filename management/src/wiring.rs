@@ -30,6 +30,7 @@ use crate::api::{operator, origin, web};
 use crate::app::access_keys::AccessKeys;
 use crate::app::audit::Keeper;
 use crate::app::enrolment::Records;
+use crate::app::oidc::Logins;
 use crate::app::{App, ca, sealing};
 use crate::clock::Clock;
 use crate::config::{Config, Issuer, StoreConfig, WebhookConfig};
@@ -381,13 +382,14 @@ fn services(
     let login = Login::new(records.clone(), Arc::clone(ca), sts, clock.clone(), rules);
     let keys =
         AccessKeys::new(app.clone(), Arc::clone(seal)).map_err(|error| anyhow!("{}", error.story()))?;
+    let logins = Logins::new(app.clone(), issuers(config, records.clone(), clock.clone())?);
     let auth = AuthApi::new(
         app.clone(),
         ca.hub_id().clone(),
         login,
-        TokenIssuer::new(records.clone(), clock.clone()),
+        TokenIssuer::new(records, clock),
         keys.clone(),
-        issuers(config, records, clock)?,
+        logins.clone(),
     );
 
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -404,7 +406,7 @@ fn services(
     // Replicas share the sealing key, and so each takes the page tokens of the others.
     let pages = PageKey::derive(&seal.derive(b"page-token"));
     let proton = Proton::new(app.clone(), Verifier::new(keys), pages);
-    let console = web::Console::new(app.clone(), drain.clone());
+    let console = web::Console::new(app.clone(), drain.clone()).with_logins(logins);
     // A browser that asks for what is not there is told so in words; clients of gRPC in theirs.
     let api = api.into_axum_router().fallback(admission::unknown);
     let api = api.merge(proton::routes(proton)).merge(web::routes(console));

@@ -1,6 +1,6 @@
-//! Who uses the web console: one-time links, and the sessions that they open.
+//! Who uses the web console: one-time links, and the sessions that they, or a login at an issuer, open.
 //!
-//! A session stands for the bearer token that asked for its link. What its owner may do is asked of that token with each
+//! A session stands for a bearer token: that which asked for its link, or that of the login. What its owner may do is asked of that token with each
 //! request, so a session can do nothing that the token could not, and is over when the token is: expired, switched off or
 //! removed. It ends as well when nobody used it for [`IDLE`], and after [`SESSION_LIFE`] in any case.
 //!
@@ -101,6 +101,26 @@ async fn audit(unit: &mut Unit<'_>, caller: &Caller, action: &str) -> Result<(),
     Ok(())
 }
 
+/// A session of this text for the bearer of a token.
+async fn opened(unit: &mut Unit<'_>, digest: Digest, token: Digest) -> Result<SignedIn, AppError> {
+    let found = crate::store::bindings::with_token(unit.tx, token).await?;
+    let (row, bindings) = found.ok_or_else(no_link)?;
+    let longest = unit.now.plus(SESSION_LIFE);
+    let ends_at = row.expires_at.map_or(longest, |end| end.min(longest));
+    let caller = bearer(row, &bindings, unit.now).ok_or_else(no_link)?;
+    let row = SessionRow {
+        digest,
+        kind: SessionKind::Session,
+        token,
+        created_at: unit.now,
+        idle_at: unit.now.plus(IDLE).min(ends_at),
+        ends_at,
+    };
+    console::insert(unit.tx, &row).await?;
+    audit(unit, &caller, "SignIn").await?;
+    Ok(SignedIn { caller, ends_at })
+}
+
 impl App {
     /// A link that signs the bearer of this token in, once.
     ///
@@ -173,22 +193,25 @@ impl App {
                     let Some(link) = console::take(unit.tx, SessionKind::Link, link).await? else {
                         return Err(no_link());
                     };
-                    let found = crate::store::bindings::with_token(unit.tx, link.token).await?;
-                    let (token, bindings) = found.ok_or_else(no_link)?;
-                    let longest = unit.now.plus(SESSION_LIFE);
-                    let ends_at = token.expires_at.map_or(longest, |end| end.min(longest));
-                    let caller = bearer(token, &bindings, unit.now).ok_or_else(no_link)?;
-                    let row = SessionRow {
-                        digest,
-                        kind: SessionKind::Session,
-                        token: link.token,
-                        created_at: unit.now,
-                        idle_at: unit.now.plus(IDLE).min(ends_at),
-                        ends_at,
-                    };
-                    console::insert(unit.tx, &row).await?;
-                    audit(unit, &caller, "SignIn").await?;
-                    Ok(SignedIn { caller, ends_at })
+                    opened(unit, digest, link.token).await
+                })
+            })
+            .await?;
+        Ok((session, signed_in))
+    }
+
+    /// Opens a session for the bearer of a token that they got just now, by proving who they are.
+    ///
+    /// # Errors
+    /// When the token counts no more, or the database does not take it.
+    pub async fn sign_in_as(&self, token: Digest) -> Result<(Secret, SignedIn), AppError> {
+        let session = Secret::fresh()?;
+        let digest = session.digest();
+        let signed_in = self
+            .write("open session", move |unit| {
+                Box::pin(async move {
+                    console::forget(unit.tx, unit.now).await?;
+                    opened(unit, digest, token).await
                 })
             })
             .await?;

@@ -1,6 +1,7 @@
 //! The web console, asked as a browser asks it. Here is the browser; each file beside is about one thing that it does.
 
 mod forms;
+mod issuers;
 mod pages;
 mod signing_in;
 mod streams;
@@ -11,6 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use hadron_domain::authority::Role;
 use hadron_management::api::web::{self, Console, SIGN_IN};
+use hadron_management::identity::tls::Peer;
 use hadron_management::store::StoreError;
 use hadron_management::store::requests::{self, TokenRow};
 use hadron_proto::vocab::Digest;
@@ -130,7 +132,11 @@ struct Browser {
 impl Browser {
     /// A browser that nobody has signed in with.
     fn fresh(world: &World) -> Self {
-        let console = Console::new(world.app.clone(), CancellationToken::new());
+        Self::at(Console::new(world.app.clone(), CancellationToken::new()))
+    }
+
+    /// The same, of any console.
+    fn at(console: Console) -> Self {
         Self {
             router: web::routes(console),
             cookie: String::new(),
@@ -176,12 +182,12 @@ impl Browser {
         let body = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(form)
             .finish();
-        let answer = self
-            .router
-            .clone()
-            .oneshot(request.body(Body::from(body)).unwrap())
-            .await
-            .unwrap();
+        let mut request = request.body(Body::from(body)).unwrap();
+        request.extensions_mut().insert(Peer {
+            address: "127.0.0.1:4711".parse().unwrap(),
+            identity: None,
+        });
+        let answer = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let text = body.collect().await.unwrap().to_bytes();
         let page = Page {

@@ -27,7 +27,7 @@ fn source() -> IpAddr {
     IpAddr::V4(Ipv4Addr::from_bits(NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
-fn people(issuer: &str) -> IssuerConfig {
+pub(crate) fn people(issuer: &str) -> IssuerConfig {
     IssuerConfig {
         alias: "corp".parse().unwrap(),
         issuer: issuer.to_owned(),
@@ -56,15 +56,15 @@ fn workloads(issuer: &str, conditions: &[&str]) -> IssuerConfig {
 }
 
 /// A hub with one issuer for people and for workloads.
-struct Desk {
-    world: World,
-    app: App,
-    issuer: FakeIssuer,
-    issuers: Issuers<Records>,
+pub(crate) struct Desk {
+    pub(crate) world: World,
+    pub(crate) app: App,
+    pub(crate) issuer: FakeIssuer,
+    pub(crate) issuers: Issuers<Records>,
 }
 
 impl Desk {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let world = World::sqlite().await;
         let issuer = FakeIssuer::start(world.test.clock.clone()).await;
         let access = Access {
@@ -146,7 +146,7 @@ impl Desk {
     }
 }
 
-fn issuers(app: &App, all: Vec<IssuerConfig>) -> Issuers<Records> {
+pub(crate) fn issuers(app: &App, all: Vec<IssuerConfig>) -> Issuers<Records> {
     Issuers::new(Records::new(app.clone()), app.clock().clone(), all, true).unwrap()
 }
 

@@ -18,9 +18,9 @@ use crate::app::App;
 use crate::app::access_keys::AccessKeys;
 use crate::app::console::LINK_LIFE;
 use crate::app::enrolment::Records;
-use crate::app::refusals::{Refusals, Refused};
+use crate::app::oidc::{Logins, NotAdmitted, note};
 use crate::identity::login::{Login, LoginError, Principal, TOKEN_LIFE, TokenIssuer};
-use crate::identity::oidc::{self, Identity, Issuers, OidcError};
+use crate::identity::oidc::{self, Identity, OidcError};
 use crate::identity::{HubId, SourceRate};
 
 /// The service. Clones share it.
@@ -34,8 +34,7 @@ struct Inner {
     login: Login<Records>,
     tokens: TokenIssuer<Records>,
     keys: AccessKeys,
-    issuers: Issuers<Records>,
-    refusals: Refusals,
+    logins: Logins,
     /// Answers to challenges, right or wrong: each costs a transaction, and anybody can send them.
     answers: SourceRate,
 }
@@ -52,11 +51,10 @@ impl AuthApi {
         login: Login<Records>,
         tokens: TokenIssuer<Records>,
         keys: AccessKeys,
-        issuers: Issuers<Records>,
+        logins: Logins,
     ) -> Self {
         Self(Arc::new(Inner {
-            refusals: Refusals::new(app.clone()),
-            issuers,
+            logins,
             app,
             hub,
             login,
@@ -95,7 +93,7 @@ impl AuthApi {
 }
 
 impl AuthApi {
-    /// A token for somebody whom an issuer knows, if they have any part here; whoever has not is written down.
+    /// The answer to somebody whom an issuer knows, or does not.
     async fn admit(
         &self,
         operation: &'static str,
@@ -103,67 +101,30 @@ impl AuthApi {
         source: IpAddr,
         found: Result<Identity, OidcError>,
     ) -> Result<Response<wire::FinishLoginResponse>, Status> {
-        let Inner {
-            app,
-            tokens,
-            refusals,
-            ..
-        } = &*self.0;
-        let mut line = Refused {
-            principal: "unknown",
-            account: None,
-            operation,
-            object: issuer,
-            why: "",
-            source,
-        };
-        let identity = match found {
-            Ok(identity) => identity,
-            Err(error) => {
-                let why = error.to_string();
-                if error.is_refusal() {
-                    refusals.record(Refused { why: &why, ..line }).await;
-                }
-                return Err(unknown(&error));
-            }
-        };
-        let role = match app.role_of_known(&identity.principal, &identity.groups).await {
-            Ok(role) => role,
-            Err(error) => {
-                line.principal = &identity.principal;
-                refusals
-                    .record(Refused {
-                        why: &error.message,
-                        object: identity.alias.as_str(),
-                        ..line
-                    })
-                    .await;
-                return Err(status(&error));
-            }
-        };
-        let (token, row) = tokens
-            .issue_to(&identity)
-            .await
-            .map_err(|error| refused(&error))?;
-        tracing::info!(principal = row.principal, role = word(role), "Somebody logged in");
+        let admitted = self.0.logins.admit(operation, issuer, source, found).await;
+        let admitted = admitted.map_err(|why| match why {
+            NotAdmitted::Unknown(error) => unknown(&error),
+            NotAdmitted::Nobody(error) => status(&error),
+            NotAdmitted::NoToken(error) => refused(&error),
+        })?;
         Ok(Response::new(wire::FinishLoginResponse {
-            token: token.reveal().to_owned(),
-            valid_for: Some(span(identity.session)),
-            principal: row.principal,
+            token: admitted.token.reveal().to_owned(),
+            valid_for: Some(span(admitted.session)),
+            principal: admitted.principal,
             account_id: String::new(),
-            role: word(role).to_owned(),
+            role: word(admitted.role).to_owned(),
         }))
+    }
+
+    /// The same before anybody was asked: why not.
+    fn not_begun(error: &OidcError) -> Status {
+        note(error);
+        unknown(error)
     }
 }
 
 /// What is said to somebody whom no issuer vouches for.
 fn unknown(error: &OidcError) -> Status {
-    match error {
-        OidcError::Internal(_) => tracing::error!(error = error.story(), "A login failed"),
-        OidcError::Unavailable { .. } => tracing::warn!(error = error.story(), "An issuer did not answer"),
-        OidcError::Pending | OidcError::SlowDown => {}
-        _ => tracing::info!(error = error.story(), "A login was refused"),
-    }
     let help = match error {
         OidcError::NoFlow | OidcError::Verifier | OidcError::MixUp => Some("hadron login --oidc"),
         OidcError::Ambiguous { .. } => Some("hadron login --oidc NAME --oidc-token-file FILE"),
@@ -286,7 +247,7 @@ impl wire::auth_service_server::AuthService for AuthApi {
         &self,
         _: Request<wire::ListIssuersRequest>,
     ) -> Result<Response<wire::ListIssuersResponse>, Status> {
-        let issuers = self.0.issuers.offers().map(|offer| wire::Issuer {
+        let issuers = self.0.logins.issuers().offers().map(|offer| wire::Issuer {
             name: offer.alias.to_string(),
             issuer: offer.issuer,
             audience: offer.audience.unwrap_or_default(),
@@ -309,14 +270,15 @@ impl wire::auth_service_server::AuthService for AuthApi {
                 .filter(char::is_ascii_graphic)
                 .take(200)
                 .collect();
-            return Err(unknown(&OidcError::Redirect(shown)));
+            return Err(Self::not_begun(&OidcError::Redirect(shown)));
         }
         let begun = self
             .0
-            .issuers
+            .logins
+            .issuers()
             .begin(&message.issuer_name, &message.redirect_uri, source)
             .await;
-        let begun = begun.map_err(|error| unknown(&error))?;
+        let begun = begun.map_err(|error| Self::not_begun(&error))?;
         Ok(Response::new(wire::BeginOidcLoginResponse {
             authorization_url: begun.url,
             state: begun.state,
@@ -337,7 +299,7 @@ impl wire::auth_service_server::AuthService for AuthApi {
             verifier: &message.code_verifier,
             issuer: Some(&message.issuer),
         };
-        let found = self.0.issuers.finish(answer, source).await;
+        let found = self.0.logins.issuers().finish(answer, source).await;
         self.admit("FinishOidcLogin", "", source, found).await
     }
 
@@ -348,10 +310,11 @@ impl wire::auth_service_server::AuthService for AuthApi {
         let source = source(&request)?;
         let (issuer, device) = self
             .0
-            .issuers
+            .logins
+            .issuers()
             .begin_device(&request.get_ref().issuer_name, source)
             .await
-            .map_err(|error| unknown(&error))?;
+            .map_err(|error| Self::not_begun(&error))?;
         let seconds = |seconds: u64| Some(span(Duration::from_secs(seconds.min(3_600))));
         Ok(Response::new(wire::BeginDeviceLoginResponse {
             interval: seconds(device.interval.unwrap_or(5)),
@@ -372,7 +335,8 @@ impl wire::auth_service_server::AuthService for AuthApi {
         let message = request.into_inner();
         let found = self
             .0
-            .issuers
+            .logins
+            .issuers()
             .finish_device(&message.issuer_name, &message.device_code, source)
             .await;
         self.admit("FinishDeviceLogin", &message.issuer_name, source, found)
@@ -387,7 +351,8 @@ impl wire::auth_service_server::AuthService for AuthApi {
         let message = request.into_inner();
         let found = self
             .0
-            .issuers
+            .logins
+            .issuers()
             .exchange(&message.issuer_name, &message.token, source)
             .await;
         self.admit("ExchangeToken", &message.issuer_name, source, found)

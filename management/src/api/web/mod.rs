@@ -25,6 +25,7 @@ mod environments;
 mod form;
 mod grants;
 mod live;
+mod login;
 mod overview;
 mod parts;
 mod services;
@@ -47,6 +48,7 @@ use tokio_util::sync::CancellationToken;
 pub use live::PREFIX as LIVE;
 
 use crate::app::App;
+use crate::app::oidc::Logins;
 use visit::Visit;
 
 /// Where people sign in.
@@ -82,6 +84,7 @@ const HEADERS: [(HeaderName, &str); 8] = [
 #[derive(Clone, Debug)]
 pub struct Console {
     app: App,
+    logins: Option<Logins>,
     drain: CancellationToken,
 }
 
@@ -89,7 +92,20 @@ impl Console {
     /// The console over these use cases; its streams end when `drain` is cancelled.
     #[must_use]
     pub const fn new(app: App, drain: CancellationToken) -> Self {
-        Self { app, drain }
+        Self {
+            app,
+            logins: None,
+            drain,
+        }
+    }
+
+    /// The same, where people can sign in at issuers of OpenID Connect as well.
+    #[must_use]
+    pub fn with_logins(self, logins: Logins) -> Self {
+        Self {
+            logins: Some(logins),
+            ..self
+        }
     }
 }
 
@@ -105,6 +121,8 @@ pub fn routes(console: Console) -> Router {
     router
         .route(SIGN_IN, get(sign_in::page).post(sign_in::enter))
         .route(&format!("{SIGN_IN}/{{link}}"), get(sign_in::confirm))
+        .route(&format!("{SIGN_IN}/with/{{issuer}}"), get(login::begin))
+        .route(&format!("{SIGN_IN}/with/{{issuer}}/back"), get(login::back))
         .route("/sign-out", post(deed::act))
         .route("/language", post(sign_in::language))
         .route("/live", get(live::follow))

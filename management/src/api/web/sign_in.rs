@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Limited};
 use super::show::{Link, Notice};
 use super::visit::{self, Fields, LANGUAGE, SESSION, html, is_own, own_path, set_cookie};
 use super::words::{self, Language, Words};
-use super::{Console, assets};
+use super::{Console, assets, login};
 use crate::app::AppError;
 use crate::app::console::{SESSION_LIFE, Secret};
 
@@ -21,12 +21,14 @@ const LARGEST: usize = 16 * 1024;
 /// A page for somebody who is not signed in.
 #[derive(Template)]
 #[template(path = "sign_in.html")]
-struct SignIn<'a> {
+pub(super) struct SignIn<'a> {
     t: &'static Words,
     title: &'a str,
+    /// Where the browser goes from here by itself.
+    onward: Option<&'a str>,
     /// The link that somebody followed, and whom it signs in.
     link: Option<(&'a str, String, String)>,
-    /// Other ways of signing in, beside the link of the command line.
+    /// Other ways of signing in, beside the link of the command line: issuers.
     ways: Vec<Link>,
     notice: Option<Notice>,
     explains: bool,
@@ -48,8 +50,8 @@ fn plain(language: Language) -> SignIn<'static> {
     SignIn {
         t,
         title: t.sign_in_title,
+        onward: None,
         link: None,
-        // A provider of identities gets its button here.
         ways: Vec::new(),
         notice: None,
         explains: true,
@@ -57,9 +59,41 @@ fn plain(language: Language) -> SignIn<'static> {
     }
 }
 
+/// The same with all ways of signing in, which lead to `next` afterwards.
+fn offered(console: &Console, language: Language, next: &str) -> SignIn<'static> {
+    SignIn {
+        ways: login::ways(console, words::of(language), next),
+        ..plain(language)
+    }
+}
+
 /// How to sign in.
-pub(super) async fn page(request: Request) -> Response {
-    shown(StatusCode::OK, &plain(visit::language(request.headers())))
+pub(super) async fn page(State(console): State<Console>, request: Request) -> Response {
+    let query = Fields::read(request.uri().query().unwrap_or_default().as_bytes());
+    let language = visit::language(request.headers());
+    shown(StatusCode::OK, &offered(&console, language, query.get("next")))
+}
+
+/// That somebody was not signed in, and how else to.
+pub(super) fn not_entered(console: &Console, language: Language, next: &str, error: &AppError) -> Response {
+    visit::note(error);
+    let page = SignIn {
+        notice: Some(Notice::of(error)),
+        ..offered(console, language, next)
+    };
+    shown(visit::status(error.kind), &page)
+}
+
+/// That somebody is signed in, by a page that leads on by itself. A redirection would not do where another site has sent the
+/// browser here: what follows from that comes without the cookie of the session.
+pub(super) fn entered(language: Language, next: &str) -> Response {
+    let page = SignIn {
+        title: words::of(language).signed_in,
+        onward: Some(next),
+        explains: false,
+        ..plain(language)
+    };
+    shown(StatusCode::OK, &page)
 }
 
 /// That a page cannot be shown now.
@@ -98,14 +132,7 @@ pub(super) async fn confirm(
     };
     let caller = match found {
         Ok(caller) => caller,
-        Err(error) => {
-            visit::note(&error);
-            let page = SignIn {
-                notice: Some(Notice::of(&error)),
-                ..plain(language)
-            };
-            return shown(visit::status(error.kind), &page);
-        }
+        Err(error) => return not_entered(&console, language, "", &error),
     };
     let rights: Vec<String> = caller.rights.iter().map(ToString::to_string).collect();
     let page = SignIn {
@@ -167,14 +194,7 @@ pub(super) async fn enter(State(console): State<Console>, request: Request) -> R
             response.headers_mut().append(header::SET_COOKIE, cookie);
             response
         }
-        Err(error) => {
-            visit::note(&error);
-            let page = SignIn {
-                notice: Some(Notice::of(&error)),
-                ..plain(language)
-            };
-            shown(visit::status(error.kind), &page)
-        }
+        Err(error) => not_entered(&console, language, form.get("next"), &error),
     }
 }
 

@@ -70,7 +70,7 @@ impl Fields {
 }
 
 /// One cookie of a request.
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -98,18 +98,20 @@ pub(super) fn session(headers: &HeaderMap) -> Option<Secret> {
     cookie(headers, SESSION).and_then(Secret::parse)
 }
 
+/// The host, with its port, that the browser asked for.
+pub(super) fn host(parts: &Parts) -> Option<&str> {
+    let named = parts.headers.get(header::HOST);
+    let authority = parts.uri.authority().map(|authority| authority.as_str());
+    authority.or_else(|| named.and_then(|host| host.to_str().ok()))
+}
+
 /// Whether a request that changes something was sent by a page of this very console.
 pub(super) fn is_own(parts: &Parts) -> bool {
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     if text("sec-fetch-site").is_some_and(|site| site != "same-origin") {
         return false;
     }
-    let host = parts
-        .uri
-        .authority()
-        .map(|authority| authority.as_str())
-        .or_else(|| text("host"));
-    match (text("origin"), host) {
+    match (text("origin"), host(parts)) {
         (Some(origin), Some(host)) => origin
             .strip_prefix("https://")
             .is_some_and(|origin| origin.eq_ignore_ascii_case(host)),
@@ -119,7 +121,16 @@ pub(super) fn is_own(parts: &Parts) -> bool {
 
 /// The text of a cookie that lasts so many seconds.
 pub(super) fn set_cookie(name: &str, value: &str, seconds: u64) -> HeaderValue {
-    let text = format!("{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict");
+    cookie_for(name, value, seconds, "Strict")
+}
+
+/// The same for a cookie that has to come along when another site sends the browser here.
+pub(super) fn set_lax_cookie(name: &str, value: &str, seconds: u64) -> HeaderValue {
+    cookie_for(name, value, seconds, "Lax")
+}
+
+fn cookie_for(name: &str, value: &str, seconds: u64, sites: &str) -> HeaderValue {
+    let text = format!("{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite={sites}");
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 

@@ -96,6 +96,10 @@ words! {
     sign_in_title: "Sign in to Hadron", "Hadron にサインイン";
     sign_in_lead: "On a machine where you use the command line with this hub, run:", "このハブをコマンドラインで使っている端末で、次を実行してください。";
     sign_in_more: "It opens this console in your browser, signed in as you are on the command line. The link is good for a minute, and once.", "コマンドラインと同じ本人としてサインインした状態で、ブラウザーにこのコンソールが開きます。リンクは 1 分間、1 回だけ有効です。";
+    sign_in_with: "Sign in with NAME", "NAME でサインイン";
+    sign_in_or: "Or without the command line:", "コマンドラインを使わない場合:";
+    signed_in: "You are signed in", "サインインしました";
+    go_to_console: "Go on to the console", "コンソールへ進む";
     sign_in_as: "This link signs you in as:", "このリンクは次の本人としてサインインします。";
     sign_out: "Sign out", "サインアウト";
     your_rights: "Rights", "権限";
