@@ -1,6 +1,7 @@
-//! Templates: what environments and services are made from. Their versions are in [`versions`], and how a bundle gets from
-//! S3 into one is in [`registration`].
+//! Templates: what environments and services are made from. Their versions are in [`versions`], how a bundle gets from
+//! S3 into one in [`registration`], and what people read in bundles in [`contents`].
 
+mod contents;
 mod registration;
 mod versions;
 

@@ -14,6 +14,7 @@ use crate::bundle::{Bundle, Limits};
 use crate::compatible::compatible;
 use crate::component::ComponentTemplate;
 use crate::diagnostic::{Fault, Faults};
+use crate::difference::Differences;
 use crate::inputs::{
     Attached, ComponentFacts, ComponentInputs, EnvironmentFacts, EnvironmentInputs, InstanceFacts,
     InstanceInputs, Outputs, PipelineInputs, PipelineInstance, ServiceFacts, Values,
@@ -28,6 +29,8 @@ use crate::stack::Rendered;
 use crate::template::{BundleKind, Expect, TemplateBundle};
 
 const SCHEMA: &str = "schema/schema.yaml";
+/// Bytes of a README that are shown.
+const LONGEST_README: usize = 128 * 1024;
 
 /// An archive by its name, and what has to be in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,6 +53,10 @@ pub enum Question {
     Open(Packed),
     /// The schema of a bundle, as text.
     Schema(Packed),
+    /// The `README.md` of a bundle that was registered.
+    Readme(Packed),
+    /// What is different in the second bundle, which follows the first?
+    Differences(Packed, Packed),
     /// What may break specs when the second schema follows the first?
     Compare(String, String),
     /// A service spec, read. The first text names it in faults.
@@ -159,7 +166,10 @@ impl Question {
     #[must_use]
     pub fn archives(&self) -> Vec<Digest> {
         let packed: Vec<&Packed> = match self {
-            Self::Check(packed) | Self::Open(packed) | Self::Schema(packed) => vec![packed],
+            Self::Check(packed) | Self::Open(packed) | Self::Schema(packed) | Self::Readme(packed) => {
+                vec![packed]
+            }
+            Self::Differences(old, new) => vec![old, new],
             Self::PipelineInputs(packed, _) => vec![packed],
             Self::Compare(..) | Self::ServiceSpec(..) => Vec::new(),
             Self::Environment(task) => vec![&task.bundle],
@@ -190,7 +200,10 @@ impl Question {
     pub fn doing(&self) -> String {
         match self {
             Self::Check(_) => "checking the bundle".to_owned(),
-            Self::Open(_) | Self::Schema(_) => "reading the template version's bundle".to_owned(),
+            Self::Open(_) | Self::Schema(_) | Self::Readme(_) => {
+                "reading the template version's bundle".to_owned()
+            }
+            Self::Differences(..) => "comparing the bundles of two template versions".to_owned(),
             Self::Compare(..) => "comparing the schema with that of the version before".to_owned(),
             Self::ServiceSpec(file, _) => format!("reading the {file}"),
             Self::PipelineInputs(..) => "comparing the pipeline's inputs with the schema".to_owned(),
@@ -269,6 +282,10 @@ pub enum Answer {
     Opened(Opened),
     /// To [`Question::Schema`].
     Schema(String),
+    /// To [`Question::Readme`]: its beginning, when there is one that is text.
+    Readme(Option<String>),
+    /// To [`Question::Differences`].
+    Differences(Differences),
     /// To [`Question::Compare`] and [`Question::PipelineInputs`]: warnings.
     Warnings(Vec<String>),
     /// To [`Question::ServiceSpec`].
@@ -349,6 +366,15 @@ impl Desk {
                 let bundle = Bundle::from_archive(&bytes(packed, given)?, &Limits::default())?;
                 Answer::Schema(schema_text(&bundle))
             }
+            Question::Readme(packed) => {
+                let bundle = self.bundle(packed, given)?;
+                Answer::Readme(bundle.readme().map(beginning))
+            }
+            Question::Differences(old, new) => {
+                self.all_there([old, new], given)?;
+                let (old, new) = (self.bundle(old, given)?, self.bundle(new, given)?);
+                Answer::Differences(Differences::between(&old, &new))
+            }
             Question::Compare(old, new) => Answer::Warnings(compare(&old, &new)),
             Question::ServiceSpec(file, text) => Answer::ServiceSpec(ServiceSpec::parse(&file, &text)?),
             Question::PipelineInputs(packed, map) => {
@@ -364,7 +390,8 @@ impl Desk {
                 Answer::Draft(instance(&bundle, task)?)
             }
             Question::Pipeline(task) => {
-                self.all_there(&task, given)?;
+                let parts = task.parts.iter().map(|part| part.bundle);
+                self.all_there(std::iter::once(task.bundle).chain(parts), given)?;
                 Answer::Draft(self.pipeline(task, given)?)
             }
             Question::Component(task) => {
@@ -404,10 +431,9 @@ impl Desk {
     }
 
     /// All that lack are told at once, so that nobody has to come again for each.
-    fn all_there(&self, task: &PipelineTask, given: &Given) -> Result<(), Trouble> {
-        let parts = task.parts.iter().map(|part| part.bundle);
-        let lacking: Vec<Digest> = std::iter::once(task.bundle)
-            .chain(parts)
+    fn all_there(&self, bundles: impl IntoIterator<Item = Packed>, given: &Given) -> Result<(), Trouble> {
+        let lacking: Vec<Digest> = bundles
+            .into_iter()
             .filter(|packed| !given.contains_key(&packed.archive) && self.kept(*packed).is_none())
             .map(|packed| packed.archive)
             .collect();
@@ -445,6 +471,12 @@ fn bytes(packed: Packed, given: &Given) -> Result<Arc<Vec<u8>>, Trouble> {
         .get(&packed.archive)
         .cloned()
         .ok_or_else(|| Trouble::Missing(vec![packed.archive]))
+}
+
+/// As much of a text as somebody reads who wants to know what a template is.
+fn beginning(text: &str) -> String {
+    let end = text.floor_char_boundary(LONGEST_README);
+    text[..end].to_owned()
 }
 
 fn schema_text(bundle: &Bundle) -> String {

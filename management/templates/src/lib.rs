@@ -63,6 +63,7 @@ mod compatible;
 mod component;
 mod desk;
 mod diagnostic;
+mod difference;
 mod filters;
 mod inputs;
 mod kept;
@@ -94,6 +95,7 @@ pub use desk::{
     Opened, Packed, PipelinePart, PipelineTask, Question, Reply,
 };
 pub use diagnostic::{Fault, Faults, Place, Severity, Source, Spot};
+pub use difference::{Became, Differences, FileDifference, InputDifference, Line};
 pub use inputs::{
     Attached, ComponentFacts, ComponentInputs, EnvironmentFacts, EnvironmentInputs, InstanceFacts,
     InstanceInputs, Outputs, PipelineInputs, PipelineInstance, ServiceFacts, Values,

@@ -83,6 +83,24 @@ pub(crate) fn archive(files: &[(String, String)]) -> Vec<u8> {
         .to_archive()
 }
 
+/// The archive of an example with some files replaced or added.
+pub(crate) fn example_with(name: &str, more: &[(&str, &str)]) -> Vec<u8> {
+    let mut files = example(name);
+    files.retain(|(path, _)| more.iter().all(|(other, _)| path != other));
+    files.extend(
+        more.iter()
+            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned())),
+    );
+    archive(&files)
+}
+
+/// A file of an example.
+pub(crate) fn example_file(name: &str, path: &str) -> String {
+    let files = example(name);
+    let found = files.into_iter().find(|(other, _)| other == path);
+    found.map(|(_, text)| text).unwrap()
+}
+
 /// The archive of an example in which one text was replaced.
 pub(crate) fn changed_example(name: &str, old: &str, new: &str) -> Vec<u8> {
     let mut files = example(name);

@@ -262,6 +262,13 @@ pub(super) async fn version(
         TemplateKind::Service => t.service_template.to_owned(),
     };
     shown.live = Some(Html::of(&page)?);
+    if view.state.deployable() {
+        let at = format!("/catalog/{}/{name}/{version}", kind.word());
+        shown.actions.push(Link::to(format!("{at}/readme"), t.readme));
+        shown
+            .actions
+            .push(Link::to(format!("{at}/changes"), t.differences));
+    }
     if matches!(view.state, VersionState::Published) {
         shown.actions.extend(make(v, kind, name, Some(version)));
     }

@@ -10,7 +10,7 @@ use hadron_proto::vocab::{
 use super::show::{Html, Shown};
 use super::visit::{Fields, Visit};
 use super::{
-    agents, audit, catalog, components, connections, deployments, environments, grants, overview,
+    agents, audit, catalog, components, connections, contents, deployments, environments, grants, overview,
     parts, services, settings,
 };
 use crate::app::AppError;
@@ -41,6 +41,8 @@ pub(super) enum View {
     Catalog,
     Template(TemplateKind, TemplateName),
     Version(TemplateKind, TemplateName, TemplateVersion),
+    Readme(TemplateKind, TemplateName, TemplateVersion),
+    Differences(TemplateKind, TemplateName, TemplateVersion),
     Environments,
     NewEnvironment,
     Environment(EnvironmentName),
@@ -90,6 +92,12 @@ impl View {
             ["catalog", of, name, version] => {
                 Self::Version(kind(of)?, name.parse().ok()?, version.parse().ok()?)
             }
+            ["catalog", of, name, version, "readme"] => {
+                Self::Readme(kind(of)?, name.parse().ok()?, version.parse().ok()?)
+            }
+            ["catalog", of, name, version, "changes"] => {
+                Self::Differences(kind(of)?, name.parse().ok()?, version.parse().ok()?)
+            }
             ["environments"] => Self::Environments,
             ["environments", "new"] => Self::NewEnvironment,
             ["environments", name] => Self::Environment(name.parse().ok()?),
@@ -133,6 +141,10 @@ impl View {
                 Self::Catalog => catalog::list(v).await,
                 Self::Template(kind, name) => catalog::template(v, *kind, name).await,
                 Self::Version(kind, name, version) => catalog::version(v, *kind, name, *version).await,
+                Self::Readme(kind, name, version) => contents::readme(v, *kind, name, *version).await,
+                Self::Differences(kind, name, version) => {
+                    contents::differences(v, *kind, name, *version).await
+                }
                 Self::Environments => environments::list(v).await,
                 Self::NewEnvironment => environments::new(v).await,
                 Self::Environment(name) => environments::one(v, name).await,

@@ -38,6 +38,11 @@ fn pages(things: &Things) -> Vec<(String, Needed)> {
         page("/catalog/environment/minimal-env", Action::ReadTemplate),
         page("/catalog/environment/minimal-env/1.0", Action::ReadTemplate),
         page("/catalog/service/minimal-svc/1.0", Action::ReadTemplate),
+        page("/catalog/service/minimal-svc/1.0/readme", Action::ReadTemplate),
+        page(
+            "/catalog/environment/minimal-env/1.0/changes",
+            Action::ReadTemplate,
+        ),
         page("/environments", Action::ReadEnvironment),
         page("/environments/new", Action::WriteEnvironment),
         page("/environments/new?template=minimal-env", Action::WriteEnvironment),
