@@ -48,6 +48,7 @@ pub mod sync;
 pub mod tags;
 pub mod templates;
 pub mod tokens;
+pub mod trail;
 pub mod work;
 
 use std::fmt;

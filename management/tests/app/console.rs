@@ -1,5 +1,6 @@
 //! The web console, asked as a browser asks it. Here is the browser; each file beside is about one thing that it does.
 
+mod audit;
 mod contents;
 mod forms;
 mod issuers;

@@ -125,6 +125,7 @@ pub fn routes(console: Console) -> Router {
         .route(&format!("{SIGN_IN}/{{link}}"), get(sign_in::confirm))
         .route(&format!("{SIGN_IN}/with/{{issuer}}"), get(login::begin))
         .route(&format!("{SIGN_IN}/with/{{issuer}}/back"), get(login::back))
+        .route("/audit/export", get(audit::export))
         .route("/sign-out", post(deed::act))
         .route("/language", post(sign_in::language))
         .route("/live", get(live::follow))

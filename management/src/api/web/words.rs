@@ -313,7 +313,9 @@ words! {
     agents_lead: "The processes that deploy in each account, with the credentials of that account.", "各アカウントで、そのアカウントの認証情報を使ってデプロイするプロセス。";
     jobs: "Jobs", "ジョブ";
     certificate_until: "certificate until", "証明書の期限";
-    audit_lead: "Who did what, the last first. The whole chain is checked and exported with: hadron-hub audit.", "誰が何をしたか (新しい順)。チェーン全体の検証とエクスポート: hadron-hub audit。";
+    audit_lead: "Who did what, the last first. The whole chain is checked with: hadron-hub audit verify.", "誰が何をしたか (新しい順)。チェーン全体の検証: hadron-hub audit verify。";
+    audit_csv: "Export as CSV", "CSV でエクスポート";
+    audit_cloudtrail: "Export as CloudTrail records", "CloudTrail 形式でエクスポート";
     at: "When", "日時";
     action: "Action", "操作";
     object: "Object", "対象";
