@@ -25,6 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::console::{self, Prepared};
 use crate::control::{self, Asked, Made};
 use crate::null::NullHub;
 use crate::seed::{self, Store};
@@ -53,6 +54,9 @@ pub(crate) struct Hub {
     /// How often agents say that they are alive, in seconds
     #[arg(long, default_value_t = 10)]
     heartbeat: u64,
+    /// Make an environment for each agent, and sign somebody in to the console
+    #[arg(long)]
+    console: bool,
 }
 
 /// What a started hub says on its standard output.
@@ -67,6 +71,8 @@ pub(crate) struct Up {
     pub(crate) hub_id: String,
     /// To be given again at a restart.
     pub(crate) ports: Vec<u16>,
+    /// What was prepared for pages.
+    pub(crate) console: Option<Prepared>,
 }
 
 /// Takes jobs.
@@ -99,6 +105,7 @@ impl Hub {
                 door.to_string(),
                 &hub.hub_id(),
                 [0, hub.port(), 0, 0, door.port()],
+                None,
             )?;
             tokio::spawn(serve(listener, Arc::new(hub)));
             stop.cancelled().await;
@@ -133,10 +140,16 @@ impl Hub {
             of(&ready.admin),
             door.port(),
         ];
-        self.announce(ready.jobs.clone(), door.to_string(), &ready.hub_id, ports)?;
+        let lanes = lanes(running.app(), self.agents).await?;
+        let prepared = if self.console {
+            Some(console::prepare(running.app(), &lanes, ports[2]).await?)
+        } else {
+            None
+        };
+        self.announce(ready.jobs.clone(), door.to_string(), &ready.hub_id, ports, prepared)?;
         let real = Real {
             app: running.app().clone(),
-            lanes: lanes(running.app(), self.agents).await?,
+            lanes,
             readers: (0..30)
                 .map(|other| seed::account(900_000 + other))
                 .collect::<Result<_>>()?,
@@ -146,13 +159,21 @@ impl Hub {
         running.until(stop).await
     }
 
-    fn announce(&self, jobs: String, door: String, hub_id: &str, ports: [u16; 5]) -> Result<()> {
+    fn announce(
+        &self,
+        jobs: String,
+        door: String,
+        hub_id: &str,
+        ports: [u16; 5],
+        console: Option<Prepared>,
+    ) -> Result<()> {
         let up = Up {
             jobs,
             door,
             ca_file: self.dir.join("ca.crt"),
             hub_id: hub_id.to_owned(),
             ports: ports.to_vec(),
+            console,
         };
         let mut out = std::io::stdout();
         writeln!(out, "{}", serde_json::to_string(&up)?)?;
@@ -248,6 +269,9 @@ struct Real {
 impl Door for Real {
     fn submit(&self, asked: Vec<Asked>) -> BoxFuture<'_, Result<Vec<Made>>> {
         async move {
+            if let Some(id) = asked.first().and_then(|job| console::event_of(&job.text)) {
+                return Ok(vec![console::commit(&self.app, id).await?]);
+            }
             let region = seed::region()?;
             let mut rows = Vec::with_capacity(asked.len());
             for job in asked {
@@ -313,6 +337,8 @@ pub(crate) struct Start<'a> {
     pub(crate) ports: Option<Vec<u16>>,
     pub(crate) lease: u64,
     pub(crate) heartbeat: u64,
+    /// With environments, and somebody who is signed in to the console.
+    pub(crate) console: bool,
 }
 
 impl Process {
@@ -337,8 +363,10 @@ impl Process {
         if let Store::Postgres(url) = start.store {
             command.args(["--postgres", url]);
         }
-        if start.null {
-            command.arg("--null");
+        for (given, flag) in [(start.null, "--null"), (start.console, "--console")] {
+            if given {
+                command.arg(flag);
+            }
         }
         if let Some(ports) = &start.ports {
             let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();

@@ -2,10 +2,11 @@
 //! builds and runs it; `management/docs/benchmarks.md` tells what is measured and how to read it.
 //!
 //! * [`run`]: which workloads, in which order; [`load`]: how jobs are given; [`board`]: what became of them.
-//! * [`system`]: what is measured; [`project`], [`hub`], [`fleet`], [`null`], [`peers`] are such.
+//! * [`console`]: what people see. [`system`]: what is measured; [`project`], [`hub`], [`fleet`], [`null`], [`peers`] are such.
 //! * [`limits`], [`machine`]: what there is to reach, and who else uses it. [`report`], [`svg`]: what is told of it.
 
 mod board;
+mod console;
 mod control;
 mod crash;
 mod fleet;

@@ -73,6 +73,7 @@ impl Options {
             ports,
             lease: self.lease,
             heartbeat: self.heartbeat,
+            console: false,
         })
     }
 }

@@ -80,7 +80,7 @@ pub(crate) struct Flags {
 }
 
 /// The workloads of this program, in their order.
-const WORKLOADS: [&str; 9] = ["L", "W1", "W2", "W3", "W4", "W5", "W7", "W9", "W10"];
+const WORKLOADS: [&str; 10] = ["L", "W1", "W2", "W3", "W4", "W5", "W7", "W9", "W10", "W11"];
 
 /// What a run has gathered so far.
 pub(crate) struct Bench {
@@ -299,6 +299,14 @@ impl Bench {
         }
         if self.wants("W10") {
             self.replicas().await?;
+        }
+        if self.wants("W11") {
+            eprintln!("console");
+            if let Err(error) = Box::pin(self.console()).await {
+                let mut row = Row::new("W11", "", 0.0, PROJECT, 0);
+                row.failed = Some(format!("{error:#}"));
+                self.push(row);
+            }
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ fn a_small_run_checks_what_it_measures_and_writes_its_report() {
     let json = std::fs::read(out.join("bench.json")).unwrap();
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     let rows = json["rows"].as_array().unwrap();
-    for workload in ["L", "W1", "W2", "W3", "W4", "W5", "W9", "W10"] {
+    for workload in ["L", "W1", "W2", "W3", "W4", "W5", "W9", "W10", "W11"] {
         let ours = rows
             .iter()
             .find(|row| row["workload"] == workload && (row["system"] == "Hadron" || workload == "L"));

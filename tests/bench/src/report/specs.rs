@@ -234,4 +234,20 @@ pub(super) const SPECS: &[Spec] = &[
         plots: &[("rate", "jobs per second", "hubs")],
         target: "one hub 1.5 x the peer on PostgreSQL; take-over within 5 s",
     },
+    Spec {
+        id: "W11",
+        title: "Console (open pages that follow a deployment; a page of many rows)",
+        metrics: &[
+            metric("p50_ms", "commit to page p50 ms"),
+            metric("p99_ms", "commit to page p99 ms"),
+            steady("events", "events heard"),
+            steady("cpu_percent", "CPU % of a core"),
+            steady("page_ms", "CPU ms/page"),
+            steady("page_kib", "KiB/page"),
+        ],
+        main: "p50_ms",
+        better: Better::Less,
+        plots: &[],
+        target: "p50 at most 300 ms with 200 open pages; at most 20 ms of CPU for a page of 500 rows",
+    },
 ];

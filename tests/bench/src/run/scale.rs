@@ -29,6 +29,8 @@ pub(crate) struct Scale {
     /// Resources of the templates of W7.
     pub(crate) resources: Vec<u32>,
     pub(crate) crash: bool,
+    /// Open pages, events, and rows of a page of W11.
+    pub(crate) console: (u32, u32, u32),
 }
 
 impl Scale {
@@ -63,6 +65,7 @@ impl Scale {
                 replica_load: (256, 1_000),
                 resources: vec![10, 100, 1_000],
                 crash: true,
+                console: (200, 300, 500),
             }
         } else if quick {
             Self {
@@ -83,6 +86,7 @@ impl Scale {
                 replica_load: (64, 100),
                 resources: vec![10, 100],
                 crash: true,
+                console: (200, 100, 500),
             }
         } else {
             Self {
@@ -103,6 +107,7 @@ impl Scale {
                 replica_load: (4, 8),
                 resources: vec![3],
                 crash: true,
+                console: (8, 10, 8),
             }
         };
         if let Some(rounds) = flags.rounds {
