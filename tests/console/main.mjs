@@ -5,13 +5,15 @@
 // Started by `cargo xtask browser`, which says by HADRON_WORLD where everything is.
 
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { AxeBuilder } from "@axe-core/playwright";
 import { chromium } from "playwright-core";
 
 const world = JSON.parse(readFileSync(process.env.HADRON_WORLD, "utf8"));
 const PATIENCE = 60_000;
-const counts = { journeys: 0, pages: 0, axe_violations: 0, without_javascript: 0, screenshots: 0 };
+const counts = {
+  journeys: 0, pages: 0, axe_violations: 0, without_javascript: 0, screenshots: 0, clicks_to_accept: 0, clicks_to_environment: 0,
+};
 
 function check(fact, what) {
   if (!fact) {
@@ -114,6 +116,38 @@ async function createEnvironment(page, name, fill = async () => {}) {
   await button(page, "Create").click();
 }
 
+const pause = (time) => new Promise((done) => { setTimeout(done, time); });
+
+/** Waits until something is so. */
+async function until(what, holds) {
+  const end = Date.now() + PATIENCE;
+  while (!(await holds())) {
+    check(Date.now() < end, `${what} does not come about`);
+    await pause(50);
+  }
+}
+
+/** Kills the hub and starts it again. */
+async function restartHub() {
+  writeFileSync(world.restart, "");
+  await until("the restart of the hub", () => !existsSync(world.restart));
+}
+
+/** Counts what somebody does who has never been here: clicks, and fields that they have to fill in. */
+class Hand {
+  constructor() { this.deeds = 0; }
+
+  async click(locator) {
+    this.deeds += 1;
+    await locator.click();
+  }
+
+  async type(locator, text) {
+    this.deeds += 1;
+    await locator.fill(text);
+  }
+}
+
 const journeys = {
   async "a link of the command line signs one browser in, once"() {
     const page = await open();
@@ -196,6 +230,83 @@ const journeys = {
     return [page];
   },
 
+  async "somebody who has never been here gets from the overview to a deployed environment"() {
+    const id = await requested("prod", "first");
+    const page = await signIn("admin");
+    const hand = new Hand();
+    const waiting = page.locator(".tasks li").filter({ hasText: "first" });
+    await hand.click(waiting.getByRole("link", { name: /^Decide/ }));
+    await hand.type(page.getByLabel("Type the account id:"), world.accounts.prod);
+    await hand.click(button(page, "Accept"));
+    await page.getByRole("status").filter({ hasText: "accepted" }).waitFor();
+    check(page.url().includes(id), "the page of the connection is shown");
+    counts.clicks_to_accept = hand.deeds;
+    check(hand.deeds <= 6, `${hand.deeds} clicks and fields to an accepted connection`);
+
+    // And from the overview again, as if that had been yesterday.
+    await page.goto("/");
+    hand.deeds = 0;
+    await hand.click(page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Connections" }));
+    await hand.click(page.getByRole("link", { name: "first", exact: true }));
+    await hand.click(page.getByRole("link", { name: "Create environment" }));
+    await hand.click(page.getByRole("radio", { name: /minimal-env/ }));
+    await hand.click(button(page, "Next"));
+    check((await page.getByLabel(/^Name/).inputValue()) === "first", "the name is that of the connection");
+    await hand.click(button(page, "Create"));
+    await heading(page, "Deployment of environment first").waitFor();
+    await page.locator("#live .badge").filter({ hasText: "SUCCEEDED" }).first().waitFor();
+    counts.clicks_to_environment = hand.deeds;
+    check(hand.deeds <= 8, `${hand.deeds} clicks and fields to a deployed environment`);
+    return [page];
+  },
+
+  async "the hub is killed in the middle of a deployment, and its page ends up right"() {
+    const page = await signIn("admin");
+    await page.goto("/environments/prd/edit");
+    await page.getByLabel("retention_days").fill("11");
+    await button(page, "Deploy").click();
+    await heading(page, "Deployment of environment prd").waitFor();
+    const id = new URL(page.url()).pathname.split("/").pop();
+    await page.locator("#stream-state.live").waitFor();
+    await page.locator("#log li").first().waitFor();
+    const before = await page.locator("#live .badge").first().textContent();
+    check(before.includes("PROGRESS"), `the deployment is ${before} before the hub is killed`);
+    const mark = await page.evaluate(() => { window.neverLoadedAgain = true; return window.neverLoadedAgain; });
+    check(mark, "the page is marked");
+    await restartHub();
+    await page.locator("#live .badge").filter({ hasText: "SUCCEEDED" }).first().waitFor();
+    check(await page.evaluate(() => window.neverLoadedAgain === true), "the page was not loaded again");
+    const lines = () => page.locator("#log li").evaluateAll((found) => found.map((line) => line.textContent));
+    const open = await lines();
+    const numbers = await page.locator("#log li").evaluateAll((found) => found.map((line) => line.id));
+    check(new Set(numbers).size === numbers.length, `no line came twice: ${numbers}`);
+    // What somebody sees who opens the page now.
+    await page.goto(`/deployments/${id}`);
+    const fresh = await lines();
+    check(JSON.stringify(open) === JSON.stringify(fresh), `nothing is missing: ${open.join("|")} instead of ${fresh.join("|")}`);
+    return [page];
+  },
+
+  async "somebody signs in at an issuer, and is told why not"() {
+    const page = await open();
+    await page.goto("/environments");
+    await page.getByRole("link", { name: "Sign in with corp" }).waitFor();
+    await accessible(page);
+    await page.getByRole("link", { name: "Sign in with corp" }).click();
+    await page.getByRole("alert").filter({ hasText: "oidc:corp:ann has no role" }).waitFor();
+    await accessible(page);
+    await hadron("admin", "access", "grant", "oidc-group:corp:platform", "--role", "auditor", "--scope", "hub");
+    await page.getByRole("link", { name: "Sign in with corp" }).click();
+    // Where they wanted to go at first.
+    await heading(page, "Environments").waitFor();
+    check((await page.locator("header").textContent()).includes("oidc:corp:ann"), "the page says who is signed in");
+    await accessible(page);
+    await hadron("admin", "access", "revoke", "oidc-group:corp:platform", "--role", "auditor", "--scope", "hub");
+    const answer = await page.goto("/environments");
+    check(answer.status() === 403, "who has no right any more sees nothing any more");
+    return [page];
+  },
+
   async "a deployment that waits is cancelled"() {
     const id = await requested("dev", "dev");
     const page = await signIn("admin");
@@ -266,6 +377,41 @@ const journeys = {
     check((await page.textContent("main")).includes("retention_days"), "inputs are listed");
     check((await page.getByRole("link", { name: "prd" }).count()) > 0, "who runs it is listed");
     await accessible(page);
+    return [page];
+  },
+
+  async "a version has a README, and differs from the one before it"() {
+    const bundle = `${world.folder}/minimal-env-1.1`;
+    cpSync(`${world.examples}/minimal-env/v1`, bundle, { recursive: true });
+    writeFileSync(`${bundle}/README.md`, "# A shared topic\n\nAsk *platform* in [the wiki](https://wiki.example.com/).\n\n| input | meaning |\n|---|---|\n| tier | how big |\n");
+    const schema = readFileSync(`${bundle}/schema/schema.yaml`, "utf8");
+    writeFileSync(`${bundle}/schema/schema.yaml`, schema.replace("maximum: 365", "maximum: 400"));
+    await hadron("admin", "template", "create", "minimal-env", bundle, "--kind", "environment", "--major", "1");
+    const page = await signIn("admin");
+    await visit(page, "/catalog/environment/minimal-env");
+    await page.getByRole("link", { name: "Differences 1.1" }).click();
+    await heading(page, "minimal-env:1.1").waitFor();
+    const shown = await page.textContent("main");
+    check(shown.includes("retention_days") && shown.includes("README.md"), "inputs and files are told");
+    await accessible(page);
+    await page.getByRole("link", { name: "Version", exact: true }).click();
+    await page.getByRole("link", { name: "README" }).click();
+    await page.getByRole("heading", { name: "A shared topic" }).waitFor();
+    await accessible(page);
+    return [page];
+  },
+
+  async "the audit log is exported as it is filtered"() {
+    const page = await signIn("admin");
+    await page.goto("/audit?action=AcceptConnection");
+    for (const [name, parts] of [["Export as CSV", ["sequence,", "AcceptConnection"]], ["Export as CloudTrail records", ["\"eventName\":\"AcceptConnection\""]]]) {
+      const coming = page.waitForEvent("download");
+      await page.getByRole("link", { name }).click();
+      const text = readFileSync(await (await coming).path(), "utf8");
+      check(parts.every((part) => text.includes(part)) && !text.includes("SignIn"), `${name}: ${text.slice(0, 200)}`);
+    }
+    await page.goto("/audit?action=ExportAudit");
+    check((await page.getByRole("row").count()) > 2, "both are in the log");
     return [page];
   },
 

@@ -2,12 +2,15 @@
 //! into a folder of its own from what `tests/console` pins.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use hadron_management::clock::Clock;
+use hadron_management::identity::oidc::testing::{CLIENT, FakeIssuer};
 use serde_json::{Value, json};
 
+use crate::emulator::Options as Emulated;
 use crate::{DEV, MANAGEMENT, PROD, World, clients, paths};
 
 /// Where a browser may be, besides `CHROMIUM_BIN`.
@@ -17,6 +20,9 @@ const CHROMIUM: [&str; 4] = [
     "/usr/bin/chromium-browser",
     "/usr/bin/google-chrome",
 ];
+
+/// A journey writes this file into the world's folder to have the hub killed and started again; it is gone when that is done.
+const RESTART: &str = "restart-hub";
 
 /// Where Playwright is.
 #[must_use]
@@ -62,7 +68,9 @@ pub struct Options {
 pub async fn journeys(options: &Options, patience: Duration) -> Result<Value> {
     install()?;
     let chromium = chromium()?;
-    let mut world = World::new().await?;
+    let issuer = FakeIssuer::start(Clock::system()).await;
+    let people = format!("\n[oidc.corp]\nissuer = \"{}\"\nclient_id = \"{CLIENT}\"\n", issuer.url());
+    let mut world = World::with(Emulated::default(), &people).await?;
     world.publish_examples().await?;
     world.start_agent(PROD, "").await?;
     let (dev, prod) = (world.owner(DEV).await?, world.owner(PROD).await?);
@@ -78,6 +86,9 @@ pub async fn journeys(options: &Options, patience: Duration) -> Result<Value> {
             "dev": with_home(dev.variables(), &folder.join("console-dev")),
             "prod": with_home(prod.variables(), &folder.join("console-prod")),
         },
+        "examples": paths::root().join("deploy/examples"),
+        "folder": folder,
+        "restart": folder.join(RESTART),
         "pictures": options.pictures,
         "failures": options.failures,
     });
@@ -101,16 +112,32 @@ pub async fn journeys(options: &Options, patience: Duration) -> Result<Value> {
         .kill_on_drop(true)
         .spawn()
         .context("node cannot be started: install Node 20 or later")?;
-    let output = tokio::time::timeout(patience, child.wait_with_output())
+    let output = tokio::time::timeout(patience, walked(child, &mut world))
         .await
-        .context("the journeys do not come to an end")?
-        .context("waiting for node")?;
+        .context("the journeys do not come to an end")??;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         bail!("journeys through the console failed:\n{text}\n{}", world.logs());
     }
     let last = text.lines().last().unwrap_or_default();
     serde_json::from_str(last).with_context(|| format!("the journeys end with '{last}'"))
+}
+
+/// Waits for the journeys, and kills and restarts the hub whenever one of them asks for that.
+async fn walked(child: tokio::process::Child, world: &mut World) -> Result<Output> {
+    let asked = world.folder().join(RESTART);
+    let ended = child.wait_with_output();
+    tokio::pin!(ended);
+    loop {
+        tokio::select! {
+            output = &mut ended => return output.context("waiting for node"),
+            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+        }
+        if asked.exists() {
+            world.hub.restart().await?;
+            std::fs::remove_file(&asked).context("a restart that was done")?;
+        }
+    }
 }
 
 /// Somebody's variables, with a home of their own.
