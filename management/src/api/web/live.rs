@@ -246,6 +246,10 @@ impl Stream {
                 break;
             }
         }
+        if sent {
+            // Making the page again costs more than a line: first every page that is open gets its lines.
+            tokio::time::sleep(PAUSE).await;
+        }
         let shown = view.show(visit).await?;
         let have = shown.have();
         if let Some(live) = shown.live
