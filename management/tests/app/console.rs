@@ -7,6 +7,7 @@ mod issuers;
 mod pages;
 mod signing_in;
 mod streams;
+mod uploads;
 
 use std::time::Duration;
 
@@ -69,6 +70,16 @@ struct Page {
 }
 
 impl Page {
+    async fn of(answer: http::Response<Body>) -> Self {
+        let (parts, body) = answer.into_parts();
+        let text = body.collect().await.unwrap().to_bytes();
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8(text.to_vec()).unwrap(),
+        }
+    }
+
     fn to(&self) -> &str {
         self.headers
             .get(header::LOCATION)
@@ -190,13 +201,41 @@ impl Browser {
             identity: None,
         });
         let answer = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = answer.into_parts();
-        let text = body.collect().await.unwrap().to_bytes();
-        let page = Page {
-            status: parts.status,
-            headers: parts.headers,
-            text: String::from_utf8(text.to_vec()).unwrap(),
+        let page = Page::of(answer).await;
+        page.is_safe(path);
+        page
+    }
+
+    /// Sends a form with files, each as field, name and content.
+    async fn upload(&self, path: &str, form: &[(&str, &str)], files: &[(&str, &str, &[u8])]) -> Page {
+        const BOUNDARY: &str = "----of-the-tests";
+        let mut body = Vec::new();
+        let mut part = |head: String, content: &[u8]| {
+            body.extend(format!("--{BOUNDARY}\r\nContent-Disposition: form-data; {head}\r\n\r\n").bytes());
+            body.extend(content);
+            body.extend(b"\r\n");
         };
+        for (name, value) in [("csrf", self.csrf.as_str())].iter().chain(form) {
+            part(format!("name=\"{name}\""), value.as_bytes());
+        }
+        for (field, name, content) in files {
+            let head = format!("name=\"{field}\"; filename=\"{name}\"\r\nContent-Type: application/gzip");
+            part(head, content);
+        }
+        body.extend(format!("--{BOUNDARY}--\r\n").bytes());
+        let request = Request::post(path)
+            .header(header::HOST, HOST)
+            .header(header::COOKIE, &self.cookie)
+            .header(header::ORIGIN, own())
+            .header(
+                header::CONTENT_TYPE,
+                format!("multipart/form-data; boundary={BOUNDARY}"),
+            );
+        let answer = self
+            .router
+            .clone()
+            .oneshot(request.body(Body::from(body)).unwrap());
+        let page = Page::of(answer.await.unwrap()).await;
         page.is_safe(path);
         page
     }

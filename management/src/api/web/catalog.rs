@@ -59,6 +59,9 @@ pub(super) async fn list(v: &Visit) -> Result<Shown, AppError> {
     };
     let mut shown = Shown::titled(v.t.nav_catalog);
     shown.lead = v.t.catalog_lead.to_owned();
+    if v.may(Action::WriteTemplate) {
+        shown.actions.push(Link::to("/catalog/new", v.t.template_create));
+    }
     shown.live = Some(Html::of(&list)?);
     Ok(shown)
 }
@@ -138,6 +141,10 @@ pub(super) async fn template(v: &Visit, kind: TemplateKind, name: &TemplateName)
     shown.live = Some(Html::of(&one)?);
     if row.versions.recommended().is_some() {
         shown.actions.extend(make(v, kind, name, None));
+    }
+    if v.may(Action::WriteTemplate) {
+        let to = format!("/catalog/{}/{name}/new", kind.word());
+        shown.actions.push(Link::to(to, v.t.version_register));
     }
     Ok(shown)
 }

@@ -1,5 +1,5 @@
-//! Components: stacks that developers add by themselves. They are made from files, so the command line makes and changes
-//! them; here they are looked at and deleted.
+//! Components: stacks that developers add by themselves. Here they are looked at and deleted; the form that makes and changes
+//! them is in [`component_form`](super::component_form).
 
 use askama::Template;
 use hadron_domain::authority::Action;
@@ -7,7 +7,7 @@ use hadron_proto::vocab::ComponentName;
 
 use super::deed::{Deed, Outcome, again, named};
 use super::deletion::{Delete, retainable, retained, typed};
-use super::show::{Html, Shown};
+use super::show::{Html, Link, Shown};
 use super::target::{self, Line, Lines, PAGE, begun};
 use super::visit::{Fields, Visit};
 use crate::app::AppError;
@@ -35,6 +35,11 @@ pub(super) async fn list(v: &Visit) -> Result<Shown, AppError> {
     let mut shown = Shown::titled(v.t.nav_components);
     shown.lead = v.t.components_lead.to_owned();
     shown.live = Some(Html::of(&lines)?);
+    if v.may(Action::WriteComponent) {
+        shown
+            .actions
+            .push(Link::to("/components/new", v.t.component_create));
+    }
     Ok(shown)
 }
 
@@ -76,6 +81,9 @@ async fn with(v: &Visit, name: &ComponentName, fields: &Fields) -> Result<Shown,
     shown.lead = v.t.component.to_owned();
     shown.live = Some(Html::of(&one)?);
     if v.may_at(Action::WriteComponent, &view.target.place()) {
+        shown
+            .actions
+            .push(Link::to(format!("/components/{name}/edit"), v.t.change));
         let delete = Delete {
             v,
             action: format!("/components/{name}/delete"),

@@ -2,22 +2,21 @@
 
 use std::str::FromStr;
 
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use hadron_proto::vocab::Digest;
-use http_body_util::{BodyExt as _, Limited};
 
 use super::show::{Shown, wrong};
+use super::upload::{self, Upload};
 use super::view::segments;
 use super::visit::{self, Fields, Visit, is_own};
 use super::{
-    Console, catalog, components, connections, deployments, environments, parts, services, settings, sign_in,
+    Console, catalog, component_form, components, connections, deployments, environments, parts, register,
+    services, settings, sign_in,
 };
 use crate::app::{AppError, Request as Asked};
-
-/// A spec and a template of 51,200 characters each are the most that a form can have, and each byte may be written as three.
-const LARGEST: usize = 512 * 1024;
 
 /// A form of somebody who is signed in, and who wrote it themselves.
 #[derive(Debug)]
@@ -26,6 +25,8 @@ pub(super) struct Deed {
     pub(super) visit: Visit,
     /// What they wrote.
     pub(super) form: Fields,
+    /// Files that they chose.
+    pub(super) uploads: Vec<Upload>,
 }
 
 /// Where a form that was done leads, or what is shown instead.
@@ -47,7 +48,12 @@ impl Deed {
             .filter(|id| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_graphic()));
         let mut said = self.form.clone();
         said.0.retain(|(name, _)| name != "csrf" && name != "request_id");
-        let hash = format!("{operation}\n{}\n{}", self.visit.path, said.encoded());
+        let files: Vec<Digest> = self
+            .uploads
+            .iter()
+            .map(|file| Digest::of(&file.content))
+            .collect();
+        let hash = format!("{operation}\n{}\n{}\n{files:?}", self.visit.path, said.encoded());
         Asked {
             caller: self.visit.caller.clone(),
             id: id.map(str::to_owned),
@@ -56,6 +62,14 @@ impl Deed {
             repeatable: false,
             tags: Vec::new(),
         }
+    }
+
+    /// The file that was chosen in a field, if there is anything in it.
+    pub(super) fn upload(&self, field: &str) -> Option<&Bytes> {
+        let found = self.uploads.iter().find(|file| file.field == field);
+        found
+            .map(|file| &file.content)
+            .filter(|content| !content.is_empty())
     }
 
     /// A field that has to be there.
@@ -95,15 +109,15 @@ pub(super) async fn act(State(console): State<Console>, request: Request) -> Res
     if !is_own(&parts) {
         return sign_in::foreign(visit::language(&parts.headers));
     }
-    let Ok(body) = Limited::new(body, LARGEST).collect().await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    let (form, uploads) = match upload::read(&parts, body).await {
+        Ok(read) => read,
+        Err(error) => return visit.refused(&error),
     };
-    let form = Fields::read(&body.to_bytes());
     if !visit.wrote(&form) {
         return sign_in::foreign(visit::language(&parts.headers));
     }
     let path = visit.path.clone();
-    let deed = Deed { visit, form };
+    let deed = Deed { visit, form, uploads };
     if path == "/sign-out" {
         return match deed
             .visit
@@ -128,6 +142,8 @@ async fn done(deed: &Deed, path: &str) -> Result<Outcome, AppError> {
     match segments(path)[..] {
         ["connections", id, "accept"] => connections::accept(deed, id).await,
         ["connections", id, "reject"] => connections::reject(deed, id).await,
+        ["catalog", "new"] => register::create(deed).await,
+        ["catalog", kind, name, "new"] => register::create_version(deed, kind, name).await,
         ["catalog", kind, name, version, "publish"] => catalog::publish(deed, kind, name, version).await,
         ["environments", "new"] => environments::create(deed).await,
         ["environments", name, "edit"] => environments::update(deed, name).await,
@@ -144,6 +160,8 @@ async fn done(deed: &Deed, path: &str) -> Result<Outcome, AppError> {
         ["services", service, "instances", name, "redeploy"] => {
             parts::redeploy(deed, service, Some(name)).await
         }
+        ["components", "new"] => component_form::create(deed).await,
+        ["components", name, "edit"] => component_form::update(deed, name).await,
         ["components", name, "delete"] => components::remove(deed, name).await,
         ["deployments", id, "cancel"] => deployments::cancel(deed, id).await,
         ["settings", "access", "grant"] => settings::grant(deed).await,

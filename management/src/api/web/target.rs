@@ -32,12 +32,13 @@ pub(super) const fn write_action(target: &Target) -> Action {
     }
 }
 
-/// Where its spec is changed. Components have a template of their own, which people keep in files.
+/// Where its spec, or a component's template, is changed.
 fn edit(target: &Target) -> Option<String> {
     match target {
         Target::Environment(name) => Some(format!("/environments/{name}/edit")),
-        Target::Instance(..) | Target::Pipeline(_) => Some(format!("{}/edit", href(target))),
-        Target::Component(_) => None,
+        Target::Instance(..) | Target::Pipeline(_) | Target::Component(_) => {
+            Some(format!("{}/edit", href(target)))
+        }
     }
 }
 
@@ -64,7 +65,7 @@ pub(super) fn ways(v: &Visit, target: &Target, texts: &[String], may: bool) -> V
         let redeploys = !matches!(target, Target::Component(_)) && text.contains(" --redeploy");
         if redeploys {
             way.button = Some(Link::to(format!("{}/redeploy", href(target)), v.t.way_redeploy));
-        } else if text.contains(" --spec ") {
+        } else if text.contains(" --spec ") || text.contains(" --template ") {
             way.link = edit(target).map(|to| Link::to(to, v.t.way_edit));
         } else if text.contains(" delete ") {
             let retained = text.split(" --retain ").skip(1);

@@ -10,8 +10,8 @@ use hadron_proto::vocab::{
 use super::show::{Html, Shown};
 use super::visit::{Fields, Visit};
 use super::{
-    agents, audit, catalog, components, connections, contents, deployments, environments, grants, overview,
-    parts, services, settings,
+    agents, audit, catalog, component_form, components, connections, contents, deployments, environments,
+    grants, overview, parts, register, services, settings,
 };
 use crate::app::AppError;
 
@@ -39,7 +39,9 @@ pub(super) enum View {
     Connections,
     Connection(ConnectionId),
     Catalog,
+    NewTemplate,
     Template(TemplateKind, TemplateName),
+    NewVersion(TemplateKind, TemplateName),
     Version(TemplateKind, TemplateName, TemplateVersion),
     Readme(TemplateKind, TemplateName, TemplateVersion),
     Differences(TemplateKind, TemplateName, TemplateVersion),
@@ -58,7 +60,9 @@ pub(super) enum View {
     Pipeline(ServiceName),
     EditPipeline(ServiceName),
     Components,
+    NewComponent,
     Component(ComponentName),
+    EditComponent(ComponentName),
     Deployments,
     Deployment(DeploymentId),
     Grants,
@@ -88,6 +92,8 @@ impl View {
             ["connections"] => Self::Connections,
             ["connections", id] => Self::Connection(id.parse().ok()?),
             ["catalog"] => Self::Catalog,
+            ["catalog", "new"] => Self::NewTemplate,
+            ["catalog", of, name, "new"] => Self::NewVersion(kind(of)?, name.parse().ok()?),
             ["catalog", of, name] => Self::Template(kind(of)?, name.parse().ok()?),
             ["catalog", of, name, version] => {
                 Self::Version(kind(of)?, name.parse().ok()?, version.parse().ok()?)
@@ -117,6 +123,8 @@ impl View {
                 Self::Instance(service.parse().ok()?, name.parse().ok()?)
             }
             ["components"] => Self::Components,
+            ["components", "new"] => Self::NewComponent,
+            ["components", name, "edit"] => Self::EditComponent(name.parse().ok()?),
             ["components", name] => Self::Component(name.parse().ok()?),
             ["deployments"] => Self::Deployments,
             ["deployments", id] => Self::Deployment(id.parse().ok()?),
@@ -139,6 +147,8 @@ impl View {
                 Self::Connections => connections::list(v).await,
                 Self::Connection(id) => connections::one(v, *id).await,
                 Self::Catalog => catalog::list(v).await,
+                Self::NewTemplate => register::new_template(v).await,
+                Self::NewVersion(kind, name) => register::new_version(v, *kind, name).await,
                 Self::Template(kind, name) => catalog::template(v, *kind, name).await,
                 Self::Version(kind, name, version) => catalog::version(v, *kind, name, *version).await,
                 Self::Readme(kind, name, version) => contents::readme(v, *kind, name, *version).await,
@@ -160,6 +170,8 @@ impl View {
                 Self::Pipeline(service) => parts::pipeline(v, service).await,
                 Self::EditPipeline(service) => parts::edit_part(v, service, None).await,
                 Self::Components => components::list(v).await,
+                Self::NewComponent => component_form::new(v).await,
+                Self::EditComponent(name) => component_form::edit(v, name).await,
                 Self::Component(name) => components::one(v, name).await,
                 Self::Deployments => deployments::list(v).await,
                 Self::Deployment(id) => deployments::one(v, *id).await,

@@ -70,6 +70,7 @@ impl Words {
             "cancelling" => self.done_cancelling,
             "deleted" => self.done_deleted,
             "published" => self.done_published,
+            "registered" => self.done_registered,
             "saved" => self.done_saved,
             _ => return None,
         })
@@ -119,6 +120,7 @@ words! {
     done_cancelling: "The deployment is being cancelled.", "デプロイをキャンセルしています。";
     done_deleted: "Deleted.", "削除しました。";
     done_published: "The version is published.", "バージョンを公開しました。";
+    done_registered: "The version is registered, as a draft.", "バージョンを下書きとして登録しました。";
     done_saved: "Saved.", "保存しました。";
     error_title: "This page cannot be shown", "このページを表示できません";
     denied_title: "You may not see this", "表示する権限がありません";
@@ -246,7 +248,20 @@ words! {
     online: "online", "オンライン";
     offline: "offline", "オフライン";
 
-    catalog_lead: "Templates that environments and services are made from. Versions are registered with the command line: hadron template register.", "環境とサービスのもとになるテンプレート。バージョンはコマンドライン (hadron template register) で登録します。";
+    catalog_lead: "Templates that environments and services are made from.", "環境とサービスのもとになるテンプレート。";
+    template_create: "Register a template", "テンプレートを登録";
+    template_create_lead: "A bundle, as Proton knows it: schema, manifests and infrastructure files. What is wrong with it is told all at once.", "Proton と同じ形式のバンドル (スキーマ、マニフェスト、インフラストラクチャーファイル)。問題点はまとめて表示されます。";
+    template_for: "What is it a template for?", "何のテンプレートですか?";
+    version_register: "Register a version", "バージョンを登録";
+    version_new_major: "a new major version", "新しいメジャーバージョン";
+    register: "Register", "登録";
+    bundle: "Bundle", "バンドル";
+    bundle_help: "A .tar.gz or .zip of the folder that contains 'schema', 5 MiB at most.", "'schema' を含むフォルダーの .tar.gz または .zip (5 MiB 以下)。";
+    bundle_again: "Choose the file again: browsers do not keep it.", "ファイルをもう一度選択してください (ブラウザーは保持しません)。";
+    compatible_help: "For services: environment templates with their major version, such as minimal-env:1, one after another.", "サービスの場合: 環境テンプレートとメジャーバージョン (例: minimal-env:1) を並べます。";
+    no_pipeline: "Its services have no pipeline", "サービスにパイプラインがない";
+    takes_components: "Components can be attached to its instances", "インスタンスにコンポーネントを接続できる";
+    customer_managed: "Somebody else provisions its environments; the bundle has a schema only", "環境は別の方法で用意する (バンドルはスキーマのみ)";
     environment_template: "Environment template", "環境テンプレート";
     service_template: "Service template", "サービステンプレート";
     no_templates: "There is no published template yet: hadron template create NAME BUNDLE --publish", "公開済みのテンプレートがありません: hadron template create NAME BUNDLE --publish";
@@ -262,7 +277,14 @@ words! {
     service_edit_lead: "Instances that the spec has no more are deleted, new ones are created. Inputs of an instance are changed on its own page.", "スペックから消したインスタンスは削除され、加えたものは作成されます。インスタンスの入力はその画面で変更します。";
     service_delete_lead: "All of its instances and its pipeline are deleted with it.", "すべてのインスタンスとパイプラインも削除されます。";
     instance_add: "Add an instance", "インスタンスを追加";
-    components_lead: "Stacks that developers add by themselves. They are made from files: hadron component create.", "開発者が自分で追加するスタック。ファイルから作成します: hadron component create。";
+    components_lead: "Stacks that developers add by themselves, to an instance or beside it.", "開発者がインスタンスに、またはその隣に自分で追加するスタック。";
+    component_create: "Create component", "コンポーネントを作成";
+    component_form_lead: "One CloudFormation template with Jinja, as for hadron component create. Write it here, or choose the file.", "Jinja を使える CloudFormation テンプレート 1 つ。ここに書くか、ファイルを選択します。";
+    or_file: "Or a file for:", "またはファイル:";
+    attach_to: "Attach to the instance", "インスタンスに接続";
+    attach_help: "It then lives in the environment of that instance. Without one, choose the environment below.", "そのインスタンスの環境に作成されます。接続しない場合は下で環境を選択します。";
+    attach_keep: "Leave that as it is", "変更しない";
+    attach_detach: "Detach it", "接続を解除";
     leave_behind: "Leave these resources behind", "次のリソースを残す";
     as_yaml: "Show as YAML", "YAML で表示";
     spec_yaml: "The spec as YAML", "スペック (YAML)";

@@ -52,6 +52,16 @@ async fn forms_of_those_who_may_not_change_nothing_and_are_audited() {
         ("/services/web/pipeline/redeploy".to_owned(), vec![]),
         ("/services/web/pipeline/edit".to_owned(), vec![("do", "update")]),
         ("/components/side/delete".to_owned(), vec![("name", "side")]),
+        (
+            "/components/new".to_owned(),
+            vec![("name", "x"), ("environment", "prd")],
+        ),
+        ("/components/side/edit".to_owned(), vec![]),
+        (
+            "/catalog/new".to_owned(),
+            vec![("kind", "environment"), ("name", "x")],
+        ),
+        ("/catalog/environment/minimal-env/new".to_owned(), vec![]),
         (format!("/deployments/{}/cancel", things.deployment), vec![]),
         ("/catalog/environment/minimal-env/1.0/publish".to_owned(), vec![]),
         (
