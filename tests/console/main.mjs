@@ -23,8 +23,13 @@ function check(fact, what) {
 
 /** Runs `hadron` as somebody and gives what it prints. */
 function hadron(who, ...args) {
+  return ran(world.hadron, args, { env: { ...world.people[who], PATH: process.env.PATH } });
+}
+
+/** Runs a program and gives what it prints. */
+function ran(program, args, options = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(world.hadron, args, { env: { ...world.people[who], PATH: process.env.PATH } });
+    const child = spawn(program, args, options);
     let out = "";
     let err = "";
     child.stdout.on("data", (data) => { out += data; });
@@ -34,7 +39,7 @@ function hadron(who, ...args) {
       if (code === 0) {
         resolve(out);
       } else {
-        reject(new Error(`hadron ${args.join(" ")} ended with ${code}: ${out}${err}`));
+        reject(new Error(`${program} ${args.join(" ")} ended with ${code}: ${out}${err}`));
       }
     });
   });
@@ -99,7 +104,9 @@ async function requested(who, environment) {
   const account = world.accounts[who];
   const role = `arn:aws:iam::${account}:role/hadron-provisioning`;
   const args = ["connection", "request", "--environment", environment, "--management-account", world.accounts.admin];
-  return JSON.parse(await hadron(who, ...args, "--role-arn", role, "-o", "json")).id;
+  const components = `arn:aws:iam::${account}:role/${world.component_role}`;
+  const roles = ["--role-arn", role, "--component-role-arn", components];
+  return JSON.parse(await hadron(who, ...args, ...roles, "-o", "json")).id;
 }
 
 async function accept(page, id, account) {
@@ -401,6 +408,74 @@ const journeys = {
     return [page];
   },
 
+  async "a bundle is registered, told what is wrong with it, and published"() {
+    const pack = async (name, spoil) => {
+      const folder = `${world.folder}/${name}`;
+      cpSync(`${world.examples}/minimal-env/v1`, folder, { recursive: true });
+      if (spoil) {
+        writeFileSync(`${folder}/infrastructure/manifest.yaml`, "infrastructure: {}\n");
+      }
+      const archive = `${folder}.tar.gz`;
+      await ran("tar", ["-C", folder, "-czf", archive, "."]);
+      return archive;
+    };
+    const [broken, good] = [await pack("broken", true), await pack("good", false)];
+    const page = await signIn("admin");
+    await visit(page, "/catalog");
+    await page.getByRole("link", { name: "Register a template" }).click();
+    await heading(page, "Register a template").waitFor();
+    await accessible(page);
+    await page.getByLabel(/^Name/).fill("shared");
+    await page.getByLabel("Description").fill("A shared topic");
+    await page.getByLabel(/^Bundle/).setInputFiles(broken);
+    await button(page, "Register").click();
+    await page.getByRole("alert").filter({ hasText: "manifest.yaml" }).waitFor();
+    check((await page.getByLabel(/^Name/).inputValue()) === "shared", "what was written is kept");
+    await accessible(page);
+    await page.getByLabel(/^Bundle/).setInputFiles(good);
+    await button(page, "Register").click();
+    await heading(page, "shared:1.0").waitFor();
+    await accessible(page);
+    await button(page, "Publish").click();
+    await page.getByRole("status").filter({ hasText: "published" }).waitFor();
+    await visit(page, "/catalog/environment/shared");
+    await page.getByRole("link", { name: "Register a version" }).click();
+    await accessible(page);
+    return [page];
+  },
+
+  async "a component is made and changed from its files"() {
+    const page = await signIn("admin");
+    await visit(page, "/components");
+    await page.getByRole("link", { name: "Create component" }).click();
+    await heading(page, "Create component").waitFor();
+    await accessible(page);
+    const template = (name) => `Resources:\n  ${name}:\n    Type: AWS::SSM::Parameter\n    Properties:\n      Type: String\n      Name: /console/${name}\n      Value: "{{ component.name }}"\n`;
+    await page.getByLabel(/^Name/).fill("side");
+    await page.getByLabel("Environment", { exact: true }).selectOption("prd");
+    await page.getByLabel(/^Template file/).fill("Resources: [");
+    await button(page, "Create").click();
+    await page.getByRole("alert").waitFor();
+    check((await page.getByLabel(/^Template file/).inputValue()).startsWith("Resources: ["), "what was written is kept");
+    await accessible(page);
+    await page.getByLabel(/^Template file/).fill(template("One"));
+    await button(page, "Create").click();
+    await heading(page, "Deployment of component side").waitFor();
+    await page.locator("#live .badge").filter({ hasText: "SUCCEEDED" }).first().waitFor();
+    await visit(page, "/components/side");
+    await page.getByRole("link", { name: "Change" }).click();
+    await accessible(page);
+    const file = `${world.folder}/component.yaml`;
+    writeFileSync(file, template("Two"));
+    await page.getByLabel("Or a file for: Template file").setInputFiles(file);
+    await button(page, "Deploy").click();
+    await heading(page, "Deployment of component side").waitFor();
+    await page.locator("#live .badge").filter({ hasText: "SUCCEEDED" }).first().waitFor();
+    await visit(page, "/components/side");
+    check((await page.textContent("main")).includes("/console/Two"), "the file is its template now");
+    return [page];
+  },
+
   async "the audit log is exported as it is filtered"() {
     const page = await signIn("admin");
     await page.goto("/audit?action=AcceptConnection");
@@ -512,7 +587,10 @@ async function pictures(folder) {
   const narrow = { width: 390, height: 844 };
   const shots = [
     ["overview", "/"], ["connections", "/connections"], ["environments", "/environments"], ["environment", "/environments/prd"],
-    ["environment-form", "/environments/new?template=minimal-env"], ["catalog", "/catalog/environment/minimal-env/1.0"],
+    ["environment-form", "/environments/new?template=minimal-env"], ["templates", "/catalog"], ["template", "/catalog/environment/minimal-env"],
+    ["catalog", "/catalog/environment/minimal-env/1.0"], ["readme", "/catalog/environment/minimal-env/1.1/readme"],
+    ["differences", "/catalog/environment/minimal-env/1.1/changes"], ["register", "/catalog/new"], ["component", "/components/side"],
+    ["component-form", "/components/new"],
     ["service", "/services/web"], ["deployments", "/deployments"], ["agents", "/agents"], ["audit", "/audit"], ["grants", "/grants"], ["settings", "/settings"],
   ];
   if (deployment) {
@@ -520,7 +598,8 @@ async function pictures(folder) {
   }
   const looks = [
     ["light", { viewport: wide, colorScheme: "light" }, "en"], ["dark", { viewport: wide, colorScheme: "dark" }, "en"],
-    ["narrow", { viewport: narrow, colorScheme: "light" }, "en"], ["ja", { viewport: wide, colorScheme: "light" }, "ja"],
+    ["narrow", { viewport: narrow, colorScheme: "light" }, "en"], ["narrow-dark-ja", { viewport: narrow, colorScheme: "dark" }, "ja"],
+    ["ja", { viewport: wide, colorScheme: "light" }, "ja"],
   ];
   for (const [look, options, language] of looks) {
     const page = await signIn("admin", options);

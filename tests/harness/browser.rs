@@ -69,7 +69,10 @@ pub async fn journeys(options: &Options, patience: Duration) -> Result<Value> {
     install()?;
     let chromium = chromium()?;
     let issuer = FakeIssuer::start(Clock::system()).await;
-    let people = format!("\n[oidc.corp]\nissuer = \"{}\"\nclient_id = \"{CLIENT}\"\n", issuer.url());
+    let people = format!(
+        "\n[oidc.corp]\nissuer = \"{}\"\nclient_id = \"{CLIENT}\"\n",
+        issuer.url()
+    );
     let mut world = World::with(Emulated::default(), &people).await?;
     world.publish_examples().await?;
     world.start_agent(PROD, "").await?;
@@ -86,6 +89,7 @@ pub async fn journeys(options: &Options, patience: Duration) -> Result<Value> {
             "dev": with_home(dev.variables(), &folder.join("console-dev")),
             "prod": with_home(prod.variables(), &folder.join("console-prod")),
         },
+        "component_role": crate::agent::COMPONENTS,
         "examples": paths::root().join("deploy/examples"),
         "folder": folder,
         "restart": folder.join(RESTART),

@@ -125,6 +125,41 @@ fn each_question_has_its_answer_and_it_may_travel() {
         world.ask(Question::Schema(packed)),
         Reply::Answer(Answer::Schema(SCHEMA.to_owned()))
     );
+    assert_eq!(
+        world.ask(Question::Readme(packed)),
+        Reply::Answer(Answer::Readme(None))
+    );
+    let told = world.pack(
+        &[
+            ("README.md", "# Web"),
+            ("schema/schema.yaml", SCHEMA),
+            ("instance_infrastructure/manifest.yaml", support::MANIFEST),
+            ("instance_infrastructure/cloudformation.yaml", INSTANCE),
+            ("pipeline_infrastructure/manifest.yaml", support::MANIFEST),
+            ("pipeline_infrastructure/cloudformation.yaml", INSTANCE),
+        ],
+        Expect::Service,
+    );
+    assert_eq!(
+        world.ask(Question::Readme(told)),
+        Reply::Answer(Answer::Readme(Some("# Web".to_owned())))
+    );
+    let Reply::Answer(Answer::Differences(found)) = world.ask(Question::Differences(packed, told)) else {
+        panic!("no differences")
+    };
+    let paths: Vec<(&str, (bool, bool))> = found
+        .files
+        .iter()
+        .map(|file| (file.path.as_str(), file.there))
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            ("README.md", (false, true)),
+            ("pipeline_infrastructure/cloudformation.yaml", (true, true)),
+        ]
+    );
+    assert!(found.inputs.is_empty());
     let narrower = SCHEMA.replace("type: number, default: 80", "type: string");
     let compared = world.ask(Question::Compare(SCHEMA.to_owned(), narrower));
     assert!(

@@ -227,7 +227,9 @@ impl Browser {
                 continue;
             };
             let head = String::from_utf8_lossy(&text[..end]).to_ascii_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
             let length: usize = length.context("a page without a length")?.trim().parse()?;
             break (head, end + 4 + length);
         };
@@ -277,7 +279,8 @@ enum Heard {
 
 async fn next(heard: &mut mpsc::UnboundedReceiver<Heard>) -> Result<Heard> {
     let next = tokio::time::timeout(PATIENCE, heard.recv()).await;
-    next.context("an open page hears nothing")?.context("no page is open any more")
+    next.context("an open page hears nothing")?
+        .context("no page is open any more")
 }
 
 /// What is measured.
@@ -295,7 +298,11 @@ impl Opened<'_> {
         let mut open = JoinSet::new();
         let of = |number: usize| -> Result<DeploymentId> {
             let number = if together { 0 } else { number };
-            self.prepared.deployments.get(number).copied().context("fewer deployments than pages")
+            self.prepared
+                .deployments
+                .get(number)
+                .copied()
+                .context("fewer deployments than pages")
         };
         for number in 0..pages {
             open.spawn(self.browser.clone().follow(of(number)?, sender.clone()));
@@ -396,7 +403,13 @@ impl Bench {
             before.mark(&mut row, None);
             self.push(row);
         }
-        let mut row = Row::new("W11", format!("a page of {rows} rows"), f64::from(rows), PROJECT, 0);
+        let mut row = Row::new(
+            "W11",
+            format!("a page of {rows} rows"),
+            f64::from(rows),
+            PROJECT,
+            0,
+        );
         opened.rows(&mut row).await?;
         before.mark(&mut row, None);
         self.push(row);

@@ -146,7 +146,13 @@ impl Hub {
         } else {
             None
         };
-        self.announce(ready.jobs.clone(), door.to_string(), &ready.hub_id, ports, prepared)?;
+        self.announce(
+            ready.jobs.clone(),
+            door.to_string(),
+            &ready.hub_id,
+            ports,
+            prepared,
+        )?;
         let real = Real {
             app: running.app().clone(),
             lanes,
