@@ -6,12 +6,14 @@
 //! * `wire` (feature of the same name): the generated messages and services of `wire/hadron/v1/*.proto`; the order of
 //!   messages and who may say what stands in those files; `codec`: how they are put into bytes.
 //! * `config` (feature of the same name): how hub and agent read their configuration.
+//! * [`codes`]: the codes of faults that people meet, and what to do about each.
 //! * [`fault`]: points at which tests make a process die, and seeded bugs; nothing without the feature `faults`.
 //!
 //! This crate knows no SQL and no rule of the business.
 
 #[cfg(feature = "wire")]
 pub mod codec;
+pub mod codes;
 #[cfg(feature = "config")]
 pub mod config;
 pub mod fault;

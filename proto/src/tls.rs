@@ -247,6 +247,28 @@ fn refusal(refusal: Refusal) -> rustls::Error {
     rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(refusal))))
 }
 
+/// Whether a call failed because whoever answered showed no certificate of the hub that is trusted.
+#[must_use]
+pub fn refused_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let ours = matches!(
+            error.downcast_ref(),
+            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
+        );
+        if ours || error.is::<Refusal>() {
+            return true;
+        }
+        // An I/O error names as its source what the error within it has as source, and not that error.
+        let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match within {
+            Some(within) => Some(within),
+            None => error.source(),
+        };
+    }
+    false
+}
+
 fn hub_of(certificate: &CertificateDer<'_>) -> Result<HubId, Refusal> {
     let uri = only_uri(certificate).map_err(|error| Refusal::NotAHub {
         reason: error.to_string(),

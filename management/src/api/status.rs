@@ -1,8 +1,10 @@
 //! How errors of use cases look in gRPC: a code, the public text, and `google.rpc.ErrorInfo` with a stable reason and a
-//! way to go on. What only the log may tell goes there from here, once.
+//! way to go on; what people meet has a code as well ([`hadron_proto::codes`]). What only the log may tell goes there from
+//! here, once.
 
 use std::collections::HashMap;
 
+use hadron_proto::codes::ErrorCode;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -56,13 +58,12 @@ fn code(error: &AppError) -> Code {
     }
 }
 
-/// A status with reason and help.
+/// A status with reason and help, and with the code of the fault when it has one.
 #[must_use]
 pub fn with_info(code: Code, reason: &str, message: &str, help: Option<&str>) -> Status {
-    let metadata: HashMap<String, String> = help
-        .map(|help| ("help".to_owned(), help.to_owned()))
-        .into_iter()
-        .collect();
+    let help = help.map(|help| ("help".to_owned(), help.to_owned()));
+    let fault = ErrorCode::of_reason(reason).map(|fault| ("code".to_owned(), fault.to_string()));
+    let metadata: HashMap<String, String> = help.into_iter().chain(fault).collect();
     Status::with_error_details(
         code,
         message,
@@ -86,6 +87,17 @@ mod tests {
         );
         assert!(info.metadata["help"].contains("hadron environment list"));
         assert!(!format!("{status:?}").contains("secret cause"));
+    }
+
+    #[test]
+    fn what_people_meet_has_a_code() {
+        let fault = |reason| {
+            let status = status(&AppError::new(ErrorKind::Conflict, reason, "m"));
+            let info = status.get_details_error_info().unwrap();
+            info.metadata.get("code").cloned()
+        };
+        assert_eq!(fault("DEPLOYMENT_IN_PROGRESS").as_deref(), Some("HADRON-5001"));
+        assert_eq!(fault("NOTHING_TO_CANCEL"), None);
     }
 
     #[test]

@@ -82,7 +82,7 @@ async fn usable(
         Approval::Pending => {
             return Err(AppError::new(
                 ErrorKind::Precondition,
-                "NOT_CONNECTED",
+                "CONNECTION_PENDING",
                 format!("connection {id} has not been accepted yet"),
             )
             .help(format!("accept it: hadron connection accept {id}")));

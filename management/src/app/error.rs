@@ -3,6 +3,7 @@
 use std::fmt;
 
 use hadron_domain::authority::Denied;
+use hadron_proto::codes::ErrorCode;
 use hadron_templates::{Fault, Faults};
 
 use crate::render::Failure;
@@ -158,6 +159,12 @@ impl AppError {
         self
     }
 
+    /// The code of this fault, when it is one that people meet: `hadron help CODE` explains it.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static ErrorCode> {
+        ErrorCode::of_reason(self.reason)
+    }
+
     /// Keeps the cause for the log.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -212,6 +219,13 @@ impl std::error::Error for AppError {}
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
         match &error {
+            StoreError::Unavailable { .. } if error.is_full() => Self::new(
+                ErrorKind::Unavailable,
+                "DISK_FULL",
+                "the disk of the hub's database is full",
+            )
+            .help("have the hub's operator make room; with the same request id nothing happens twice")
+            .because(error),
             StoreError::Unavailable { .. } | StoreError::CommitUnknown { .. } => Self::new(
                 ErrorKind::Unavailable,
                 "UNAVAILABLE",

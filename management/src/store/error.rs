@@ -15,6 +15,8 @@ pub(crate) const LOST: &str = "talking to PostgreSQL";
 pub(crate) const CONNECTING: &str = "connecting to PostgreSQL";
 /// What was being done when the server stopped, or threw the connection out.
 pub(crate) const STOPPING: &str = "PostgreSQL is being stopped or started";
+/// What was being done when there was no room left for it.
+pub(crate) const NO_ROOM: &str = "writing to a disk that is full";
 
 /// The transaction did not happen, or (only [`StoreError::CommitUnknown`]) nobody knows whether it did.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -131,6 +133,12 @@ impl StoreError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Unavailable { doing, .. } if [IN_THE_WAY, LOST, CONNECTING, STOPPING].contains(doing))
+    }
+
+    /// Whether there is no room left on the database's disk.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Unavailable { doing, .. } if *doing == NO_ROOM)
     }
 
     pub(crate) fn unavailable(doing: &'static str, source: impl Error + Send + Sync + 'static) -> Self {

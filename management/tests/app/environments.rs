@@ -71,7 +71,7 @@ scenarios! {
     async fn a_connection_must_be_accepted_and_for_this_environment(world: World) {
         world.environment_template().await;
         let pending = world.request(PRODUCTION, "prd").await.unwrap();
-        assert_eq!(reason(world.create_environment("prd", Some(pending)).await), "NOT_CONNECTED");
+        assert_eq!(reason(world.create_environment("prd", Some(pending)).await), "CONNECTION_PENDING");
         world.accept(pending, PRODUCTION).await.unwrap();
         assert_eq!(reason(world.create_environment("other", Some(pending)).await), "OTHER_ENVIRONMENT");
         world.app.reject_connection(asked(&administrator(), "RejectConnection"), pending).await.unwrap();

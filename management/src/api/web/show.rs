@@ -186,10 +186,16 @@ pub(super) struct Notice {
 impl Notice {
     /// What an error tells those who asked.
     pub(super) fn of(error: &AppError) -> Self {
+        let help = match (&error.help, error.code()) {
+            (Some(help), Some(code)) => format!("{help} ({code})"),
+            (Some(help), None) => help.clone(),
+            (None, Some(code)) => format!("hadron help {code}"),
+            (None, None) => String::new(),
+        };
         Self {
             good: false,
             message: error.message.clone(),
-            help: error.help.clone().unwrap_or_default(),
+            help,
         }
     }
 

@@ -193,7 +193,7 @@ async fn a_full_disk_is_told_and_survived_on_sqlite() {
     let (full, small): (Result<u64, StoreError>, _) =
         tokio::join!(write(1_000_000), insert(&db, "small", None));
     let full = full.unwrap_err();
-    assert!(full.is_retryable(), "{full:?}");
+    assert!(full.is_retryable() && full.is_full(), "{full:?}");
     // Either it was in the same batch, which is lost as a whole, or it was written.
     assert!(small.is_ok() || small.unwrap_err().is_retryable());
     let done: Result<(), StoreError> = limit(100_000).await;

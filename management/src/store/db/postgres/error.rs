@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_postgres::Error;
 
-use crate::store::error::{Constraint, IN_THE_WAY, LOST, STOPPING, StoreError};
+use crate::store::error::{Constraint, IN_THE_WAY, LOST, NO_ROOM, STOPPING, StoreError};
 
 pub(super) fn translate(label: &'static str, error: Error) -> StoreError {
     let misuse = |what: &str, error: Error| StoreError::Misuse {
@@ -43,6 +43,7 @@ pub(super) fn translate(label: &'static str, error: Error) -> StoreError {
         // Serialization, deadlock, and a lock that was not to be waited for.
         "40001" | "40P01" | "55P03" => StoreError::unavailable(IN_THE_WAY, error),
         "57P01" | "57P02" | "57P03" => StoreError::unavailable(STOPPING, error),
+        "53100" => StoreError::unavailable(NO_ROOM, error),
         "57014" => StoreError::unavailable("a statement took too long", error),
         code => match &code[..2] {
             // A standby takes no transactions that write; after a fail-over it does.

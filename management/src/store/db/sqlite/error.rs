@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Error, ErrorCode, ffi};
 
-use crate::store::error::{Cause, Constraint, StoreError};
+use crate::store::error::{Cause, Constraint, NO_ROOM, StoreError};
 
 #[derive(Clone, Copy)]
 pub(super) struct Doing {
@@ -51,6 +51,7 @@ pub(super) fn translate(doing: Doing, conn: &Connection, error: Error) -> StoreE
             ErrorCode::Unknown | ErrorCode::ApiMisuse | ErrorCode::ParameterOutOfRange => {
                 misuse("a statement that does not run", error)
             }
+            ErrorCode::DiskFull => StoreError::unavailable(NO_ROOM, error),
             _ => StoreError::unavailable(what, error),
         },
         Error::Utf8Error(..) => StoreError::corrupt("text", error),
@@ -63,15 +64,16 @@ pub(super) fn translate(doing: Doing, conn: &Connection, error: Error) -> StoreE
 pub(super) fn commit_failed(label: &'static str, error: &Cause, code: Option<ErrorCode>) -> StoreError {
     let source = Arc::clone(error);
     match code {
-        Some(
-            ErrorCode::DiskFull
-            | ErrorCode::DatabaseBusy
-            | ErrorCode::DatabaseLocked
-            | ErrorCode::OutOfMemory,
-        ) => StoreError::Unavailable {
-            doing: "committing",
+        Some(ErrorCode::DiskFull) => StoreError::Unavailable {
+            doing: NO_ROOM,
             source: Some(source),
         },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::OutOfMemory) => {
+            StoreError::Unavailable {
+                doing: "committing",
+                source: Some(source),
+            }
+        }
         Some(ErrorCode::ConstraintViolation) => {
             let what = "a deferred constraint failed at COMMIT, with everybody's work".to_owned();
             StoreError::Misuse {
