@@ -19,7 +19,7 @@ use subtle::ConstantTimeEq as _;
 use tonic::Code;
 
 use super::show::Link;
-use super::visit::{self, Fields, SESSION, cookie, own_path, set_cookie, set_lax_cookie};
+use super::visit::{self, Fields, SESSION, cookie, own_page, set_cookie, set_lax_cookie};
 use super::words::Words;
 use super::{Console, SIGN_IN, sign_in};
 use crate::app::console::{SESSION_LIFE, Secret};
@@ -130,7 +130,7 @@ pub(super) async fn begin(
 ) -> Response {
     let (parts, _) = request.into_parts();
     let query = Fields::read(parts.uri.query().unwrap_or_default().as_bytes());
-    let next = own_path(query.get("next")).to_owned();
+    let next = own_page(query.get("next")).to_owned();
     match begun(&console, &issuer, &parts, &next).await {
         Ok((url, kept)) => {
             let mut response = Redirect::to(&url).into_response();
@@ -179,7 +179,7 @@ pub(super) async fn back(
     let language = visit::language(&parts.headers);
     let query = Fields::read(parts.uri.query().unwrap_or_default().as_bytes());
     let kept = Kept::read(&parts.headers);
-    let next = kept.as_ref().map_or("/", |kept| own_path(&kept.next)).to_owned();
+    let next = kept.as_ref().map_or("/", |kept| own_page(&kept.next)).to_owned();
     let mut response = match finished(&console, &issuer, &parts, kept.as_ref(), &query).await {
         Ok(session) => {
             let mut response = sign_in::entered(language, &next);

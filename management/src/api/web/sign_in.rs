@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use http_body_util::{BodyExt as _, Limited};
 
 use super::show::{Link, Notice};
-use super::visit::{self, Fields, LANGUAGE, SESSION, html, is_own, own_path, set_cookie};
+use super::visit::{self, Fields, LANGUAGE, SESSION, html, is_own, own_page, own_path, set_cookie};
 use super::words::{self, Language, Words};
 use super::{Console, assets, login};
 use crate::app::AppError;
@@ -28,6 +28,8 @@ pub(super) struct SignIn<'a> {
     onward: Option<&'a str>,
     /// The link that somebody followed, and whom it signs in.
     link: Option<(&'a str, String, String)>,
+    /// The page that the link leads to.
+    next: String,
     /// Other ways of signing in, beside the link of the command line: issuers.
     ways: Vec<Link>,
     notice: Option<Notice>,
@@ -52,6 +54,7 @@ fn plain(language: Language) -> SignIn<'static> {
         title: t.sign_in_title,
         onward: None,
         link: None,
+        next: String::new(),
         ways: Vec::new(),
         notice: None,
         explains: true,
@@ -134,9 +137,11 @@ pub(super) async fn confirm(
         Ok(caller) => caller,
         Err(error) => return not_entered(&console, language, "", &error),
     };
+    let query = Fields::read(request.uri().query().unwrap_or_default().as_bytes());
     let rights: Vec<String> = caller.rights.iter().map(ToString::to_string).collect();
     let page = SignIn {
         link: Some((&link, caller.principal.to_string(), rights.join(", "))),
+        next: own_page(query.get("next")).to_owned(),
         explains: false,
         ..plain(language)
     };
@@ -189,7 +194,7 @@ pub(super) async fn enter(State(console): State<Console>, request: Request) -> R
                 principal = signed_in.caller.principal.as_str(),
                 "Somebody signed in to the console"
             );
-            let mut response = Redirect::to(own_path(form.get("next"))).into_response();
+            let mut response = Redirect::to(own_page(form.get("next"))).into_response();
             let cookie = set_cookie(SESSION, session.reveal(), SESSION_LIFE.as_secs());
             response.headers_mut().append(header::SET_COOKIE, cookie);
             response

@@ -285,6 +285,19 @@ pub(super) fn own_path(text: &str) -> &str {
     if plain { text } else { "/" }
 }
 
+/// The same for a page: where a link that signs somebody in may lead.
+pub(super) fn own_page(text: &str) -> &str {
+    let path = own_path(text);
+    let page = path.split(['?', '#']).next().unwrap_or_default();
+    // An address that a browser would read otherwise than this, `/a/../b` or `/%2e%2e/`, is no page.
+    let is_page = super::view::View::parse(page, &Fields::default()).is_some();
+    if is_page && !page.contains("//") {
+        path
+    } else {
+        "/"
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,6 +345,33 @@ mod tests {
             "a",
         ] {
             assert_eq!(own_path(wrong), "/", "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_link_leads_to_a_page_or_to_the_overview() {
+        for page in [
+            "/",
+            "/environments/prd",
+            "/deployments?status=FAILED",
+            "/services/web/instances/prd",
+        ] {
+            assert_eq!(own_page(page), page);
+        }
+        for wrong in [
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example/environments",
+            "/environments//evil.example",
+            "/%2fevil.example",
+            "/environments/../sign-out",
+            "/.//evil.example",
+            "/sign-out",
+            "/live/environments",
+            "/nothing",
+            "javascript:alert(1)",
+        ] {
+            assert_eq!(own_page(wrong), "/", "{wrong}");
         }
     }
 
