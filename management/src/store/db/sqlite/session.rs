@@ -1,5 +1,6 @@
 //! One connection to SQLite.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
@@ -25,6 +26,8 @@ pub(in crate::store::db) struct Session {
     /// Pages in the write-ahead log after the last commit.
     wal_pages: Arc<AtomicU32>,
     pub(in crate::store::db) label: &'static str,
+    /// Whether a statement of the transaction found no room: SQLite may have ended the transaction for that.
+    no_room: Cell<bool>,
 }
 
 /// Where a `&'static str` lies in memory: cheaper to hash than what it says.
@@ -82,6 +85,7 @@ impl Session {
             texts: HashMap::new(),
             wal_pages: Arc::default(),
             label: "open",
+            no_room: Cell::new(false),
         })
     }
 
@@ -158,6 +162,7 @@ impl Session {
     }
 
     pub(super) fn begin_write(&self) -> Result<(), StoreError> {
+        self.no_room.set(false);
         self.control("BEGIN IMMEDIATE")
     }
 
@@ -200,6 +205,11 @@ impl Session {
     /// Whether SQLite has ended the transaction by itself (disk full, I/O error).
     pub(super) fn transaction_is_lost(&self) -> bool {
         self.conn.is_autocommit()
+    }
+
+    /// Whether that was since there is no room left on the disk.
+    pub(super) const fn no_room(&self) -> bool {
+        self.no_room.get()
     }
 
     /// Copies the write-ahead log into the database when it has grown. Called between batches, when nobody writes, so
@@ -263,6 +273,9 @@ impl Session {
     }
 
     fn failed(&self, error: rusqlite::Error) -> StoreError {
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
+            self.no_room.set(true);
+        }
         translate(
             Doing {
                 label: self.label,

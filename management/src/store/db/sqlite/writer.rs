@@ -17,7 +17,7 @@ use super::session;
 use crate::store::db::Counts;
 use crate::store::db::tx::Tx;
 use crate::store::db::wake::{Topic, Wakes};
-use crate::store::error::{Because, Cause, StoreError};
+use crate::store::error::{Because, Cause, NO_ROOM, StoreError};
 
 pub(super) enum Message {
     Write(Box<dyn Job>),
@@ -259,7 +259,11 @@ impl Writer {
         if session.transaction_is_lost() {
             let cause: Cause = Arc::new(Because("SQLite rolled the whole batch back".to_owned()));
             return Err(StoreError::Unavailable {
-                doing: "running a statement",
+                doing: if session.no_room() {
+                    NO_ROOM
+                } else {
+                    "running a statement"
+                },
                 source: Some(cause),
             });
         }
