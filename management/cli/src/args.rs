@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     access, agents, components, config, connections, console, credentials, deployments, doctor, environments,
-    grants, instances, pipelines, repositories, services, session, settings, summary, sync, tags, templates,
+    grants, instances, open, pipelines, repositories, services, session, settings, summary, sync, tags,
+    templates,
 };
 use crate::output::Format;
 
@@ -27,7 +28,7 @@ use crate::output::Format;
   hadron environment list                               where it can be deployed to
   hadron service create web --template http --spec web.yaml --wait
 
-More: hadron help exit-codes, hadron help environment, hadron help formats"
+More: hadron help exit-codes, hadron help errors, hadron help environment, hadron help formats"
 )]
 pub(crate) struct Cli {
     /// What every command takes.
@@ -99,6 +100,14 @@ pub(crate) struct Global {
     /// Form of the output
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,
+    // Its name is no code, and help shows no backticks.
+    #[arg(
+        long,
+        global = true,
+        value_name = "EXPRESSION",
+        help = "Print only what this JMESPath expression finds (in JSON, unless -o says jsonl, yaml or name)"
+    )]
+    pub(crate) query: Option<String>,
     /// Tables without a header line
     #[arg(long, global = true)]
     pub(crate) no_headers: bool,
@@ -168,6 +177,8 @@ pub(crate) enum Command {
     Whoami(session::Whoami),
     /// Open the web console, signed in as you are here
     Console(console::Console),
+    /// Open the page of a thing in the web console
+    Open(open::Open),
     /// A temporary access key for AWS clients of the hub (an AWS `credential_process`)
     Credentials(credentials::Credentials),
     /// Versions of this program and of the hub
@@ -181,7 +192,7 @@ pub(crate) enum Command {
     Completion(session::Completion),
     /// Manual pages, one for each command
     Man(session::Man),
-    /// Help for a command or a topic
+    /// Help for a command, a topic or an error code
     Help(session::Help),
     /// The whole command line as Markdown
     #[command(hide = true)]
@@ -207,6 +218,17 @@ pub(crate) struct Wait {
     pub(crate) no_wait: bool,
     /// Longest time to wait, such as 90s, 30m or 2h; what was begun goes on
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60m")]
+    pub(crate) timeout: Duration,
+}
+
+/// For showing what is deployed.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Follow {
+    /// Follow its last deployment until that has ended, then show it; the exit code tells how
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Longest time to watch, such as 90s, 30m or 2h
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h", requires = "watch")]
     pub(crate) timeout: Duration,
 }
 

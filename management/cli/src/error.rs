@@ -7,6 +7,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::process::ExitCode;
 
+use hadron_proto::codes::{self, ErrorCode};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -33,7 +34,7 @@ pub(crate) enum Exit {
     TimedOut = 8,
     /// No answer from the hub.
     Unreachable = 9,
-    /// Ctrl-C. What was begun goes on.
+    /// Ctrl-C or SIGTERM. What was begun goes on.
     Interrupted = 130,
 }
 
@@ -54,6 +55,8 @@ pub(crate) struct Failure {
     pub(crate) why: Vec<String>,
     /// How to go on.
     pub(crate) next: Vec<String>,
+    /// The code of the fault, when it is one that people meet often; a newer hub may send one that is not known here.
+    pub(crate) code: Option<String>,
 }
 
 /// What every command gives.
@@ -67,6 +70,7 @@ impl Failure {
             what: what.into(),
             why: Vec::new(),
             next: Vec::new(),
+            code: None,
         }
     }
 
@@ -89,6 +93,13 @@ impl Failure {
         if !next.is_empty() && !self.next.contains(&next) {
             self.next.push(next);
         }
+        self
+    }
+
+    /// The same failure with the code of its fault, unless it has one.
+    #[must_use]
+    pub(crate) fn coded(mut self, code: &ErrorCode) -> Self {
+        self.code.get_or_insert_with(|| code.to_string());
         self
     }
 
@@ -127,6 +138,10 @@ impl Failure {
                 failure = failure.next(line.trim());
             }
         }
+        failure.code = info.and_then(|info| info.metadata.get("code").cloned());
+        if let Some(code) = ErrorCode::of_reason(reason).or_else(|| code_of(status, reason)) {
+            failure = failure.coded(code);
+        }
         if failure.next.is_empty() {
             failure = match exit {
                 Exit::NotAuthorised if status.code() == Code::Unauthenticated => failure.next("hadron login"),
@@ -159,6 +174,20 @@ fn exit_of(code: Code, reason: &str) -> Exit {
         | Code::Unimplemented
         | Code::Internal
         | Code::DataLoss => Exit::Failure,
+    }
+}
+
+/// The code for what has no reason of a hub: it did not come to one, or the hub is of before codes.
+fn code_of(status: &Status, reason: &str) -> Option<&'static ErrorCode> {
+    match status.code() {
+        Code::Unauthenticated => Some(&codes::NOT_SIGNED_IN),
+        Code::PermissionDenied => Some(&codes::NOT_ALLOWED),
+        Code::Unimplemented => Some(&codes::VERSION_MISMATCH),
+        Code::Unavailable if hadron_proto::tls::refused_certificate(status) => Some(&codes::HUB_NOT_TRUSTED),
+        // What a hub says has a reason. What stands before it, or is left of the connection, has none.
+        Code::Unavailable if reason.is_empty() => Some(&codes::HUB_UNREACHABLE),
+        Code::Unavailable => Some(&codes::HUB_BUSY),
+        _ => None,
     }
 }
 
@@ -198,6 +227,9 @@ impl fmt::Display for Failure {
         }
         for next in &self.next {
             write!(f, "\n  next: {next}")?;
+        }
+        if let Some(code) = &self.code {
+            write!(f, "\n  more: hadron help {code}")?;
         }
         Ok(())
     }
@@ -251,6 +283,38 @@ mod tests {
           environment 'prd' is being updated
           next: hadron deployment watch dpl_1
         ");
+    }
+
+    #[test]
+    fn what_people_meet_has_a_code_whatever_the_hub_knows_of_codes() {
+        let code = |status: &Status| Failure::from_status("cannot", status).code;
+        let info = |reason: &str, code: &[(&str, &str)]| {
+            let metadata = code
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            let metadata: std::collections::HashMap<_, _> = metadata.collect();
+            let details = ErrorDetails::with_error_info(reason, "hadron", metadata);
+            Status::with_error_details(Code::FailedPrecondition, "m", details)
+        };
+        let expected = |code: &str| Some(code.to_owned());
+        // The hub's own word counts, also one that this program does not know.
+        assert_eq!(
+            code(&info("X", &[("code", "HADRON-6789")])),
+            expected("HADRON-6789")
+        );
+        // One of before codes has reasons.
+        assert_eq!(
+            code(&info("DEPLOYMENT_IN_PROGRESS", &[])),
+            expected("HADRON-5001")
+        );
+        assert_eq!(code(&info("NOTHING_TO_CANCEL", &[])), None);
+        assert_eq!(code(&Status::unauthenticated("m")), expected("HADRON-2001"));
+        assert_eq!(code(&Status::permission_denied("m")), expected("HADRON-2002"));
+        assert_eq!(code(&Status::unavailable("m")), expected("HADRON-1001"));
+        assert_eq!(code(&Status::unimplemented("m")), expected("HADRON-1004"));
+        assert_eq!(code(&Status::not_found("m")), None);
+        let shown = Failure::from_status("cannot", &Status::permission_denied("no")).to_string();
+        assert!(shown.ends_with("\n  more: hadron help HADRON-2002"), "{shown}");
     }
 
     #[test]

@@ -17,6 +17,8 @@ mod client;
 mod clock;
 mod commands;
 mod error;
+#[cfg(test)]
+mod golden;
 mod login;
 mod manual;
 mod output;
@@ -24,6 +26,7 @@ mod progress;
 mod prompt;
 mod reference;
 mod settings;
+mod stop;
 mod suggest;
 mod topics;
 mod trust;
@@ -39,7 +42,7 @@ use clap_complete::CompleteEnv;
 use crate::args::{Cli, Command};
 use crate::commands::{Context, complete, session};
 use crate::error::{Exit, Failure, Result};
-use crate::output::{Out, emit};
+use crate::output::{Format, Out, Query, emit};
 use crate::settings::{Home, Settings};
 
 pub use crate::reference::markdown;
@@ -82,13 +85,30 @@ fn go(matches: &clap::ArgMatches) -> Result<()> {
         _ => {}
     }
     let settings = Settings::read(&cli.global, matches, &Home::from_env())?;
-    let out = Out::stdout(settings.output.value, !cli.global.no_headers, clock::now());
-    let context = Context::new(settings, out, cli.global.verbose);
+    let query = cli.global.query.as_deref().map(Query::parse).transpose()?;
+    let format = match (query.is_some(), cli.global.output) {
+        (true, Some(table)) if table.is_table() => {
+            return Err(Failure::usage("--query has no tables").why("give -o json, jsonl, yaml or name"));
+        }
+        (true, None) if settings.output.value.is_table() => Format::Json,
+        _ => settings.output.value,
+    };
+    let out = Out::stdout(format, !cli.global.no_headers, clock::now());
+    let mut context = Context::new(settings, out, cli.global.verbose);
+    context.query = query;
     hadron_proto::tls::install_provider();
     // One thread is enough: commands wait for the network and do nothing beside.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::Failure, "cannot start").why(error))?;
-    let done = runtime.block_on(Box::pin(commands::run(cli.command, &context)));
+    let done = runtime.block_on(Box::pin(async {
+        tokio::select! {
+            // Whoever waits for something says how to go on with it; this is for what comes after.
+            biased;
+            done = commands::run(cli.command, &context) => done,
+            _ = context.stop.late() => Err(Failure::new(Exit::Interrupted, "interrupted")
+                .next("hadron deployment list --active")),
+        }
+    }));
     // A read from stdin that never ends must not keep the process.
     runtime.shutdown_background();
     done

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use anstream::ColorChoice;
 use clap::ValueEnum;
-use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Cell, Color, Table, presets};
 use hadron_proto::vocab::Timestamp;
 use owo_colors::OwoColorize as _;
 use serde_json::{Map, Value};
@@ -15,19 +15,38 @@ use serde_json::{Map, Value};
 use crate::error::{Exit, Failure, Result};
 use crate::yaml;
 
+mod fit;
+mod query;
+
+pub(crate) use query::Query;
+
 /// The forms that data can be printed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Columns for people.
+    /// Columns for people, as many as fit the terminal.
     Table,
-    /// A table with more columns.
+    /// A table with all columns, as wide as it is.
     Wide,
     /// Stable objects for scripts.
     Json,
+    /// The same objects, one in a line.
+    Jsonl,
     /// The same objects as YAML.
     Yaml,
     /// Only the names, one per line.
     Name,
+}
+
+impl Format {
+    /// Whether it is for people.
+    pub(crate) const fn is_table(self) -> bool {
+        matches!(self, Self::Table | Self::Wide)
+    }
+
+    /// Whether it has all that is known of a thing.
+    pub(crate) const fn is_object(self) -> bool {
+        matches!(self, Self::Json | Self::Jsonl | Self::Yaml)
+    }
 }
 
 /// A thing that can be printed. Each noun says once how it looks.
@@ -56,7 +75,7 @@ pub(crate) struct Out {
     pub(crate) format: Format,
     /// Whether tables have a header line.
     pub(crate) headers: bool,
-    /// Columns of the terminal; `None` when stdout is none, and then nothing is wrapped.
+    /// Columns of the terminal; `None` when stdout is none, and then nothing is shortened.
     pub(crate) width: Option<u16>,
     /// Whether stdout takes colour.
     pub(crate) color: bool,
@@ -92,6 +111,7 @@ impl Out {
                 card.text()
             }
             Format::Json => json(&object(T::KIND, thing.fields())),
+            Format::Jsonl => json_line(&object(T::KIND, thing.fields())),
             Format::Yaml => yaml::text(&object(T::KIND, thing.fields())),
             Format::Name => format!("{}\n", clean(&thing.name())),
         }
@@ -106,40 +126,96 @@ impl Out {
         .one(thing)
     }
 
+    /// One thing as a value, for a query.
+    pub(crate) fn value<T: Show>(&self, thing: &T) -> Value {
+        Value::Object(object(T::KIND, thing.fields()))
+    }
+
+    /// Many things as a value, for a query.
+    pub(crate) fn values<T: Show>(&self, things: &[T]) -> Value {
+        let items = things.iter().map(|thing| self.value(thing)).collect();
+        let list = Map::from_iter([("items".to_owned(), Value::Array(items))]);
+        Value::Object(object(&format!("{}List", T::KIND), list))
+    }
+
     /// Many things.
+    #[cfg(test)]
     pub(crate) fn many<T: Show>(&self, things: &[T]) -> String {
-        match self.format {
-            Format::Table | Format::Wide => {
-                let wide = self.format == Format::Wide;
-                let more = if wide { T::WIDE } else { &[] };
-                let head: Vec<&str> = T::HEAD.iter().chain(more).copied().collect();
-                let rows = things.iter().map(|thing| {
-                    let mut row = thing.row(self.now);
-                    row.truncate(head.len());
-                    row
-                });
-                self.table(&head, rows)
+        self.many_but(things).0
+    }
+
+    /// Many things, and the columns that did not fit.
+    pub(crate) fn many_but<T: Show>(&self, things: &[T]) -> (String, Vec<&'static str>) {
+        let text = match self.format {
+            Format::Table => return self.fitted(things),
+            Format::Wide => {
+                let head: Vec<&str> = T::HEAD.iter().chain(T::WIDE).copied().collect();
+                self.table(&head, things.iter().map(|thing| thing.row(self.now)))
             }
             Format::Json | Format::Yaml => {
-                let items = things
-                    .iter()
-                    .map(|thing| Value::Object(object(T::KIND, thing.fields())))
-                    .collect();
-                let list = object(
-                    &format!("{}List", T::KIND),
-                    Map::from_iter([("items".to_owned(), Value::Array(items))]),
-                );
+                let list = map(self.values(things));
                 if self.format == Format::Json {
                     json(&list)
                 } else {
                     yaml::text(&list)
                 }
             }
+            Format::Jsonl => things
+                .iter()
+                .map(|thing| json_line(&object(T::KIND, thing.fields())))
+                .collect(),
             Format::Name => things
                 .iter()
                 .map(|thing| format!("{}\n", clean(&thing.name())))
                 .collect(),
+        };
+        (text, Vec::new())
+    }
+
+    /// A table of the usual columns, as many as the terminal has room for.
+    fn fitted<T: Show>(&self, things: &[T]) -> (String, Vec<&'static str>) {
+        let mut head = T::HEAD.to_vec();
+        let mut rows: Vec<Vec<String>> = things
+            .iter()
+            .map(|thing| {
+                thing
+                    .row(self.now)
+                    .into_iter()
+                    .take(head.len())
+                    .map(|text| cell(&text))
+                    .collect()
+            })
+            .collect();
+        let mut out = Vec::new();
+        if let Some(room) = self.width {
+            let titles = head
+                .iter()
+                .map(|title| if self.headers { title.len() } else { 0 });
+            let mut natural: Vec<usize> = titles.collect();
+            for row in &rows {
+                for (widest, text) in natural.iter_mut().zip(row) {
+                    *widest = (*widest).max(console::measure_text_width(text));
+                }
+            }
+            let widths = fit::widths(&head, &natural, room.into());
+            for row in &mut rows {
+                *row = row
+                    .iter()
+                    .zip(&widths)
+                    .zip(&head)
+                    .filter_map(|((text, width), head)| {
+                        Some(fit::shortened(text, (*width)?, head).into_owned())
+                    })
+                    .collect();
+            }
+            let is_shown = |at: &usize| widths[*at].is_some();
+            out = (0..head.len())
+                .filter(|at| !is_shown(at))
+                .map(|at| head[at])
+                .collect();
+            head = (0..head.len()).filter(is_shown).map(|at| head[at]).collect();
         }
+        (self.table(&head, rows.into_iter()), out)
     }
 
     fn table(&self, head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
@@ -150,11 +226,6 @@ impl Out {
         } else {
             table.force_no_tty();
         }
-        if let Some(width) = self.width {
-            table
-                .set_width(width)
-                .set_content_arrangement(ContentArrangement::Dynamic);
-        }
         if self.headers && !head.is_empty() {
             table.set_header(head.to_vec());
         }
@@ -162,16 +233,13 @@ impl Out {
         for row in rows {
             any = true;
             table.add_row(row.into_iter().enumerate().map(|(at, text)| {
-                let text = clean(&text).replace('\n', " ");
                 // In a table without headlines nobody looks for a missing value.
-                let text = if text.is_empty() && !head.is_empty() {
-                    "-".to_owned()
+                let text = if head.is_empty() {
+                    one_line(&text)
                 } else {
-                    text
+                    cell(&text)
                 };
-                let state = head
-                    .get(at)
-                    .is_some_and(|head| ["STATUS", "STATE", "AGENT", "ONLINE"].contains(head));
+                let state = head.get(at).is_some_and(|head| fit::STATES.contains(head));
                 let cell = Cell::new(&text);
                 match tone(&text) {
                     Some(color) if state => cell.fg(color),
@@ -190,6 +258,17 @@ impl Out {
             .map(|line| format!("{}\n", line.trim_end()))
             .collect()
     }
+}
+
+/// Text from elsewhere as it stands in a row.
+fn one_line(text: &str) -> String {
+    clean(text).replace('\n', " ")
+}
+
+/// The same where a missing value is shown.
+fn cell(text: &str) -> String {
+    let text = one_line(text);
+    if text.is_empty() { "-".to_owned() } else { text }
 }
 
 /// The page of one thing: a title, facts, sections.
@@ -308,6 +387,11 @@ fn json(object: &Map<String, Value>) -> String {
     let mut text = serde_json::to_string_pretty(object).expect("a JSON value has a text form");
     text.push('\n');
     text
+}
+
+fn json_line(object: &Map<String, Value>) -> String {
+    let text = serde_json::to_string(object).expect("a JSON value has a text form");
+    format!("{text}\n")
 }
 
 /// Fields of a JSON object from `json!({...})`.
@@ -472,13 +556,17 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_terminal_wraps_cells_and_keeps_columns() {
-        let shown = Out {
-            width: Some(32),
-            ..out(Format::Wide)
-        }
-        .many(&THINGS[..1]);
-        assert!(shown.lines().all(|line| line.chars().count() <= 32), "{shown}");
+    fn a_narrow_terminal_gets_what_fits_and_wide_gets_all() {
+        let at = |format, width| Out { width, ..out(format) };
+        let long = [Thing("prd", "UPDATE_IN_PROGRESS")];
+        let (shown, left) = at(Format::Table, Some(12)).many_but(&long);
+        insta::assert_snapshot!(shown, @r"
+        NAME  STATUS
+        prd   UPDATE_IN_PROGRESS
+        ");
+        assert!(left.is_empty(), "a state is never given up: {left:?}");
+        let wide = at(Format::Wide, Some(12)).many(&long);
+        assert_eq!(wide, at(Format::Wide, None).many(&long));
     }
 
     #[test]
@@ -510,6 +598,11 @@ mod tests {
           ]
         }
         "#);
+        assert_eq!(
+            out(Format::Jsonl).many(&THINGS),
+            "{\"apiVersion\":\"hadron/v1\",\"kind\":\"Thing\",\"name\":\"prd\",\"status\":\"SUCCEEDED\"}\n\
+             {\"apiVersion\":\"hadron/v1\",\"kind\":\"Thing\",\"name\":\"staging\",\"status\":\"\"}\n"
+        );
         insta::assert_snapshot!(out(Format::Yaml).many(&THINGS[..1]), @r"
         apiVersion: hadron/v1
         kind: ThingList

@@ -1,15 +1,19 @@
 //! What is shown while something is waited for: one line per resource on a terminal, the worst first; one line per
 //! change of state anywhere else. All of it goes to stderr.
 //!
-//! [`Track`] knows what happened to one deployment and decides the text; [`Board`] only puts lines on the screen.
+//! [`Track`] knows what happened to one deployment, [`screen`] makes lines of several that fit a terminal, and [`Board`] only
+//! puts lines on the screen.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use hadron_proto::vocab::Timestamp;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::output::{clean, paint, say};
+use crate::output::{clean, paint};
+
+mod board;
+mod screen;
+
+pub(crate) use board::{Board, REDRAW};
 
 /// One thing that happened.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +56,10 @@ pub(crate) struct Head {
     pub(crate) waiting_for: String,
     /// How many resources the change set names.
     pub(crate) planned: usize,
+    /// When it began.
+    pub(crate) began: Option<Timestamp>,
+    /// When it ended.
+    pub(crate) ended: Option<Timestamp>,
 }
 
 /// What is known of one deployment.
@@ -67,16 +75,30 @@ pub(crate) fn goes_on(status: &str) -> bool {
     matches!(status, "" | "IN_PROGRESS" | "DELETE_IN_PROGRESS" | "CANCELLING")
 }
 
-/// The worse, the smaller.
-fn rank(status: &str) -> u8 {
+/// How bad a state is; the worse, the smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// It failed.
+    Failed,
+    /// It goes back, or something of it failed.
+    Back,
+    /// It has not begun, and waits for something.
+    Waits,
+    /// It is being worked on.
+    Runs,
+    /// It has come to its end.
+    Done,
+}
+
+fn rank(status: &str) -> Rank {
     if status.contains("FAILED") {
-        0
-    } else if status.contains("ROLLBACK") {
-        1
-    } else if status.ends_with("IN_PROGRESS") {
-        2
+        Rank::Failed
+    } else if status.contains("ROLLBACK") || status.starts_with("CANCEL") {
+        Rank::Back
+    } else if status.is_empty() || status.ends_with("IN_PROGRESS") {
+        Rank::Runs
     } else {
-        3
+        Rank::Done
     }
 }
 
@@ -97,7 +119,11 @@ impl Track {
     }
 
     /// Takes in news and gives the lines that tell them. What was told before is not told again.
-    pub(crate) fn take(&mut self, head: Option<Head>, events: Vec<Event>) -> Vec<String> {
+    pub(crate) fn take(&mut self, head: Option<Head>, events: Vec<Event>, color: bool) -> Vec<String> {
+        let word = |status: &str| {
+            let status = clean(status);
+            if color { paint(&status) } else { status }
+        };
         let mut lines = Vec::new();
         let target = head
             .as_ref()
@@ -123,7 +149,7 @@ impl Track {
                         "{clock}{target}: {} ({}) {}{}",
                         clean(&resource.id),
                         clean(&resource.kind),
-                        clean(&resource.status),
+                        word(&resource.status),
                         reason.replace('\n', " "),
                     ));
                     match self.resources.iter_mut().find(|known| known.id == resource.id) {
@@ -148,53 +174,60 @@ impl Track {
                 } else {
                     format!(": {}", clean(&head.message))
                 };
-                lines.push(format!("{target}: {}{why}", clean(&head.status)));
+                lines.push(format!("{target}: {}{why}", word(&head.status)));
             }
             self.head = head;
         }
         lines
     }
 
-    /// The headline.
-    fn title(&self, color: bool) -> String {
-        let done = self
-            .resources
-            .iter()
-            .filter(|one| !is_stack(one) && rank(&one.status) == 3)
-            .count();
-        let known = self
-            .resources
-            .iter()
-            .filter(|one| !is_stack(one))
-            .count()
-            .max(self.head.planned);
-        let mut text = self.head.target.clone();
-        text.push_str("  ");
-        text.push_str(&if color {
-            paint(&clean(&self.head.status))
-        } else {
-            clean(&self.head.status)
-        });
-        if !self.head.waiting_for.is_empty() {
-            text.push_str(&format!("  waiting for {}", clean(&self.head.waiting_for)));
-        } else if known > 0 {
-            text.push_str(&format!("  {done}/{known} resources"));
+    /// How bad it is.
+    fn rank(&self) -> Rank {
+        let own = rank(&self.head.status);
+        if own != Rank::Runs {
+            return own;
         }
-        text
+        let worst = self.resources.iter().map(|one| rank(&one.status)).min();
+        match worst {
+            Some(Rank::Failed | Rank::Back) => Rank::Back,
+            _ if !self.head.waiting_for.is_empty() => Rank::Waits,
+            _ => Rank::Runs,
+        }
+    }
+
+    fn runs(&self) -> bool {
+        goes_on(&self.head.status)
+    }
+
+    /// The headline; the width is that of the longest target.
+    fn title(&self, width: usize, now: Timestamp, color: bool) -> String {
+        let own = || self.resources.iter().filter(|one| !is_stack(one));
+        let done = own().filter(|one| rank(&one.status) == Rank::Done).count();
+        let known = own().count().max(self.head.planned);
+        let mut parts = vec![padded(&clean(&self.head.target), width)];
+        let status = clean(&self.head.status);
+        if !status.is_empty() {
+            parts.push(if color { paint(&status) } else { status });
+        }
+        if !self.head.waiting_for.is_empty() {
+            parts.push(format!("waiting for {}", clean(&self.head.waiting_for)));
+        } else if known > 0 {
+            parts.push(format!("{done}/{known} resources"));
+        }
+        if let Some(began) = self.head.began {
+            parts.push(elapsed(self.head.ended.unwrap_or(now).since(began)));
+        }
+        parts.join("  ").trim_end().to_owned()
     }
 
     /// Resources, the worst first, at most `room` lines; what did not fit is counted in the last one.
     fn lines(&self, room: usize, color: bool) -> Vec<String> {
-        let mut shown: Vec<&Resource> = self
-            .resources
-            .iter()
-            .filter(|one| !is_stack(one) || rank(&one.status) == 0)
-            .collect();
+        let mut shown = self.shown();
         // Stable: within a rank the order of first sight stays, so that lines do not jump about.
         shown.sort_by_key(|one| rank(&one.status));
         let width = shown
             .iter()
-            .map(|one| one.id.chars().count())
+            .map(|one| console::measure_text_width(&clean(&one.id)))
             .max()
             .unwrap_or(0)
             .min(40);
@@ -209,11 +242,8 @@ impl Track {
                 let status = clean(&one.status);
                 let status = if color { paint(&status) } else { status };
                 let reason = clean(&one.reason).replace('\n', " ");
-                let line = format!(
-                    "  {:<width$}  {status}  {}  {reason}",
-                    clean(&one.id),
-                    clean(&one.kind)
-                );
+                let id = padded(&clean(&one.id), width);
+                let line = format!("  {id}  {status}  {}  {reason}", clean(&one.kind));
                 line.trim_end().to_owned()
             })
             .collect();
@@ -222,128 +252,34 @@ impl Track {
         }
         lines
     }
+
+    /// The stack itself is only worth a line of its own when it failed.
+    fn shown(&self) -> Vec<&Resource> {
+        let worth = |one: &&Resource| !is_stack(one) || rank(&one.status) == Rank::Failed;
+        self.resources.iter().filter(worth).collect()
+    }
+}
+
+/// Filled up to a number of columns, whatever the script.
+fn padded(text: &str, width: usize) -> String {
+    let fill = width.saturating_sub(console::measure_text_width(text));
+    format!("{text}{:fill$}", "")
+}
+
+/// A time that passes, to the second for as long as seconds count.
+fn elapsed(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {:02}m", seconds / 3_600, seconds / 60 % 60),
+    }
 }
 
 fn time_of_day(at: Timestamp) -> String {
     let text = at.to_string();
     text.get(11..19)
         .map_or_else(|| text.clone(), |time| format!("{time}Z"))
-}
-
-/// How many lines are redrawn: what fits the smallest usual terminal. indicatif cuts what does not fit a smaller one.
-const LINES: usize = 22;
-
-/// Where lines go.
-pub(crate) enum Board {
-    /// A terminal: lines are redrawn.
-    Live(Live),
-    /// Anything else: lines are added.
-    Plain,
-}
-
-pub(crate) struct Live {
-    multi: MultiProgress,
-    bars: Vec<ProgressBar>,
-    color: bool,
-}
-
-impl Board {
-    /// For this process's stderr.
-    pub(crate) fn stderr() -> Self {
-        let stderr = std::io::stderr();
-        // A terminal that cannot move its cursor gets lines as well.
-        if stderr.is_terminal() && console_can_move() {
-            let color = anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never;
-            let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-            Self::Live(Live {
-                multi,
-                bars: Vec::new(),
-                color,
-            })
-        } else {
-            Self::Plain
-        }
-    }
-
-    /// Tells news: `lines` where lines are added, `tracks` where they are redrawn.
-    pub(crate) fn show<'a>(&mut self, lines: &[String], tracks: impl Iterator<Item = &'a Track>) {
-        match self {
-            Self::Plain => lines.iter().for_each(say),
-            Self::Live(live) => live.draw(tracks),
-        }
-    }
-
-    /// Tells something that is about no deployment, such as a lost connection.
-    pub(crate) fn note(&self, line: &str) {
-        match self {
-            Self::Plain => say(line),
-            // Above the lines that are redrawn. A terminal that is gone shows nothing either way.
-            Self::Live(live) => drop(live.multi.println(clean(line))),
-        }
-    }
-
-    /// Leaves what stands on the screen and draws no more.
-    pub(crate) fn close(&mut self) {
-        if let Self::Live(live) = self {
-            for bar in live.bars.drain(..) {
-                bar.disable_steady_tick();
-                bar.abandon();
-            }
-        }
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "what a terminal can do is only told by its environment"
-)]
-fn console_can_move() -> bool {
-    std::env::var("TERM").map_or(cfg!(windows), |term| term != "dumb") && std::env::var("CI").is_err()
-}
-
-impl Live {
-    fn draw<'a>(&mut self, tracks: impl Iterator<Item = &'a Track>) {
-        let tracks: Vec<&Track> = tracks.collect();
-        let room = (LINES / tracks.len().max(1)).saturating_sub(1).max(1);
-        let mut wanted = Vec::new();
-        for track in tracks {
-            let runs = goes_on(&track.head.status);
-            wanted.push((runs, track.title(self.color)));
-            // What has ended well needs no lines any more.
-            if runs || rank(&track.head.status) == 0 {
-                wanted.extend(
-                    track
-                        .lines(room, self.color)
-                        .into_iter()
-                        .map(|line| (false, line)),
-                );
-            }
-        }
-        while self.bars.len() > wanted.len() {
-            if let Some(bar) = self.bars.pop() {
-                bar.finish_and_clear();
-                self.multi.remove(&bar);
-            }
-        }
-        while self.bars.len() < wanted.len() {
-            self.bars.push(self.multi.add(ProgressBar::new_spinner()));
-        }
-        for (bar, (runs, line)) in self.bars.iter().zip(wanted) {
-            let template = if runs {
-                "{spinner} {wide_msg}"
-            } else {
-                "  {wide_msg}"
-            };
-            bar.set_style(ProgressStyle::with_template(template).expect("the template is valid"));
-            bar.set_message(line);
-            if runs {
-                bar.enable_steady_tick(Duration::from_millis(120));
-            } else {
-                bar.disable_steady_tick();
-                bar.tick();
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -370,6 +306,7 @@ mod tests {
             target: "environment prd".to_owned(),
             status: status.to_owned(),
             planned: 3,
+            began: Some("2026-11-20T10:41:05Z".parse().unwrap()),
             ..Head::default()
         })
     }
@@ -386,16 +323,18 @@ mod tests {
         let mut lines = track.take(
             head("IN_PROGRESS"),
             vec![hub, event(2, "Topic", "CREATE_IN_PROGRESS", "")],
+            false,
         );
         lines.extend(track.take(
             head("IN_PROGRESS"),
             vec![event(3, "Topic", "CREATE_FAILED", "no\nright")],
+            false,
         ));
         let failed = Head {
             message: "stack failed".to_owned(),
             ..head("FAILED").unwrap()
         };
-        lines.extend(track.take(Some(failed), Vec::new()));
+        lines.extend(track.take(Some(failed), Vec::new(), false));
         insta::assert_snapshot!(lines.join("\n"), @r"
         environment prd: agent: change set made
         10:41:05Z environment prd: Topic (AWS::SNS::Topic) CREATE_IN_PROGRESS
@@ -408,18 +347,9 @@ mod tests {
     #[test]
     fn what_was_told_is_not_told_again() {
         let mut track = Track::new("x");
-        assert_eq!(
-            track
-                .take(None, vec![event(1, "A", "S", ""), event(2, "B", "S", "")])
-                .len(),
-            2
-        );
-        assert_eq!(
-            track
-                .take(None, vec![event(2, "B", "S", ""), event(3, "C", "S", "")])
-                .len(),
-            1
-        );
+        let mut told = |one, two| track.take(None, vec![one, two], false).len();
+        assert_eq!(told(event(1, "A", "S", ""), event(2, "B", "S", "")), 2);
+        assert_eq!(told(event(2, "B", "S", ""), event(3, "C", "S", "")), 1);
         assert_eq!(track.last, 3);
     }
 
@@ -432,8 +362,10 @@ mod tests {
             event(3, "Back", "ROLLBACK_IN_PROGRESS", ""),
             event(4, "Bad", "CREATE_FAILED", "access denied"),
         ];
-        track.take(head("IN_PROGRESS"), events);
-        insta::assert_snapshot!(track.title(false), @"environment prd  IN_PROGRESS  1/4 resources");
+        track.take(head("IN_PROGRESS"), events, false);
+        let now = "2026-11-20T10:43:15Z".parse().unwrap();
+        insta::assert_snapshot!(track.title(0, now, false), @"environment prd  IN_PROGRESS  1/4 resources  2m 10s");
+        assert_eq!(track.rank(), Rank::Back, "something of it failed");
         insta::assert_snapshot!(track.lines(9, false).join("\n"), @r"
           Bad   CREATE_FAILED  AWS::SNS::Topic  access denied
           Back  ROLLBACK_IN_PROGRESS  AWS::SNS::Topic
@@ -449,10 +381,22 @@ mod tests {
     #[test]
     fn hostile_text_is_cleaned() {
         let mut track = Track::new("x");
-        let lines = track.take(None, vec![event(1, "A\u{1b}[2J", "S", "\u{7}r")]);
+        let lines = track.take(None, vec![event(1, "A\u{1b}[2J", "S", "\u{7}r")], false);
         assert!(
             !lines[0].contains('\u{1b}') && !lines[0].contains('\u{7}'),
             "{lines:?}"
         );
+    }
+    #[test]
+    fn colour_stands_on_status_words_where_it_is_wanted() {
+        let mut track = Track::new("x");
+        let lines = track.take(head("FAILED"), vec![event(1, "A", "CREATE_FAILED", "")], true);
+        assert!(lines.iter().all(|line| line.contains("\u{1b}[31m")), "{lines:?}");
+    }
+
+    #[test]
+    fn times_pass_to_the_second() {
+        let shown = [5, 65, 3_599, 3_600, 90_061].map(|seconds| elapsed(Duration::from_secs(seconds)));
+        assert_eq!(shown, ["5s", "1m 05s", "59m 59s", "1h 00m", "25h 01m"]);
     }
 }

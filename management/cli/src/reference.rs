@@ -14,7 +14,7 @@ pub fn markdown() -> String {
     let mut text = String::from(
         "# hadron: command line reference\n\nWritten by `hadron reference`; a test keeps it current. Do not edit.\n",
     );
-    page(&root, "", 2, &mut text);
+    page(&root, None, "", 2, &mut text);
     for name in topics::NAMES {
         let topic = topics::find(name).unwrap_or_default();
         let _ = write!(
@@ -26,7 +26,7 @@ pub fn markdown() -> String {
     text
 }
 
-fn page(command: &Command, parent: &str, depth: usize, text: &mut String) {
+fn page(command: &Command, above: Option<&Command>, parent: &str, depth: usize, text: &mut String) {
     let path = format!("{parent} {}", command.get_name()).trim().to_owned();
     let _ = write!(text, "\n{} {path}\n", "#".repeat(depth.min(4)));
     let about = command
@@ -43,11 +43,15 @@ fn page(command: &Command, parent: &str, depth: usize, text: &mut String) {
         let _ = write!(text, "\nShort: {}\n", aliases.join(", "));
     }
     let shown = |arg: &&Arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str());
-    // Global options stand once, with the root.
+    // Global options stand once, with the command that they are global below.
+    let inherited = |arg: &&Arg| {
+        let known = above.is_some_and(|above| above.get_arguments().any(|one| one.get_id() == arg.get_id()));
+        arg.is_global_set() && known
+    };
     let own: Vec<&Arg> = command
         .get_arguments()
         .filter(shown)
-        .filter(|arg| parent.is_empty() || !arg.is_global_set())
+        .filter(|arg| !inherited(arg))
         .collect();
     if !command.has_subcommands() {
         let mut usage = path.clone();
@@ -124,7 +128,7 @@ fn page(command: &Command, parent: &str, depth: usize, text: &mut String) {
     for sub in command.get_subcommands().filter(|sub| {
         !sub.is_hide_set() && sub.get_name() != "help" || parent.is_empty() && sub.get_name() == "help"
     }) {
-        page(sub, &path, depth + 1, text);
+        page(sub, Some(command), &path, depth + 1, text);
     }
 }
 

@@ -96,6 +96,8 @@ pub(crate) struct Settings {
     pub(crate) wait: Setting<bool>,
     /// Where tokens are kept.
     pub(crate) cache: Option<PathBuf>,
+    /// Another configuration file, when a flag names it.
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -326,7 +328,7 @@ impl Settings {
                         "output = \"{text}\" in profile '{}' is no form of output",
                         profile.value
                     ))
-                    .why("it can be table, wide, json, yaml or name")
+                    .why("it can be table, wide, json, jsonl, yaml or name")
                 })?;
                 Setting {
                     value,
@@ -362,7 +364,49 @@ impl Settings {
             wait,
             cache: cache.map(|dir| dir.join("hadron")),
             profile,
+            config: match given("config", "HADRON_CONFIG") {
+                Origin::Flag => global.config.clone(),
+                _ => None,
+            },
         })
+    }
+
+    /// What flags of this command line say about the hub, so that another command reaches the same one: variables and
+    /// profiles hold for that too. A token is never repeated, since others see what is typed.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let flag = |origin: &Origin| *origin == Origin::Flag;
+        let path = |path: &Path| quoted(&path.display().to_string());
+        let mut told = Vec::new();
+        if let Some(file) = &self.config {
+            told.push(format!("--config {}", path(file)));
+        }
+        if flag(&self.profile.origin) {
+            told.push(format!("--profile {}", quoted(&self.profile.value)));
+        }
+        if let Some(hub) = self.hub.as_ref().filter(|hub| flag(&hub.origin)) {
+            told.push(format!("--hub {}", quoted(&hub.value)));
+        }
+        match self
+            .trust
+            .as_ref()
+            .filter(|trust| flag(&trust.origin))
+            .map(|trust| &trust.value)
+        {
+            Some(Trust::File(file)) => told.push(format!("--hub-ca {}", path(file))),
+            Some(Trust::Pin(pin)) => told.push(format!("--hub-ca-pin {}", quoted(pin))),
+            None => {}
+        }
+        match self
+            .token
+            .as_ref()
+            .filter(|token| flag(&token.origin))
+            .map(|token| &token.value)
+        {
+            Some(TokenFrom::File(file)) => told.push(format!("--token-file {}", path(file))),
+            Some(TokenFrom::Text(_)) => told.push("--token ...".to_owned()),
+            None => {}
+        }
+        told
     }
 
     /// The hub's address, checked: https anywhere, http only to this machine.
@@ -394,6 +438,16 @@ impl Settings {
             )),
             _ => Err(wrong("it must begin with https://")),
         }
+    }
+}
+
+/// As a shell reads it.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -490,6 +544,25 @@ mod tests {
         assert!(other.token.is_none() && other.trust.is_none());
         let same = settings(FILE, &["--hub", "https://hub.work:8443"]).unwrap();
         assert!(same.token.is_some());
+    }
+
+    #[test]
+    fn what_flags_said_about_the_hub_is_said_again_and_no_token_is() {
+        let told = |flags: &[&str]| settings(FILE, flags).unwrap().told().join(" ");
+        assert_eq!(told(&[]), "");
+        assert_eq!(told(&["--profile", "home", "-o", "json"]), "--profile home");
+        assert_eq!(
+            told(&[
+                "--hub",
+                "https://h:1",
+                "--hub-ca",
+                "my ca.pem",
+                "--token",
+                "secret"
+            ]),
+            "--hub https://h:1 --hub-ca 'my ca.pem' --token ..."
+        );
+        assert_eq!(quoted("it's"), r"'it'\''s'");
     }
 
     #[test]

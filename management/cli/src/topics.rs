@@ -1,16 +1,37 @@
-//! Help that belongs to no command: `hadron help exit-codes|environment|formats`.
+//! Help that belongs to no command: `hadron help exit-codes|errors|environment|formats`.
+
+use std::fmt::Write as _;
+
+use hadron_proto::codes;
 
 /// The topics, in the order that they are listed in.
-pub(crate) const NAMES: &[&str] = &["exit-codes", "environment", "formats"];
+pub(crate) const NAMES: &[&str] = &["exit-codes", "errors", "environment", "formats"];
 
 /// The text of a topic.
-pub(crate) fn find(name: &str) -> Option<&'static str> {
+pub(crate) fn find(name: &str) -> Option<String> {
     match name {
-        "exit-codes" => Some(EXIT_CODES),
-        "environment" => Some(ENVIRONMENT),
-        "formats" => Some(FORMATS),
+        "exit-codes" => Some(EXIT_CODES.to_owned()),
+        "errors" => Some(errors()),
+        "environment" => Some(ENVIRONMENT.to_owned()),
+        "formats" => Some(FORMATS.to_owned()),
         _ => None,
     }
+}
+
+fn errors() -> String {
+    let mut text = "\
+Error codes
+
+What people meet most often has a code, which stands at the end of the error: `more: hadron help HADRON-1001`. In -o json of
+`hadron doctor`, and in google.rpc.ErrorInfo of the hub (metadata, key code), programs find the same one.
+
+"
+    .to_owned();
+    for code in codes::ALL {
+        let _ = writeln!(text, "  {code}  {}", code.title);
+    }
+    text.push_str("\nExample:\n  hadron help HADRON-1001\n");
+    text
 }
 
 const EXIT_CODES: &str = "\
@@ -26,7 +47,8 @@ Exit codes
     7  with --wait and deployment watch: the deployment failed or was cancelled
     8  time ran out (--timeout), or the hub took too long; what was begun goes on
     9  the hub cannot be reached
-  130  Ctrl-C; what was begun goes on, and the command to watch it again was printed
+  130  Ctrl-C or SIGTERM while something was waited for; what was begun goes on, and the commands to go on watching it
+       and to cancel it were printed
 
 Example:
   hadron instance update web/prd --minor --wait --timeout 30m
@@ -47,7 +69,7 @@ Flags win over variables, variables over the profile, the profile over defaults.
   HADRON_OIDC_TOKEN_FILE                           for login: file with the token of a workload (--oidc-token-file)
   HADRON_OIDC_TOKEN                                for login: that token itself
   HADRON_PROFILE      --profile                    profile of the configuration file
-                      -o              output       table, wide, json, yaml or name
+                      -o              output       table, wide, json, jsonl, yaml or name
                       --wait          wait         true: commands wait without being told
   AWS_PROFILE                         aws_profile  whose AWS credentials prove who you are
   HADRON_CONFIG       --config                     another configuration file
@@ -83,14 +105,18 @@ Plain http:// is spoken to loopback addresses only.
 const FORMATS: &str = "\
 Forms of output
 
-  -o table   columns for people; fits the terminal, is never wrapped in a pipe; may change
-  -o wide    the same with more columns
+  -o table   columns for people; on a terminal texts are shortened and columns left out until it fits, in a pipe everything is
+             whole; may change
+  -o wide    all columns, whole, as wide as that is
   -o json    one object, or {\"kind\": \"...List\", \"items\": [...]}; stable
-  -o yaml    the same as YAML
+  -o jsonl   the same objects, one in a line, without a list around them
+  -o yaml    the same as JSON, as YAML
   -o name    names only, one per line, as the commands of the noun take them
 
 Every JSON object has apiVersion (hadron/v1) and kind. Every field is always there: null means not set. Times are RFC
 3339 in UTC. Fields may be added within hadron/v1; none is renamed or removed.
+
+--query EXPRESSION prints what a JMESPath expression finds in the JSON form; with -o name texts are bare, one in a line.
 
 Data goes to stdout, everything else to stderr: messages, questions, progress. Without a terminal, progress is one line
 per change.
@@ -98,5 +124,9 @@ per change.
 Examples:
   hadron environment list -o json | jq -r '.items[] | [.name, .deployment.status] | @tsv'
   hadron instance list --environment dev -o name | xargs -n1 hadron instance delete --yes
+  hadron environment list --query \"items[?deployment.status=='FAILED'].name\" -o name
   VPC=$(hadron environment outputs prd VpcId)
+
+Colours: where stdout or stderr is a terminal; NO_COLOR switches them off, CLICOLOR_FORCE=1 on everywhere. TERM=dumb, CI and
+pipes get lines that are added, never redrawn.
 ";

@@ -10,6 +10,28 @@ pub(crate) fn text(object: &Map<String, Value>) -> String {
     text
 }
 
+/// Any value as a YAML document.
+pub(crate) fn any(value: &Value) -> String {
+    let mut text = String::new();
+    match value {
+        Value::Object(object) if !object.is_empty() => mapping(object, 0, &mut text),
+        Value::Array(items) if !items.is_empty() => {
+            for item in items {
+                text.push('-');
+                match item {
+                    Value::Object(object) if !object.is_empty() => {
+                        text.push(' ');
+                        mapping(object, 1, &mut text);
+                    }
+                    other => node(other, 0, &mut text),
+                }
+            }
+        }
+        other => node(other, 0, &mut text),
+    }
+    text.trim_start().to_owned()
+}
+
 fn mapping(object: &Map<String, Value>, depth: usize, text: &mut String) {
     for (at, (key, value)) in object.iter().enumerate() {
         // The first key of a list item stands behind its dash.

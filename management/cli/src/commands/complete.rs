@@ -55,6 +55,8 @@ pub(crate) fn with_names(root: Command) -> Command {
 
 /// What an argument names, when it names something that is there already.
 fn names(noun: &str, verb: &str, arg: &Arg) -> Option<Names> {
+    // What `open` opens is named as its noun names it.
+    let noun = if noun == "open" { verb } else { noun };
     let new = ["create", "link", "request"].contains(&verb);
     match (arg.get_id().as_str(), noun) {
         ("environment", _) => Some(Names::Environments),
@@ -298,6 +300,10 @@ mod tests {
         is("deployment", "watch", "id", Names::Deployments);
         is("instance", "list", "environment", Names::Environments);
         is("pipeline", "get", "service", Names::Services);
+        is("open", "environment", "name", Names::Environments);
+        is("open", "instance", "name", Names::Instances);
+        is("open", "deployment", "id", Names::Deployments);
+        is("service", "watch", "name", Names::Services);
         for (noun, verb) in [
             ("environment", "create"),
             ("service", "create"),

@@ -11,7 +11,7 @@ use super::{
     Context, at, did_you_mean, print_outputs, print_resources, read_file, read_spec, state_card, state_json,
     state_sections, state_word, warn,
 };
-use crate::args::{Confirm, Limit, Retain, Wait, Write};
+use crate::args::{Confirm, Follow, Limit, Retain, Wait, Write};
 use crate::error::{Exit, Failure, Result};
 use crate::output::{Card, Show, age, map, text, time};
 
@@ -49,10 +49,11 @@ The instance sees what the component gives when it is updated: hadron instance u
     /// Show a component
     #[command(after_help = "Examples:
   hadron component get bucket
+  hadron component get bucket --watch
   hadron component get bucket -o json
 
 Next: hadron component outputs NAME")]
-    Get(One),
+    Get(Get),
     /// Show outputs, or the bare value of one
     #[command(after_help = "Examples:
   hadron component outputs bucket
@@ -70,6 +71,15 @@ pub(crate) struct One {
     /// The component
     #[arg(value_name = "NAME")]
     name: ComponentName,
+}
+
+/// Flags of `get`.
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    follow: Follow,
 }
 
 /// A service instance in one word.
@@ -210,7 +220,10 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
                 "There are no components. Make one: hadron component create --help",
             )
         }
-        Verb::Get(one) => cx.print(&get(cx, one.name.as_str()).await?),
+        Verb::Get(Get { one, follow }) => {
+            let get = async || get(cx, one.name.as_str()).await;
+            Box::pin(cx.shown(&follow, get, |thing| thing.deployment.as_ref())).await
+        }
         Verb::Outputs(Outputs { one, key }) => {
             let component = get(cx, one.name.as_str()).await?;
             let target = (
@@ -373,7 +386,7 @@ async fn written(cx: &Context, made: wire::Component, wait: &Wait) -> Result<()>
     .await
 }
 
-async fn get(cx: &Context, name: &str) -> Result<wire::Component> {
+pub(super) async fn get(cx: &Context, name: &str) -> Result<wire::Component> {
     let hub = cx.hub()?;
     let request = wire::GetComponentRequest {
         name: name.to_owned(),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Context;
 use crate::error::Result;
-use crate::output::{Card, Show, emit, map};
+use crate::output::{Card, Show, map};
 use crate::settings::{Origin, TokenFrom, Trust};
 
 /// What can be done with the configuration.
@@ -107,5 +107,5 @@ pub(super) fn run(verb: Verb, cx: &Context) -> Result<()> {
                 .map(|path| (path.display().to_string(), &Origin::Default)),
         ),
     ];
-    emit(&cx.out.many(&lines))
+    cx.all(&lines)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use hadron_proto::vocab::{AccountId, EnvironmentName, Region, RoleArn, Timestamp};
-use hadron_proto::wire;
+use hadron_proto::{codes, wire};
 use serde_json::{Map, Value, json};
 
 use super::{Context, at};
@@ -215,14 +215,20 @@ async fn request(args: Request, cx: &Context) -> Result<()> {
     };
     say(format!("Waiting for: hadron connection accept {}", connection.id));
     let id = connection.id.clone();
-    let attach = [format!("hadron connection get {id}")];
-    let decided = super::follow::until(decision(cx, &id), timeout, &attach).await;
+    let decided = super::follow::until(cx, decision(cx, &id), timeout).await;
     let decided = decided.map_err(|failure| match failure.exit {
-        Exit::TimedOut => Failure {
-            exit: Exit::Waiting,
-            what: format!("connection {id} is still not accepted"),
+        Exit::TimedOut => Failure::new(Exit::Waiting, format!("connection {id} is still not accepted"))
+            .next(cx.again(&format!("connection get {id}")))
+            .coded(&codes::CONNECTION_PENDING),
+        Exit::Interrupted => Failure {
+            what: format!("{}; connection {id} still waits to be accepted", failure.what),
             ..failure
-        },
+        }
+        .next(cx.again(&format!("connection get {id}")))
+        .next(format!(
+            "{}   # to withdraw it",
+            cx.again(&format!("connection delete {id}"))
+        )),
         _ => failure,
     })?;
     cx.brief(&decided)?;
@@ -231,7 +237,8 @@ async fn request(args: Request, cx: &Context) -> Result<()> {
     }
     Err(
         Failure::new(Exit::Failure, format!("connection {id} was not accepted"))
-            .why(format!("it is {}", decided.status)),
+            .why(format!("it is {}", decided.status))
+            .coded(&codes::CONNECTION_CLOSED),
     )
 }
 
@@ -239,8 +246,7 @@ async fn request(args: Request, cx: &Context) -> Result<()> {
 async fn decision(cx: &Context, id: &str) -> Result<wire::Connection> {
     loop {
         let connection = get(cx, id).await?;
-        // Accepting a connected one again is how a role of the agent that was made anew is trusted.
-        if !matches!(connection.status.as_str(), "PENDING" | "CONNECTED") {
+        if connection.status != "PENDING" {
             return Ok(connection);
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -273,7 +279,7 @@ async fn list(args: List, cx: &Context) -> Result<()> {
     )
 }
 
-async fn get(cx: &Context, id: &str) -> Result<wire::Connection> {
+pub(super) async fn get(cx: &Context, id: &str) -> Result<wire::Connection> {
     let hub = cx.hub()?;
     let request = wire::GetConnectionRequest { id: id.to_owned() };
     let connection = hub

@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 use hadron_proto::wire;
+use url::form_urlencoded;
 
 use super::Context;
 use crate::error::Result;
@@ -14,6 +15,7 @@ use crate::output::{emit, say};
 #[command(after_help = "Examples:
   hadron console
   hadron console --print
+  hadron open environment prd          the same, on the page of a thing
 
 Asks the hub for a link, as whoever you are to it here (hadron whoami), and opens it in your browser. The link is good once
 and for a minute. The session that it opens may do what you may do, and ends after 8 hours, after one hour in which nobody
@@ -28,6 +30,11 @@ pub(crate) struct Console {
 }
 
 pub(super) async fn run(args: Console, cx: &Context) -> Result<()> {
+    open(cx, "/", args.print).await
+}
+
+/// Opens a page of the console, or prints the link that leads there.
+pub(super) async fn open(cx: &Context, page: &str, print: bool) -> Result<()> {
     let hub = cx.hub()?;
     let link = hub
         .call(
@@ -36,8 +43,14 @@ pub(super) async fn run(args: Console, cx: &Context) -> Result<()> {
             async |q| hub.auth().create_console_link(q).await,
         )
         .await?;
-    let url = format!("{}{}", hub.address().trim_end_matches('/'), link.path);
-    if args.print {
+    let mut url = format!("{}{}", hub.address().trim_end_matches('/'), link.path);
+    if page != "/" {
+        let next = form_urlencoded::Serializer::new(String::new())
+            .append_pair("next", page)
+            .finish();
+        url.push_str(&format!("?{next}"));
+    }
+    if print {
         return emit(&format!("{url}\n"));
     }
     if opened(&url) {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use hadron_proto::vocab::{ComponentName, EnvironmentName, InstanceName, ServiceName, Timestamp};
-use hadron_proto::wire;
+use hadron_proto::{codes, wire};
 use serde_json::{Map, Value, json};
 
 use super::{Context, at, follow, outputs_json};
 use crate::args::{Confirm, Limit, Wait, Write, duration};
 use crate::error::{Exit, Failure, Result};
-use crate::output::{self, Card, Format, Show, age, emit, map, say, text, time};
+use crate::output::{self, Card, Show, age, emit, map, say, text, time};
 
 /// What can be done with deployments.
 #[derive(Debug, Subcommand)]
@@ -29,14 +29,17 @@ pub(crate) enum Verb {
 
 Next: hadron deployment events ID, hadron deployment template ID")]
     Get(One),
-    /// Follow a deployment until it has ended; the exit code tells how
+    /// Follow deployments until they have ended; the exit code tells how
     ///
-    /// Shows one line per resource on a terminal and one line per change elsewhere. Ctrl-C only ends the watching.
+    /// Shows one line per deployment and resource on a terminal, the worst first, and one line per change elsewhere. Ctrl-C
+    /// only ends the watching.
     #[command(after_help = "Examples:
   hadron deployment watch dpl_0198a5f06a5c7c4e9d550d6b7f0e4c11
+  hadron deployment watch --active                    all that have not ended now
+  hadron deployment watch --environment prd --service web
   hadron deployment watch dpl_0198a5f06a5c7c4e9d550d6b7f0e4c11 --timeout 30m || hadron deployment get dpl_...
 
-Exit codes: 0 succeeded, 7 failed or cancelled, 8 time ran out, 130 Ctrl-C")]
+Exit codes: 0 all succeeded, 7 one failed or was cancelled, 8 time ran out, 130 Ctrl-C")]
     Watch(Watch),
     /// Try to stop a deployment
     ///
@@ -97,12 +100,22 @@ pub(crate) struct One {
 /// Flags of `watch`.
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
-    /// Id of the deployment
-    id: String,
+    /// Ids of the deployments
+    #[arg(value_name = "ID", required_unless_present_any = ["active", "environment", "service"])]
+    id: Vec<String>,
+    /// All that have not ended now
+    #[arg(short, long, conflicts_with = "id")]
+    active: bool,
+    /// Those that have not ended, of this environment and what runs in it
+    #[arg(short, long, value_name = "NAME", conflicts_with = "id")]
+    environment: Option<EnvironmentName>,
+    /// Those that have not ended, of this service
+    #[arg(short, long, value_name = "NAME", conflicts_with = "id")]
+    service: Option<ServiceName>,
     /// Only tell events after this number
     #[arg(long, value_name = "N", default_value_t = 0)]
     after: u64,
-    /// Longest time to wait, such as 90s, 30m or 2h; the deployment goes on
+    /// Longest time to wait, such as 90s, 30m or 2h; the deployments go on
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h")]
     timeout: Duration,
 }
@@ -145,16 +158,95 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
     match verb {
         Verb::List(args) => list(args, cx).await,
         Verb::Get(One { id }) => cx.print(&get(cx, &id).await?),
-        Verb::Watch(Watch { id, after, timeout }) => {
-            let ended = Box::pin(follow::deployment(cx, &id, after, timeout)).await?;
-            cx.brief(&ended)?;
-            verdict(&ended)
-        }
+        Verb::Watch(args) => Box::pin(watch(args, cx)).await,
         Verb::Cancel(args) => cancel(args, cx).await,
         Verb::Delete(args) => delete(args, cx).await,
         Verb::Events(args) => events(args, cx).await,
         Verb::Template(One { id }) => template(&id, cx).await,
     }
+}
+
+/// How many deployments are followed at once: each is a stream, of which a hub has so many for everybody.
+const AT_ONCE: usize = 50;
+
+async fn watch(args: Watch, cx: &Context) -> Result<()> {
+    let Watch {
+        mut id,
+        environment,
+        service,
+        after,
+        timeout,
+        ..
+    } = args;
+    if id.is_empty() {
+        let running = list_of(
+            cx,
+            Some(AT_ONCE + 1),
+            wire::ListDeploymentsRequest {
+                environment_name: environment.map(String::from).unwrap_or_default(),
+                service_name: service.map(String::from).unwrap_or_default(),
+                active_only: true,
+                ..wire::ListDeploymentsRequest::default()
+            },
+        )
+        .await?;
+        if running.len() > AT_ONCE {
+            say(format!(
+                "More than {AT_ONCE} deployments are in progress; the latest {AT_ONCE} are followed."
+            ));
+        }
+        id = running.into_iter().take(AT_ONCE).map(|one| one.id).collect();
+        if id.is_empty() {
+            return cx.list::<wire::Deployment>(&[], "No deployment is in progress.");
+        }
+    }
+    // Named twice is followed once.
+    let mut ids: Vec<String> = Vec::new();
+    id.into_iter().for_each(|one| {
+        if !ids.contains(&one) {
+            ids.push(one);
+        }
+    });
+    if ids.len() > AT_ONCE {
+        return Err(Failure::usage(format!(
+            "at most {AT_ONCE} deployments are followed at once"
+        )));
+    }
+    let ended = follow::deployments(cx, &ids, after, timeout).await?;
+    match ended.as_slice() {
+        [one] => {
+            cx.brief(one)?;
+            verdict(one)
+        }
+        all => {
+            cx.list(all, "")?;
+            verdicts(all)
+        }
+    }
+}
+
+/// Whether deployments that have ended did what they were for.
+fn verdicts(ended: &[wire::Deployment]) -> Result<()> {
+    let failures: Vec<Failure> = ended.iter().filter_map(|one| verdict(one).err()).collect();
+    let Some(first) = failures.first() else {
+        return Ok(());
+    };
+    let what = format!(
+        "{} of {} deployments came to nothing",
+        failures.len(),
+        ended.len()
+    );
+    let mut all = Failure::new(Exit::DeploymentFailed, what);
+    for failure in &failures {
+        all = all.why(match failure.why.first() {
+            Some(why) => format!("{}: {why}", failure.what),
+            None => failure.what.clone(),
+        });
+        // The last one names the events; ways out of several would not tell which is whose.
+        all = all.next(failure.next.last().cloned().unwrap_or_default());
+    }
+    all.code.clone_from(&first.code);
+    Err(all)
 }
 
 /// Whether a deployment that has ended did what it was for.
@@ -171,38 +263,51 @@ pub(super) fn verdict(ended: &wire::Deployment) -> Result<()> {
     for way in &ended.ways_out {
         failure = failure.next(output::clean(way));
     }
+    failure = match ended.status.as_str() {
+        "FAILED" => failure.coded(&codes::DEPLOYMENT_FAILED),
+        "DELETE_FAILED" => failure.coded(&codes::DELETION_FAILED),
+        _ => failure,
+    };
     Err(failure.next(format!("hadron deployment events {}", ended.id)))
 }
 
 async fn list(args: List, cx: &Context) -> Result<()> {
-    let hub = cx.hub()?;
-    let environment_name = args.environment.map(String::from).unwrap_or_default();
-    let service_name = args.service.map(String::from).unwrap_or_default();
-    let instance_name = args.instance.map(String::from).unwrap_or_default();
-    let component_name = args.component.map(String::from).unwrap_or_default();
     let target_kind = if args.pipeline { "pipeline" } else { "" };
-    let all = hub
-        .pages(
-            "cannot list deployments",
-            args.limit.limit,
-            |page_size, page_token| wire::ListDeploymentsRequest {
-                page_size,
-                page_token,
-                environment_name: environment_name.clone(),
-                service_name: service_name.clone(),
-                instance_name: instance_name.clone(),
-                active_only: args.active,
-                component_name: component_name.clone(),
-                target_kind: target_kind.to_owned(),
-            },
-            async |q| hub.deployments().list_deployments(q).await,
-            |page: wire::ListDeploymentsResponse| (page.deployments, page.next_page_token),
-        )
-        .await?;
+    let asked = wire::ListDeploymentsRequest {
+        environment_name: args.environment.map(String::from).unwrap_or_default(),
+        service_name: args.service.map(String::from).unwrap_or_default(),
+        instance_name: args.instance.map(String::from).unwrap_or_default(),
+        component_name: args.component.map(String::from).unwrap_or_default(),
+        active_only: args.active,
+        target_kind: target_kind.to_owned(),
+        ..wire::ListDeploymentsRequest::default()
+    };
+    let all = list_of(cx, args.limit.limit, asked).await?;
     cx.list(&all, "There are no such deployments.")
 }
 
-async fn get(cx: &Context, id: &str) -> Result<wire::Deployment> {
+/// All that are asked for, page by page.
+async fn list_of(
+    cx: &Context,
+    limit: Option<usize>,
+    asked: wire::ListDeploymentsRequest,
+) -> Result<Vec<wire::Deployment>> {
+    let hub = cx.hub()?;
+    hub.pages(
+        "cannot list deployments",
+        limit,
+        |page_size, page_token| wire::ListDeploymentsRequest {
+            page_size,
+            page_token,
+            ..asked.clone()
+        },
+        async |q| hub.deployments().list_deployments(q).await,
+        |page: wire::ListDeploymentsResponse| (page.deployments, page.next_page_token),
+    )
+    .await
+}
+
+pub(super) async fn get(cx: &Context, id: &str) -> Result<wire::Deployment> {
     let hub = cx.hub()?;
     let request = wire::GetDeploymentRequest { id: id.to_owned() };
     let what = format!("cannot get deployment {id}");
@@ -334,14 +439,14 @@ async fn template(id: &str, cx: &Context) -> Result<()> {
         })
         .await;
     let rendered = not_found(rendered)?;
-    match cx.out.format {
-        // The bytes as CloudFormation got them.
-        Format::Table | Format::Wide | Format::Name => emit(&rendered.template),
-        Format::Json | Format::Yaml => cx.print(&Rendered {
+    if cx.out.format.is_object() {
+        return cx.print(&Rendered {
             id: id.to_owned(),
             rendered,
-        }),
+        });
     }
+    // The bytes as CloudFormation got them.
+    emit(&rendered.template)
 }
 
 struct Rendered {

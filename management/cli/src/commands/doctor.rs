@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use hadron_proto::codes::{self, ErrorCode};
 use hadron_proto::vocab::Timestamp;
 use hadron_proto::wire;
 use serde_json::{Map, Value, json};
@@ -16,7 +17,7 @@ use super::session::{self, CLIENT};
 use super::{Context, agents, at};
 use crate::client::{plainly, within};
 use crate::error::{Exit, Failure, Result};
-use crate::output::{Card, Format, Show, age, clean, emit, map, text};
+use crate::output::{Card, Show, age, clean, emit, map, text};
 use crate::settings::{Settings, Trust};
 
 /// Flags of `doctor`.
@@ -26,8 +27,8 @@ use crate::settings::{Settings, Trust};
   hadron doctor --hub https://hub.example.com:8443 --hub-ca-pin sha256:...
   hadron doctor -o json | jq -r '.items[] | select(.status == \"failed\") | .next'
 
-Looks at the settings, the hub's name, the way to it, its certificate, the clocks, who you are, the versions and the
-agents, in this order, and changes nothing. The exit code is that of the first step that failed: 2 settings, 9 no way to
+Looks at the settings, the hub's name, the way to it, its certificate, the clocks, who you are, the versions, the hub's
+database and the agents, in this order, and changes nothing. The exit code is that of the first step that failed: 2 settings, 9 no way to
 the hub, 4 not known to it, 1 anything else; warnings do not count.")]
 pub(crate) struct Doctor {}
 
@@ -68,6 +69,8 @@ struct Check {
     what: String,
     next: Vec<String>,
     exit: Exit,
+    /// The code of the fault, when it has one.
+    code: Option<String>,
 }
 
 impl Check {
@@ -78,6 +81,7 @@ impl Check {
             what: what.into(),
             next: Vec::new(),
             exit: Exit::Ok,
+            code: None,
         }
     }
 
@@ -98,6 +102,11 @@ impl Check {
         }
     }
 
+    fn coded(mut self, code: &ErrorCode) -> Self {
+        self.code.get_or_insert_with(|| code.to_string());
+        self
+    }
+
     fn of(name: &'static str, failure: Failure) -> Self {
         let mut what = failure.what;
         for why in failure.why {
@@ -107,6 +116,7 @@ impl Check {
             verdict: Verdict::Failed,
             next: failure.next,
             exit: failure.exit,
+            code: failure.code,
             ..Self::ok(name, what)
         }
     }
@@ -132,6 +142,7 @@ impl Show for Check {
             "status": self.verdict.word(),
             "what": self.what,
             "next": text(&self.next.join("\n")),
+            "code": self.code,
         }))
     }
     fn card(&self, card: &mut Card) {
@@ -144,9 +155,10 @@ impl Show for Check {
 pub(super) async fn run(_: Doctor, cx: &Context) -> Result<()> {
     let mut checks = Vec::new();
     examine(cx, &mut checks).await;
-    match cx.out.format {
-        Format::Table | Format::Wide => emit(&lines(&checks))?,
-        Format::Json | Format::Yaml | Format::Name => emit(&cx.out.many(&checks))?,
+    if cx.out.format.is_table() {
+        emit(&lines(&checks))?;
+    } else {
+        cx.all(&checks)?;
     }
     let failed: Vec<&Check> = checks
         .iter()
@@ -177,6 +189,9 @@ fn lines(checks: &[Check]) -> String {
         ));
         for next in &check.next {
             all.push_str(&format!("{:7}  {:width$}  next: {}\n", "", "", clean(next)));
+        }
+        if let Some(code) = &check.code {
+            all.push_str(&format!("{:7}  {:width$}  more: hadron help {code}\n", "", ""));
         }
     }
     all
@@ -244,8 +259,11 @@ async fn examine(cx: &Context, checks: &mut Vec<Check>) {
     };
     checks.push(identity(&me));
     checks.push(versions(&me.hub_version));
+    if let Some(check) = restored(cx).await {
+        checks.push(check);
+    }
     match agents::all(cx, None, None).await {
-        Ok(all) => checks.push(reachable(&all, cx.out.now)),
+        Ok(all) => checks.extend([reachable(&all, cx.out.now), agent_versions(&all, &me.hub_version)]),
         // Whoever may not see agents has nothing to do about them.
         Err(failure) if failure.exit == Exit::NotAuthorised => {}
         Err(failure) => checks.push(Check::of("agents", failure)),
@@ -289,15 +307,18 @@ async fn name(uri: &http::Uri, checks: &mut Vec<Check>) -> Option<Vec<std::net::
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
     };
-    checks.push(Check::failed(
-        "name",
-        Exit::Unreachable,
-        format!("{host} cannot be found: {why}"),
-        &[
-            "look for a slip in the name: hadron config view",
-            "a private name needs the network's resolver: a VPN, or a zone that this network asks",
-        ],
-    ));
+    checks.push(
+        Check::failed(
+            "name",
+            Exit::Unreachable,
+            format!("{host} cannot be found: {why}"),
+            &[
+                "look for a slip in the name: hadron config view",
+                "a private name needs the network's resolver: a VPN, or a zone that this network asks",
+            ],
+        )
+        .coded(&codes::HUB_UNREACHABLE),
+    );
     None
 }
 
@@ -319,12 +340,9 @@ async fn reach(addresses: &[std::net::SocketAddr], checks: &mut Vec<Check>) -> b
     } else {
         "nobody listens there: is the hub running, and is the port that of its API listener (listen.api, 8443)?"
     };
-    checks.push(Check::failed(
-        "way",
-        Exit::Unreachable,
-        refused.join("; "),
-        &[next],
-    ));
+    checks.push(
+        Check::failed("way", Exit::Unreachable, refused.join("; "), &[next]).coded(&codes::HUB_UNREACHABLE),
+    );
     false
 }
 
@@ -360,8 +378,9 @@ fn clocks(hub: Option<i64>, here: Timestamp) -> Check {
             Exit::Failure,
             format!("{what}; proofs of identity are refused from {CLOCKS_APART} s on"),
             &[next],
-        ),
-        apart if apart >= CLOCKS_DRIFT => Check::warning(NAME, what, next),
+        )
+        .coded(&codes::CLOCK_SKEW),
+        apart if apart >= CLOCKS_DRIFT => Check::warning(NAME, what, next).coded(&codes::CLOCK_SKEW),
         _ => Check::ok(NAME, what),
     }
 }
@@ -378,10 +397,11 @@ fn identity(me: &wire::WhoAmIResponse) -> Check {
             NAME,
             format!("{}, who may do nothing", me.principal),
             format!(
-                "have an administrator grant a part: hadron access grant --principal '{}' --role developer --help",
+                "have an administrator grant a part: hadron access grant '{}' --role developer",
                 me.principal
             ),
-        );
+        )
+        .coded(&codes::NOT_ALLOWED);
     }
     Check::ok(NAME, format!("{} ({rights})", me.principal))
 }
@@ -394,9 +414,59 @@ fn versions(hub: &str) -> Check {
             format!("{what}: more than one minor version apart is not tested"),
             "install the hub's version here",
         )
+        .coded(&codes::VERSION_MISMATCH)
     } else {
         Check::ok("versions", what)
     }
+}
+
+/// That the hub's database was restored and not everything was compared yet. Whoever may not see that has nothing to do
+/// about it, and most hubs never were.
+async fn restored(cx: &Context) -> Option<Check> {
+    const NAME: &str = "database";
+    let hub = cx.hub().ok()?;
+    let asked = hub
+        .call("cannot ask", wire::GetSummaryRequest {}, async |q| {
+            hub.summary().get_summary(q).await
+        })
+        .await;
+    let recovery = asked.ok()?.recovery?;
+    let (what, next) = match recovery.state() {
+        wire::recovery::State::Unannounced => (
+            "it looks older than what the hub has done; agents are given no work".to_owned(),
+            "if it was restored, say so on the hub's machine: hadron-hub recover",
+        ),
+        wire::recovery::State::Comparing => (
+            format!(
+                "it was restored: {} of {} stacks are compared with CloudFormation",
+                recovery.compared, recovery.stacks
+            ),
+            "have the agents run that it waits for: hadron summary",
+        ),
+        wire::recovery::State::Done | wire::recovery::State::Unspecified => return None,
+    };
+    Some(Check::warning(NAME, what, next).coded(&codes::RESTORED))
+}
+
+fn agent_versions(all: &[wire::Agent], hub: &str) -> Check {
+    const NAME: &str = "agent versions";
+    let apart: Vec<String> = all
+        .iter()
+        .filter(|agent| session::apart(&agent.version, hub))
+        .map(|agent| format!("{} in {} is {}", agent.account_id, agent.region, agent.version))
+        .collect();
+    if apart.is_empty() {
+        return Check::ok(
+            NAME,
+            format!("none is more than one minor version from the hub's {hub}"),
+        );
+    }
+    Check::warning(
+        NAME,
+        format!("the hub is {hub}: {}", apart.join(", ")),
+        "update the hub first, then the agents that are behind",
+    )
+    .coded(&codes::VERSION_MISMATCH)
 }
 
 fn reachable(all: &[wire::Agent], now: Timestamp) -> Check {
@@ -425,7 +495,8 @@ fn reachable(all: &[wire::Agent], now: Timestamp) -> Check {
             NAME,
             format!("{} of {} are away: {}", away.len(), all.len(), away.join(", ")),
             "on the agent's machine, its log says what it waits for: journalctl -u hadron-agent",
-        );
+        )
+        .coded(&codes::AGENT_AWAY);
     }
     let short: Vec<String> = all
         .iter()
@@ -511,6 +582,24 @@ mod tests {
     }
 
     #[test]
+    fn agents_of_other_versions_are_named() {
+        let agent = |version: &str| wire::Agent {
+            account_id: "222222222222".to_owned(),
+            region: "eu-west-1".to_owned(),
+            version: version.to_owned(),
+            ..wire::Agent::default()
+        };
+        let ok = agent_versions(&[agent("0.2.1"), agent("")], "0.3.0");
+        assert_eq!((ok.verdict, ok.code), (Verdict::Ok, None));
+        let old = agent_versions(&[agent("0.2.1"), agent("0.1.9")], "0.3.0");
+        assert!(
+            old.verdict == Verdict::Warning && old.what.contains("222222222222 in eu-west-1 is 0.1.9"),
+            "{old:?}"
+        );
+        assert_eq!(old.code.as_deref(), Some("HADRON-1004"));
+    }
+
+    #[test]
     fn who_may_do_nothing_is_told_whom_to_ask() {
         let me = |role: &str, rights: &[&str]| wire::WhoAmIResponse {
             principal: "arn:aws:iam::1:user/eve".to_owned(),
@@ -536,12 +625,14 @@ mod tests {
                 Exit::Unreachable,
                 "10.0.0.1:8443: refused",
                 &["start it", "or not"],
-            ),
+            )
+            .coded(&codes::HUB_UNREACHABLE),
         ];
         assert_eq!(
             lines(&checks),
             "ok       settings  https://hub:8443 (flag)\n\
-             failed   way       10.0.0.1:8443: refused\n                   next: start it\n                   next: or not\n"
+             failed   way       10.0.0.1:8443: refused\n                   next: start it\n                   next: or not\n\
+             \x20                  more: hadron help HADRON-1001\n"
         );
     }
 }

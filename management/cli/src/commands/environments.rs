@@ -11,7 +11,7 @@ use super::{
     Context, Update, at, did_you_mean, print_outputs, print_resources, read_spec, state_card, state_json,
     state_sections, state_word, warn,
 };
-use crate::args::{Change, Confirm, Limit, Retain, Wait, Write};
+use crate::args::{Change, Confirm, Follow, Limit, Retain, Wait, Write};
 use crate::error::Result;
 use crate::output::{Card, Show, age, map, text, time};
 
@@ -65,10 +65,11 @@ Next: hadron environment get NAME")]
     /// Show an environment
     #[command(after_help = "Examples:
   hadron environment get prd
+  hadron environment get prd --watch
   hadron environment get prd -o yaml
 
 Next: hadron environment outputs NAME, hadron deployment list --environment NAME")]
-    Get(One),
+    Get(Get),
     /// Show outputs, or the bare value of one
     #[command(after_help = "Examples:
   hadron environment outputs prd
@@ -198,6 +199,15 @@ pub(crate) struct One {
     name: EnvironmentName,
 }
 
+/// Flags of `get`.
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    follow: Follow,
+}
+
 /// Flags of `outputs`.
 #[derive(Debug, Args)]
 pub(crate) struct Outputs {
@@ -225,7 +235,10 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
                 "There are no environments. Create one: hadron environment create --help",
             )
         }
-        Verb::Get(One { name }) => cx.print(&get(cx, name.as_str()).await?),
+        Verb::Get(Get { one, follow }) => {
+            let get = async || get(cx, one.name.as_str()).await;
+            Box::pin(cx.shown(&follow, get, |thing| thing.deployment.as_ref())).await
+        }
         Verb::Outputs(Outputs { name, key }) => {
             let environment = get(cx, name.as_str()).await?;
             print_outputs(
@@ -356,7 +369,7 @@ async fn written(cx: &Context, made: wire::Environment, wait: &Wait) -> Result<(
     .await
 }
 
-async fn get(cx: &Context, name: &str) -> Result<wire::Environment> {
+pub(super) async fn get(cx: &Context, name: &str) -> Result<wire::Environment> {
     let hub = cx.hub()?;
     let request = wire::GetEnvironmentRequest {
         name: name.to_owned(),

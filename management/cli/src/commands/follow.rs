@@ -1,13 +1,14 @@
 //! Waiting: follows deployments and services until they have ended, across lost connections.
 //!
 //! A stream that breaks is opened again with the number of the last event, so that nothing is missed and nothing is
-//! told twice. Ctrl-C and the time limit only end the waiting; what was begun goes on at the hub.
+//! told twice. Ctrl-C, SIGTERM and the time limit only end the waiting; what was begun goes on at the hub.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::{FutureExt as _, LocalBoxFuture};
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use hadron_proto::wire;
+use hadron_proto::{codes, wire};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -15,7 +16,8 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use super::{Context, at};
 use crate::client::{Hub, plainly, within};
 use crate::error::{Exit, Failure, Result};
-use crate::progress::{Board, Event, Head, Resource, Track, goes_on};
+use crate::progress::{Board, Event, Head, REDRAW, Resource, Track, goes_on};
+use crate::stop::Signal;
 
 /// How long the hub may stay away before the waiting is given up.
 const GIVE_UP: Duration = Duration::from_secs(300);
@@ -38,60 +40,47 @@ pub(crate) async fn deployment(
     after: u64,
     timeout: Duration,
 ) -> Result<wire::Deployment> {
+    let ended = deployments(cx, &[id.to_owned()], after, timeout).await?;
+    ended.into_iter().next().ok_or_else(|| nothing(id))
+}
+
+/// Waits for some deployments to end and gives their last forms, in the order of their ids.
+pub(crate) async fn deployments(
+    cx: &Context,
+    ids: &[String],
+    after: u64,
+    timeout: Duration,
+) -> Result<Vec<wire::Deployment>> {
     let hub = cx.hub()?;
-    let mut board = Board::stderr();
-    let mut track = Track::new(id);
-    let mut last = None;
+    let mut scene = Scene::new();
     let work = async {
-        let (tell, mut hear) = unbounded_channel();
-        let mut run = watch_deployment(hub, id.to_owned(), after, tell).boxed_local();
-        let mut ended = false;
-        while !ended || !hear.is_empty() {
-            tokio::select! {
-                biased;
-                Some(news) = hear.recv() => match news {
-                    News::Deployment(_, update) => {
-                        let lines = take(&mut track, &update);
-                        board.show(&lines, std::iter::once(&track));
-                        last = update.deployment.or_else(|| last.take());
-                    }
-                    News::Note(note) => board.note(&note),
-                    News::Service(_) | News::Gone => {}
-                },
-                done = &mut run, if !ended => {
-                    done?;
-                    ended = true;
-                }
+        let mut runs = Runs::default();
+        for id in ids {
+            scene.add(id, Track::new(id.as_str()));
+            runs.start(|tell| watch_deployment(hub, id.clone(), after, tell));
+        }
+        while let Some(event) = runs.next(&mut scene).await {
+            if let News::Deployment(id, update) = event? {
+                scene.take(&id, *update);
             }
         }
         Ok(())
     };
-    let ended = until(
-        work,
-        timeout,
-        &[
-            format!("hadron deployment watch {id}"),
-            format!("hadron deployment cancel {id}"),
-        ],
+    let ended = until(cx, work, timeout).await;
+    scene.close();
+    let watch = cx.again(&format!("deployment watch {}", ids.join(" ")));
+    let ended = ended.map_err(|failure| scene.left(cx, failure, "the deployment", &watch));
+    ended?;
+    ids.iter()
+        .map(|id| scene.last.remove(id).ok_or_else(|| nothing(id)))
+        .collect()
+}
+
+fn nothing(id: &str) -> Failure {
+    Failure::new(
+        Exit::Failure,
+        format!("the hub told nothing about deployment {id}"),
     )
-    .await;
-    board.close();
-    let waits = last
-        .as_ref()
-        .map(|last: &wire::Deployment| last.waiting_for.clone())
-        .unwrap_or_default();
-    match ended {
-        Err(failure) if failure.exit == Exit::TimedOut && !waits.is_empty() => {
-            Err(failure.why(format!("it waits for {waits}")))
-        }
-        Err(failure) => Err(failure),
-        Ok(()) => last.ok_or_else(|| {
-            Failure::new(
-                Exit::Failure,
-                format!("the hub told nothing about deployment {id}"),
-            )
-        }),
-    }
 }
 
 /// What a service is expected to become.
@@ -113,64 +102,190 @@ pub(crate) async fn service(
     timeout: Duration,
 ) -> Result<Option<wire::Service>> {
     let hub = cx.hub()?;
-    let mut board = Board::stderr();
-    let mut tracks: Vec<(String, Track)> = Vec::new();
+    let mut scene = Scene::new();
     let mut last: Option<wire::Service> = None;
     let mut gone = false;
     let work = async {
-        let (tell, mut hear): (_, UnboundedReceiver<News>) = unbounded_channel();
-        let mut runs: FuturesUnordered<LocalBoxFuture<'_, Result<()>>> = FuturesUnordered::new();
-        runs.push(watch_service(hub, name.to_owned(), toward, tell.clone()).boxed_local());
-        while !(runs.is_empty() && hear.is_empty()) {
-            tokio::select! {
-                biased;
-                Some(news) = hear.recv() => match news {
-                    News::Service(now) => {
-                        let first = last.is_none();
-                        for (target, id, status) in parts(&now) {
-                            let of_interest = goes_on(&status) || !first || toward == Toward::Created;
-                            if id.is_empty() || !of_interest || tracks.iter().any(|(known, _)| *known == id) {
-                                continue;
-                            }
-                            tracks.push((id.clone(), Track::new(target)));
-                            runs.push(watch_part(hub, id, tell.clone()).boxed_local());
+        let mut runs = Runs::default();
+        runs.start(|tell| watch_service(hub, name.to_owned(), toward, tell));
+        while let Some(event) = runs.next(&mut scene).await {
+            match event? {
+                News::Service(now) => {
+                    let first = last.is_none();
+                    for (target, id, status) in parts(&now) {
+                        let of_interest = goes_on(&status) || !first || toward == Toward::Created;
+                        if id.is_empty() || !of_interest || scene.knows(&id) {
+                            continue;
                         }
-                        if last.as_ref().is_none_or(|last| last.status != now.status) {
-                            let why = if now.status_message.is_empty() { String::new() } else { format!(": {}", now.status_message) };
-                            board.note(&format!("service {name}: {}{why}", now.status));
-                        }
-                        last = Some(*now);
+                        scene.add(&id, Track::new(target));
+                        runs.start(|tell| watch_part(hub, id, tell));
                     }
-                    News::Gone => {
-                        gone = true;
-                        board.note(&format!("service {name}: deleted"));
-                    }
-                    News::Deployment(id, update) => {
-                        let lines = match tracks.iter_mut().find(|(known, _)| *known == id) {
-                            Some((_, track)) => take(track, &update),
-                            None => Vec::new(),
+                    if last.as_ref().is_none_or(|last| last.status != now.status) {
+                        let why = if now.status_message.is_empty() {
+                            String::new()
+                        } else {
+                            format!(": {}", now.status_message)
                         };
-                        board.show(&lines, tracks.iter().map(|(_, track)| track));
+                        scene.board.note(&format!("service {name}: {}{why}", now.status));
                     }
-                    News::Note(note) => board.note(&note),
-                },
-                Some(done) = runs.next(), if !runs.is_empty() => done?,
+                    last = Some(*now);
+                }
+                News::Gone => {
+                    gone = true;
+                    scene.board.note(&format!("service {name}: deleted"));
+                }
+                News::Deployment(id, update) => scene.take(&id, *update),
+                News::Note(note) => scene.board.note(&note),
             }
         }
         Ok(())
     };
-    let ended = until(
-        work,
-        timeout,
-        &[
-            format!("hadron service get {name}"),
-            "hadron deployment list --active".to_owned(),
-        ],
-    )
-    .await;
-    board.close();
-    ended?;
+    let ended = until(cx, work, timeout).await;
+    scene.close();
+    let watch = cx.again(&format!("service watch {name}"));
+    ended.map_err(|failure| scene.left(cx, failure, "the service", &watch))?;
     Ok(if gone { None } else { last })
+}
+
+/// Deployments that are followed, and where they are shown.
+struct Scene {
+    board: Board,
+    /// In the order of their first sight.
+    tracks: Vec<(String, Track)>,
+    /// Each as the hub told it last.
+    last: BTreeMap<String, wire::Deployment>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self {
+            board: Board::stderr(),
+            tracks: Vec::new(),
+            last: BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, id: &str, track: Track) {
+        if !self.knows(id) {
+            self.tracks.push((id.to_owned(), track));
+        }
+    }
+
+    fn knows(&self, id: &str) -> bool {
+        self.tracks.iter().any(|(known, _)| known == id)
+    }
+
+    fn take(&mut self, id: &str, update: wire::DeploymentUpdate) {
+        let color = self.board.color();
+        let known = self.tracks.iter_mut().find(|(known, _)| known == id);
+        let told = known
+            .map(|(_, track)| take(track, &update, color))
+            .unwrap_or_default();
+        if let Some(now) = update.deployment {
+            self.last.insert(id.to_owned(), now);
+        }
+        let tracks: Vec<&Track> = self.tracks.iter().map(|(_, track)| track).collect();
+        self.board.show(&told, &tracks);
+    }
+
+    fn draw(&mut self) {
+        let tracks: Vec<&Track> = self.tracks.iter().map(|(_, track)| track).collect();
+        self.board.draw(&tracks);
+    }
+
+    fn close(&mut self) {
+        let tracks: Vec<&Track> = self.tracks.iter().map(|(_, track)| track).collect();
+        self.board.close(&tracks);
+    }
+
+    /// What is said when the waiting ends before what is waited for: how to go on with either, as commands that can be
+    /// typed as they are.
+    fn left(&self, cx: &Context, mut failure: Failure, what: &str, watch: &str) -> Failure {
+        if !matches!(failure.exit, Exit::Interrupted | Exit::TimedOut) {
+            return failure;
+        }
+        let running: Vec<&str> = self
+            .tracks
+            .iter()
+            .map(|(id, _)| id.as_str())
+            .filter(|id| self.last.get(*id).is_none_or(|last| goes_on(&last.status)))
+            .collect();
+        failure.what = format!("{}; {what} goes on at the hub", failure.what);
+        if failure.exit == Exit::TimedOut {
+            let waits = self.last.values().filter(|last| goes_on(&last.status));
+            let waits: Vec<&str> = waits
+                .map(|last| last.waiting_for.as_str())
+                .filter(|waits| !waits.is_empty())
+                .collect();
+            if let Some(first) = waits.first() {
+                failure = failure
+                    .why(format!("it waits for {first}"))
+                    .coded(&codes::AGENT_AWAY);
+            }
+        }
+        failure = failure.next(format!("{watch}   # to go on watching"));
+        for id in running.iter().take(CANCELS) {
+            let cancel = cx.again(&format!("deployment cancel {id}"));
+            failure = failure.next(format!("{cancel}   # to cancel it"));
+        }
+        if running.len() > CANCELS {
+            let list = cx.again("deployment list --active");
+            failure = failure.next(format!("{list}   # {} more", running.len() - CANCELS));
+        }
+        failure
+    }
+}
+
+/// How many commands to cancel are printed.
+const CANCELS: usize = 5;
+
+/// Followers, and what they report.
+struct Runs<'a> {
+    tell: UnboundedSender<News>,
+    hear: UnboundedReceiver<News>,
+    runs: FuturesUnordered<LocalBoxFuture<'a, Result<()>>>,
+    redraw: tokio::time::Interval,
+}
+
+impl Default for Runs<'_> {
+    fn default() -> Self {
+        let (tell, hear) = unbounded_channel();
+        let mut redraw = tokio::time::interval(REDRAW);
+        redraw.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        Self {
+            tell,
+            hear,
+            runs: FuturesUnordered::new(),
+            redraw,
+        }
+    }
+}
+
+impl<'a> Runs<'a> {
+    fn start<F: Future<Output = Result<()>> + 'a>(&mut self, run: impl FnOnce(UnboundedSender<News>) -> F) {
+        self.runs.push(run(self.tell.clone()).boxed_local());
+    }
+
+    /// The next news; `None` when all followers have ended and everything was heard. Notes and the passing of time are
+    /// shown here, and are no news.
+    async fn next(&mut self, scene: &mut Scene) -> Option<Result<News>> {
+        while !(self.runs.is_empty() && self.hear.is_empty()) {
+            tokio::select! {
+                biased;
+                Some(news) = self.hear.recv() => match news {
+                    News::Note(note) => scene.board.note(&note),
+                    news => return Some(Ok(news)),
+                },
+                Some(done) = self.runs.next(), if !self.runs.is_empty() => {
+                    if let Err(failure) = done {
+                        return Some(Err(failure));
+                    }
+                }
+                _ = self.redraw.tick(), if scene.board.is_live() => scene.draw(),
+            }
+        }
+        None
+    }
 }
 
 /// Target, deployment and status of every part of a service.
@@ -198,36 +313,37 @@ fn parts(service: &wire::Service) -> Vec<(String, String, String)> {
         .collect()
 }
 
-/// Ends work at Ctrl-C and when time is up.
+/// Ends work when this process is asked to end, and when time is up.
 pub(crate) async fn until<T>(
+    cx: &Context,
     work: impl Future<Output = Result<T>>,
     timeout: Duration,
-    attach: &[String],
 ) -> Result<T> {
-    let stopped = |exit, what: String| {
-        attach.iter().fold(Failure::new(exit, what), |failure, next| {
-            failure.next(next.clone())
-        })
-    };
     tokio::select! {
+        // What has ended in this very moment has ended.
+        biased;
         done = work => done,
-        // Without a signal handler there is nothing to detach with; waiting goes on.
-        Ok(()) = tokio::signal::ctrl_c() => Err(stopped(Exit::Interrupted, "detached; it goes on at the hub".to_owned())),
+        signal = cx.stop.asked() => Err(Failure::new(Exit::Interrupted, match signal {
+            Signal::Interrupt => "detached",
+            Signal::Terminate => "detached, since this process was asked to end",
+        })),
         () = tokio::time::sleep(timeout) => {
-            Err(stopped(Exit::TimedOut, format!("not finished after {} s; it goes on at the hub", timeout.as_secs())))
+            Err(Failure::new(Exit::TimedOut, format!("not finished after {} s", timeout.as_secs())))
         }
     }
 }
 
-fn take(track: &mut Track, update: &wire::DeploymentUpdate) -> Vec<String> {
+fn take(track: &mut Track, update: &wire::DeploymentUpdate, color: bool) -> Vec<String> {
     let head = update.deployment.as_ref().map(|deployment| Head {
         target: format!("{} {}", deployment.target_kind, deployment.target),
         status: deployment.status.clone(),
         message: deployment.status_message.clone(),
         waiting_for: deployment.waiting_for.clone(),
         planned: deployment.changes.len(),
+        began: at(deployment.created_at.as_ref()),
+        ended: at(deployment.completed_at.as_ref()),
     });
-    track.take(head, update.events.iter().map(event).collect())
+    track.take(head, update.events.iter().map(event).collect(), color)
 }
 
 fn event(event: &wire::DeploymentEvent) -> Event {
@@ -267,7 +383,9 @@ impl Outage {
     fn over(&mut self, tell: &UnboundedSender<News>) {
         self.since = None;
         if std::mem::take(&mut self.told) {
-            let _ = tell.send(News::Note("connected to the hub again".to_owned()));
+            let _ = tell.send(News::Note(
+                "connected to the hub again, nothing was missed".to_owned(),
+            ));
         }
         self.pause = PAUSE.0;
     }

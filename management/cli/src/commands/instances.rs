@@ -11,7 +11,7 @@ use super::{
     Context, Update, at, did_you_mean, print_outputs, print_resources, read_spec, state_card, state_json,
     state_sections, state_word, warn,
 };
-use crate::args::{Change, Confirm, Limit, Retain, Wait, Write};
+use crate::args::{Change, Confirm, Follow, Limit, Retain, Wait, Write};
 use crate::error::{Exit, Failure, Result};
 use crate::output::{Card, Show, age, map, text, time};
 
@@ -45,10 +45,11 @@ Next: hadron instance outputs SERVICE/INSTANCE")]
     /// Show an instance
     #[command(after_help = "Examples:
   hadron instance get web/prd
+  hadron instance get web/prd --watch
   hadron instance get web prd -o json
 
 Next: hadron deployment list --service SERVICE --instance INSTANCE")]
-    Get(One),
+    Get(Get),
     /// Show outputs, or the bare value of one
     #[command(after_help = "Examples:
   hadron instance outputs web/prd
@@ -69,6 +70,15 @@ pub(crate) struct One {
     /// The instance, when the service stands alone
     #[arg(value_name = "INSTANCE")]
     instance: Option<String>,
+}
+
+/// Flags of `get`.
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    follow: Follow,
 }
 
 impl One {
@@ -189,7 +199,10 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
                 "There are no service instances. Services bring them: hadron service create --help",
             )
         }
-        Verb::Get(one) => cx.print(&named(cx, &one).await?),
+        Verb::Get(Get { one, follow }) => {
+            let get = async || named(cx, &one).await;
+            Box::pin(cx.shown(&follow, get, |thing| thing.deployment.as_ref())).await
+        }
         Verb::Outputs(Outputs { one, key }) => {
             let instance = named(cx, &one).await?;
             print_outputs(
@@ -316,7 +329,7 @@ async fn written(cx: &Context, made: wire::ServiceInstance, wait: &Wait) -> Resu
     .await
 }
 
-async fn named(cx: &Context, one: &One) -> Result<wire::ServiceInstance> {
+pub(super) async fn named(cx: &Context, one: &One) -> Result<wire::ServiceInstance> {
     let (service, instance) = one.split()?;
     get(cx, &service, &instance).await
 }

@@ -12,12 +12,13 @@ use hadron_proto::vocab::Timestamp;
 use hadron_proto::wire;
 use serde_json::{Map, Value, json};
 
-use crate::args::{Change, Command, Confirm, Wait, Write};
+use crate::args::{Change, Command, Confirm, Follow, Wait, Write};
 use crate::client::Hub;
 use crate::error::{Exit, Failure, Result};
-use crate::output::{self, Card, Format, Out, Show, emit, say};
+use crate::output::{self, Card, Out, Query, Show, emit, say};
 use crate::prompt;
 use crate::settings::Settings;
+use crate::stop::Stop;
 
 pub(crate) mod access;
 pub(crate) mod agents;
@@ -35,6 +36,7 @@ pub(crate) mod grants;
 pub(crate) mod instances;
 #[cfg(test)]
 mod looks;
+pub(crate) mod open;
 pub(crate) mod pipelines;
 pub(crate) mod repositories;
 pub(crate) mod services;
@@ -53,6 +55,10 @@ pub(crate) struct Context {
     pub(crate) out: Out,
     /// Whether to say more.
     pub(crate) verbose: bool,
+    /// What of it to print.
+    pub(crate) query: Option<Query>,
+    /// Whether this process was asked to end.
+    pub(crate) stop: Stop,
     hub: OnceCell<Hub>,
 }
 
@@ -79,6 +85,7 @@ pub(crate) async fn run(command: Command, cx: &Context) -> Result<()> {
         Command::Logout(logout) => session::logout(logout, cx).await,
         Command::Whoami(_) => session::whoami(cx).await,
         Command::Console(console) => console::run(console, cx).await,
+        Command::Open(open) => Box::pin(open::run(open, cx)).await,
         Command::Credentials(credentials) => Box::pin(credentials::run(credentials, cx)).await,
         Command::Version(version) => session::version(version, cx).await,
         Command::Config(verb) => config::run(verb, cx),
@@ -93,7 +100,19 @@ impl Context {
             settings,
             out,
             verbose,
+            query: None,
+            stop: Stop::default(),
             hub: OnceCell::new(),
+        }
+    }
+
+    /// A command of this program as it has to be typed here, with what this one was told about the hub.
+    pub(crate) fn again(&self, command: &str) -> String {
+        let told = self.settings.told();
+        if told.is_empty() {
+            format!("hadron {command}")
+        } else {
+            format!("hadron {} {command}", told.join(" "))
         }
     }
 
@@ -110,24 +129,41 @@ impl Context {
 
     /// Prints one thing as a page.
     pub(crate) fn print<T: Show>(&self, thing: &T) -> Result<()> {
-        emit(&self.out.one(thing))
+        match &self.query {
+            Some(query) => emit(&query.find(&self.out.value(thing), self.out.format)?),
+            None => emit(&self.out.one(thing)),
+        }
     }
 
     /// Prints one thing after a write: a line for people, the whole object for scripts.
     pub(crate) fn brief<T: Show>(&self, thing: &T) -> Result<()> {
-        match self.out.format {
-            Format::Table | Format::Wide => emit(&self.out.many(std::slice::from_ref(thing))),
-            Format::Json | Format::Yaml | Format::Name => self.print(thing),
+        if self.out.format.is_table() {
+            self.all(std::slice::from_ref(thing))
+        } else {
+            self.print(thing)
         }
     }
 
     /// Prints a list; that it is empty is said on stderr.
     pub(crate) fn list<T: Show>(&self, things: &[T], none: &str) -> Result<()> {
-        if things.is_empty() && matches!(self.out.format, Format::Table | Format::Wide) {
+        if things.is_empty() && self.out.format.is_table() {
             say(none);
             return Ok(());
         }
-        emit(&self.out.many(things))
+        self.all(things)
+    }
+
+    /// Prints many things; which columns had no room is said on stderr.
+    pub(crate) fn all<T: Show>(&self, things: &[T]) -> Result<()> {
+        if let Some(query) = &self.query {
+            return emit(&query.find(&self.out.values(things), self.out.format)?);
+        }
+        let (text, left_out) = self.out.many_but(things);
+        emit(&text)?;
+        if !left_out.is_empty() {
+            say(format!("No room for {}; -o wide shows all.", left_out.join(", ")));
+        }
+        Ok(())
     }
 
     /// The idempotency token of a write.
@@ -154,6 +190,23 @@ impl Context {
             name,
             &format!("{command} --yes"),
         )
+    }
+
+    /// Prints a thing that is deployed, after its last deployment has ended where that is wanted.
+    pub(crate) async fn shown<T: Show>(
+        &self,
+        follow: &Follow,
+        get: impl AsyncFn() -> Result<T>,
+        state: impl Fn(&T) -> Option<&wire::DeploymentState>,
+    ) -> Result<()> {
+        let thing = get().await?;
+        let id = state(&thing).map(|state| state.last_attempted_deployment_id.clone());
+        let Some(id) = id.filter(|id| follow.watch && !id.is_empty()) else {
+            return self.print(&thing);
+        };
+        let ended = Box::pin(follow::deployment(self, &id, 0, follow.timeout)).await?;
+        self.print(&get().await?)?;
+        deployments::verdict(&ended)
     }
 
     /// Waits for what a write began and prints how it ended; without waiting, prints how to follow it.
@@ -458,7 +511,7 @@ pub(crate) fn print_outputs(
             })
         }
         // The bare value, for $(...) in scripts.
-        [line] if matches!(cx.out.format, Format::Table | Format::Wide) => emit(&format!("{}\n", line.value)),
+        [line] if cx.out.format.is_table() => emit(&format!("{}\n", line.value)),
         [line] => cx.print(line),
         _ => cx.list(&lines, ""),
     }

@@ -9,7 +9,7 @@ use super::{
     Context, Update, at, print_outputs, print_resources, state_card, state_json, state_sections, state_word,
     warn,
 };
-use crate::args::{Change, Confirm, Limit, Retain, Wait, Write};
+use crate::args::{Change, Confirm, Follow, Limit, Retain, Wait, Write};
 use crate::error::{Exit, Result};
 use crate::output::{Card, Show, age, map, text, time};
 
@@ -38,9 +38,10 @@ Services whose template has a pipeline get theirs with `hadron service create`; 
     /// Show a pipeline
     #[command(after_help = "Examples:
   hadron pipeline get web
+  hadron pipeline get web --watch
 
 Next: hadron deployment list --service NAME")]
-    Get(One),
+    Get(Get),
     /// Show outputs, or the bare value of one
     #[command(after_help = "Examples:
   hadron pipeline outputs web
@@ -101,6 +102,15 @@ pub(crate) struct One {
     service: ServiceName,
 }
 
+/// Flags of `get`.
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    follow: Follow,
+}
+
 /// Flags of `outputs`.
 #[derive(Debug, Args)]
 pub(crate) struct Outputs {
@@ -116,7 +126,10 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
         Verb::Update(args) => update(args, cx).await,
         Verb::Delete(args) => delete(args, cx).await,
         Verb::List(limit) => list(limit, cx).await,
-        Verb::Get(One { service }) => cx.print(&get(cx, service.as_str()).await?),
+        Verb::Get(Get { one, follow }) => {
+            let get = async || get(cx, one.service.as_str()).await;
+            Box::pin(cx.shown(&follow, get, |thing| thing.deployment.as_ref())).await
+        }
         Verb::Outputs(Outputs { service, key }) => {
             let pipeline = get(cx, service.as_str()).await?;
             print_outputs(
@@ -205,7 +218,7 @@ async fn written(cx: &Context, made: wire::Pipeline, wait: &Wait) -> Result<()> 
     .await
 }
 
-async fn get(cx: &Context, service: &str) -> Result<wire::Pipeline> {
+pub(super) async fn get(cx: &Context, service: &str) -> Result<wire::Pipeline> {
     let hub = cx.hub()?;
     let request = wire::GetPipelineRequest {
         service_name: service.to_owned(),

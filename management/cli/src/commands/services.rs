@@ -1,15 +1,16 @@
 //! `hadron service`: instances in environments, and a pipeline.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use hadron_proto::vocab::{ServiceName, TemplateName, Timestamp};
-use hadron_proto::wire;
+use hadron_proto::{codes, wire};
 use serde_json::{Map, Value, json};
 
 use super::follow::{self, Toward};
 use super::{Context, at, did_you_mean, print_outputs, print_resources, read_spec, state_word, warn};
-use crate::args::{Confirm, Limit, Wait, Write};
+use crate::args::{Confirm, Limit, Wait, Write, duration};
 use crate::error::{Exit, Failure, Result};
 use crate::output::{Card, Show, age, map, say, text, time};
 
@@ -51,6 +52,16 @@ To change an instance that stays: hadron instance update SERVICE/INSTANCE --spec
 
 Next: hadron instance get SERVICE/INSTANCE, hadron pipeline get SERVICE")]
     Get(One),
+    /// Follow a service's deployments until it has come to rest; the exit code tells how
+    ///
+    /// Shows one line per deployment and resource on a terminal, the worst first, and one line per change elsewhere. Ctrl-C
+    /// only ends the watching.
+    #[command(after_help = "Examples:
+  hadron service watch web
+  hadron service watch web --timeout 30m
+
+Exit codes: 0 it is ACTIVE or gone, 7 something failed, 8 time ran out, 130 Ctrl-C")]
+    Watch(Watch),
     /// Show outputs of all instances and of the pipeline, or the bare value of one
     #[command(after_help = "Examples:
   hadron service outputs web -o wide
@@ -141,6 +152,16 @@ pub(crate) struct One {
     name: ServiceName,
 }
 
+/// Flags of `watch`.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Name of the service
+    name: ServiceName,
+    /// Longest time to wait, such as 90s, 30m or 2h; the deployments go on
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h")]
+    timeout: Duration,
+}
+
 /// Flags of `outputs`.
 #[derive(Debug, Args)]
 pub(crate) struct Outputs {
@@ -163,6 +184,7 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
             )
         }
         Verb::Get(One { name }) => cx.print(&get(cx, name.as_str()).await?),
+        Verb::Watch(args) => watch(args, cx).await,
         Verb::Outputs(Outputs { name, key }) => {
             let service = get(cx, name.as_str()).await?;
             print_outputs(cx, &parts(&service), key.as_deref())
@@ -250,16 +272,28 @@ async fn written(cx: &Context, made: wire::Service, toward: Toward, wait: &Wait)
     let name = made.name.clone();
     let Some(timeout) = cx.waits(wait) else {
         cx.brief(&made)?;
-        say(format!(
-            "Accepted. Follow it with: hadron service get {name}, hadron deployment list --service {name}"
-        ));
+        say(format!("Accepted. Follow it with: hadron service watch {name}"));
         return Ok(());
     };
-    let Some(ended) = Box::pin(follow::service(cx, &name, toward, timeout)).await? else {
+    followed(cx, &name, toward, timeout).await
+}
+
+async fn followed(cx: &Context, name: &str, toward: Toward, timeout: Duration) -> Result<()> {
+    let Some(ended) = Box::pin(follow::service(cx, name, toward, timeout)).await? else {
         return Ok(());
     };
     cx.brief(&ended)?;
     verdict(&ended, toward)
+}
+
+async fn watch(args: Watch, cx: &Context) -> Result<()> {
+    let service = get(cx, args.name.as_str()).await?;
+    let toward = match service.status.as_str() {
+        "CREATE_IN_PROGRESS" => Toward::Created,
+        status if status.starts_with("DELETE") => Toward::Deleted,
+        _ => Toward::Updated,
+    };
+    followed(cx, &service.name, toward, args.timeout).await
 }
 
 /// Whether a service that goes on no more is what it was meant to become.
@@ -270,7 +304,11 @@ fn verdict(service: &wire::Service, toward: Toward) -> Result<()> {
     let mut failure = Failure::new(
         Exit::DeploymentFailed,
         format!("service '{}' is {}", service.name, service.status),
-    );
+    )
+    .coded(match toward {
+        Toward::Deleted => &codes::DELETION_FAILED,
+        Toward::Created | Toward::Updated => &codes::DEPLOYMENT_FAILED,
+    });
     if !service.status_message.is_empty() {
         failure = failure.why(&service.status_message);
     }
@@ -303,7 +341,7 @@ fn parts(service: &wire::Service) -> Vec<(String, Option<&wire::DeploymentState>
     instances.chain(pipeline).collect()
 }
 
-async fn get(cx: &Context, name: &str) -> Result<wire::Service> {
+pub(super) async fn get(cx: &Context, name: &str) -> Result<wire::Service> {
     let hub = cx.hub()?;
     let request = wire::GetServiceRequest {
         name: name.to_owned(),

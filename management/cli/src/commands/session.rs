@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap_complete::Shell;
+use hadron_proto::codes::{self, ErrorCode};
 use hadron_proto::vocab::Timestamp;
 use hadron_proto::wire;
 use serde_json::{Map, Value, json};
@@ -155,10 +156,13 @@ pub(crate) struct Man {
   hadron help exit-codes
   hadron help environment
   hadron help formats
+  hadron help HADRON-1001
+  hadron help errors
 
-Topics: exit-codes, environment (variables and configuration file), formats.")]
+Topics: exit-codes, errors (all codes), environment (variables and configuration file), formats. An error that people meet
+has a code, which stands at its end; help for it says what it means, why it happens and how to go on, without asking a hub.")]
 pub(crate) struct Help {
-    /// A command, or a topic
+    /// A command, a topic or an error code
     #[arg(value_name = "COMMAND or TOPIC")]
     pub(crate) words: Vec<String>,
 }
@@ -291,7 +295,8 @@ pub(super) async fn version(args: Version, cx: &Context) -> Result<()> {
         && apart(CLIENT, hub)
     {
         say(format!(
-            "warning: this program is {CLIENT} and the hub is {hub}; more than one minor version apart is not tested"
+            "warning: this program is {CLIENT} and the hub is {hub}; more than one minor version apart is not tested ({})",
+            codes::VERSION_MISMATCH
         ));
     }
     cx.print(&Versions { hub })
@@ -335,10 +340,20 @@ pub(crate) fn script(shell: Shell) -> Result<String> {
 
 /// Help for a command or a topic.
 pub(crate) fn help(words: &[String], root: &mut clap::Command) -> Result<String> {
-    if let [topic] = words
-        && let Some(text) = crate::topics::find(topic)
-    {
-        return Ok(text.to_owned());
+    if let [topic] = words {
+        if let Some(text) = crate::topics::find(topic) {
+            return Ok(text);
+        }
+        if let Some(code) = ErrorCode::find(topic) {
+            return Ok(code.text());
+        }
+        if topic.to_ascii_uppercase().starts_with("HADRON-") {
+            return Err(
+                Failure::new(Exit::Usage, format!("there is no error code {topic}"))
+                    .why("this program knows those of its own version; a newer hub may have more")
+                    .next("hadron help errors"),
+            );
+        }
     }
     let mut command = root;
     let mut path = vec!["hadron".to_owned()];
@@ -389,6 +404,17 @@ mod tests {
                 .contains("Usage: hadron service create")
         );
         assert!(help("exit-codes").unwrap().contains("130"));
+        assert!(
+            help("errors")
+                .unwrap()
+                .contains("HADRON-6003  the hub's database")
+        );
+        assert!(help("hadron-5001").unwrap().contains("How to go on"));
+        let none = help("HADRON-9999").unwrap_err();
+        assert!(
+            none.exit == Exit::Usage && none.to_string().contains("hadron help errors"),
+            "{none}"
+        );
         let slip = help("exitcodes").unwrap_err();
         assert!(
             slip.exit == Exit::Usage && slip.to_string().contains("'exit-codes'"),

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use hadron_proto::vocab::Timestamp;
-use hadron_proto::wire;
+use hadron_proto::{codes, wire};
 use serde_json::{Map, Value, json};
 
 use super::Context;
@@ -49,6 +49,12 @@ pub(super) async fn run(_: Summary, cx: &Context) -> Result<()> {
     if let Some(recovery) = &found.recovery {
         for line in told(recovery) {
             say(line);
+        }
+        if matches!(
+            recovery.state(),
+            wire::recovery::State::Unannounced | wire::recovery::State::Comparing
+        ) {
+            say(format!("more: hadron help {}", codes::RESTORED));
         }
     }
     cx.list(

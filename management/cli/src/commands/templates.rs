@@ -142,7 +142,7 @@ impl Kind {
         }
     }
 
-    const fn word(self) -> &'static str {
+    pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Environment => "environment",
             Self::Service => "service",
@@ -306,10 +306,10 @@ pub(crate) struct List {
 #[derive(Debug, Args)]
 pub(crate) struct One {
     /// Name of the template
-    name: TemplateName,
+    pub(super) name: TemplateName,
     /// Needed when an environment and a service template have this name
     #[arg(short, long, value_enum, value_name = "KIND")]
-    kind: Option<Kind>,
+    pub(super) kind: Option<Kind>,
 }
 
 /// Flags of `get`.
@@ -512,40 +512,41 @@ async fn registered(
     mut version: wire::TemplateVersion,
     longest: Duration,
 ) -> Result<wire::TemplateVersion> {
-    let ends = tokio::time::Instant::now() + longest;
-    while tokio::time::Instant::now() < ends {
-        match version.status.as_str() {
-            "REGISTRATION_IN_PROGRESS" => {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-                version = get_version(cx, kind, &version.template_name, &version.version).await?;
-            }
-            "REGISTRATION_FAILED" => {
-                let what = format!(
-                    "the hub cannot use the bundle as {} {}",
-                    version.template_name, version.version
-                );
-                return Err(Failure::new(Exit::Failure, what)
-                    .why(version.status_message)
-                    .next(format!(
-                        "hadron template delete {} --version {}",
-                        version.template_name, version.version
-                    )));
-            }
-            _ => return Ok(version),
+    let (name, number) = (version.template_name.clone(), version.version.clone());
+    let fetched = version.source.is_some();
+    let look = async {
+        while version.status == "REGISTRATION_IN_PROGRESS" {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            version = get_version(cx, kind, &name, &number).await?;
         }
-    }
-    let next = format!(
-        "hadron template get {} --version {}",
-        version.template_name, version.version
-    );
-    let why = if version.source.is_some() {
-        "perhaps no agent of the management account is connected that could fetch it: hadron agent list"
-    } else {
-        "the hub has much to do"
+        if version.status != "REGISTRATION_FAILED" {
+            return Ok(version);
+        }
+        let what = format!("the hub cannot use the bundle as {name} {number}");
+        Err(Failure::new(Exit::Failure, what)
+            .why(version.status_message)
+            .next(format!("hadron template delete {name} --version {number}")))
     };
-    Err(Failure::new(Exit::TimedOut, "the bundle is not registered yet")
-        .why(why)
-        .next(next))
+    let next = cx.again(&format!("template get {name} --version {number}"));
+    let looked = super::follow::until(cx, look, longest).await;
+    looked.map_err(|failure| match failure.exit {
+        Exit::TimedOut => {
+            let why = if fetched {
+                "perhaps no agent of the management account is connected that could fetch it: hadron agent list"
+            } else {
+                "the hub has much to do"
+            };
+            Failure::new(Exit::TimedOut, "the bundle is not registered yet")
+                .why(why)
+                .next(next.clone())
+        }
+        Exit::Interrupted => Failure {
+            what: format!("{}; the hub goes on looking at the bundle", failure.what),
+            ..failure
+        }
+        .next(next.clone()),
+        _ => failure,
+    })
 }
 
 fn component_sources(supported: bool) -> Vec<String> {
@@ -697,7 +698,12 @@ async fn get(args: Get, cx: &Context) -> Result<()> {
     }
 }
 
-async fn get_version(cx: &Context, kind: Kind, name: &str, version: &str) -> Result<wire::TemplateVersion> {
+pub(super) async fn get_version(
+    cx: &Context,
+    kind: Kind,
+    name: &str,
+    version: &str,
+) -> Result<wire::TemplateVersion> {
     let hub = cx.hub()?;
     let request = wire::GetTemplateVersionRequest {
         kind: kind.wire().into(),
@@ -820,7 +826,7 @@ fn one_of(name: &str, all: &[wire::Template]) -> Result<Option<wire::Template>> 
 }
 
 /// The template of this name, or a failure that says which ones there are.
-async fn found(cx: &Context, one: &One) -> Result<(Kind, wire::Template)> {
+pub(super) async fn found(cx: &Context, one: &One) -> Result<(Kind, wire::Template)> {
     let all = list(cx, one.kind, None).await?;
     let name = one.name.as_str();
     let Some(template) = one_of(name, &all)? else {
@@ -861,5 +867,5 @@ async fn list(cx: &Context, kind: Option<Kind>, limit: Option<usize>) -> Result<
 
 /// Whether a form of output is for scripts.
 fn scripted(format: Format) -> bool {
-    matches!(format, Format::Json | Format::Yaml)
+    format.is_object()
 }

@@ -47,7 +47,8 @@ async fn a_hub_that_is_well_is_well_in_every_step() {
             "clocks",
             "identity",
             "versions",
-            "agents"
+            "agents",
+            "agent versions"
         ]
     );
     assert!(failed(&run.out).is_empty(), "{}", run.out);

@@ -23,6 +23,7 @@ type Feed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 pub(crate) struct State {
     pub(crate) agents: Vec<wire::Agent>,
     pub(crate) connections: Vec<wire::Connection>,
+    pub(crate) deployments: Vec<wire::Deployment>,
     pub(crate) environments: Vec<wire::Environment>,
     pub(crate) services: Vec<wire::Service>,
     pub(crate) templates: Vec<wire::Template>,
@@ -32,6 +33,8 @@ pub(crate) struct State {
     pub(crate) service_watches: VecDeque<Vec<wire::ServiceChange>>,
     /// How many calls are answered UNAVAILABLE first.
     pub(crate) unavailable: u32,
+    /// Whether every call is told that the hub is stopping.
+    pub(crate) stopping: bool,
     /// How many calls are told to come again then.
     pub(crate) busy: u32,
     /// How many calls lose a race then.
@@ -99,6 +102,9 @@ impl Hub {
         if state.unavailable > 0 {
             state.unavailable -= 1;
             return Err(Status::unavailable("starting"));
+        }
+        if state.stopping {
+            return Err(refuse(Code::Unavailable, "this hub is stopping", "STOPPING", ""));
         }
         if state.busy > 0 {
             state.busy -= 1;
@@ -296,9 +302,17 @@ impl agents::AgentsService for Hub {
 impl connections::ConnectionService for Hub {
     async fn request_connection(
         &self,
-        _: Request<wire::RequestConnectionRequest>,
+        request: Request<wire::RequestConnectionRequest>,
     ) -> Answer<wire::Connection> {
-        absent()
+        let mut state = self.enter("request_connection", &request)?;
+        let connection = wire::Connection {
+            id: "conn_1".to_owned(),
+            environment_name: request.into_inner().environment_name,
+            status: "PENDING".to_owned(),
+            ..Default::default()
+        };
+        state.connections.push(connection.clone());
+        Ok(Response::new(connection))
     }
     async fn get_connection(&self, request: Request<wire::GetConnectionRequest>) -> Answer<wire::Connection> {
         let state = self.enter("get_connection", &request)?;
@@ -664,14 +678,21 @@ impl templates::TemplateService for Hub {
 #[tonic::async_trait]
 impl deployments::DeploymentService for Hub {
     async fn get_deployment(&self, request: Request<wire::GetDeploymentRequest>) -> Answer<wire::Deployment> {
-        drop(self.enter("get_deployment", &request)?);
-        Err(missing("deployment"))
+        let state = self.enter("get_deployment", &request)?;
+        let id = &request.get_ref().id;
+        let found = state.deployments.iter().find(|one| one.id == *id).cloned();
+        found.map(Response::new).ok_or_else(|| missing("deployment"))
     }
     async fn list_deployments(
         &self,
-        _: Request<wire::ListDeploymentsRequest>,
+        request: Request<wire::ListDeploymentsRequest>,
     ) -> Answer<wire::ListDeploymentsResponse> {
-        absent()
+        let state = self.enter("list_deployments", &request)?;
+        let wanted = |one: &&wire::Deployment| !request.get_ref().active_only || one.status == "IN_PROGRESS";
+        Ok(Response::new(wire::ListDeploymentsResponse {
+            deployments: state.deployments.iter().filter(wanted).cloned().collect(),
+            next_page_token: String::new(),
+        }))
     }
     async fn cancel_deployment(&self, _: Request<wire::CancelDeploymentRequest>) -> Answer<wire::Deployment> {
         absent()
@@ -714,8 +735,24 @@ impl deployments::DeploymentService for Hub {
             .ok_or_else(|| missing(&format!("deployment {id}")))?;
         match streams.pop_front() {
             Some(told) => Ok(Response::new(Box::pin(futures::stream::iter(told)))),
-            // Nothing more to tell, and not ended either.
-            None => Ok(Response::new(Box::pin(futures::stream::pending()))),
+            // Nothing more to tell now, and not ended either: what a test adds later is told then.
+            None => {
+                drop(state);
+                let later =
+                    futures::stream::unfold((self.clone(), VecDeque::new()), move |(hub, mut told)| {
+                        let id = id.clone();
+                        async move {
+                            while told.is_empty() {
+                                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                                let more = hub.state().watches.get_mut(&id).and_then(VecDeque::pop_front);
+                                told.extend(more.unwrap_or_default());
+                            }
+                            let next: Result<wire::DeploymentUpdate, Status> = told.pop_front()?;
+                            Some((next, (hub, told)))
+                        }
+                    });
+                Ok(Response::new(Box::pin(later)))
+            }
         }
     }
     async fn get_rendered_template(

@@ -2,12 +2,17 @@
 
 mod fake;
 mod hadron;
+#[cfg(unix)]
+mod seat;
 
+mod codes;
 mod confirm;
 mod credentials;
 mod doctor;
 mod lists;
 mod offline;
 mod signing_in;
+#[cfg(unix)]
+mod terminal;
 mod trust;
 mod waiting;

@@ -58,6 +58,7 @@ async fn the_right_ca_by_file_or_by_pin_and_no_other() {
         assert_eq!(run.code, code, "{flags}: {}", run.err);
         if code == 9 {
             assert!(run.err.contains("certificate"), "{}", run.err);
+            assert!(run.err.contains("more: hadron help HADRON-1002"), "{}", run.err);
         }
     }
     let told = hub

@@ -62,7 +62,7 @@ async fn a_broken_stream_is_taken_up_where_it_broke() {
     environment prd: IN_PROGRESS
     environment prd: Queue (AWS::SNS::Topic) CREATE_IN_PROGRESS
     lost the connection to the hub, trying again
-    connected to the hub again
+    connected to the hub again, nothing was missed
     environment prd: Topic (AWS::SNS::Topic) CREATE_COMPLETE
     environment prd: SUCCEEDED
     ");
@@ -104,6 +104,7 @@ async fn a_failed_deployment_is_seven_with_its_ways_out() {
       Topic: access denied
       next: hadron environment update prd --redeploy
       next: hadron deployment events dpl_prd
+      more: hadron help HADRON-5002
     ");
     let json: serde_json::Value = serde_json::from_str(&run.out).unwrap();
     assert_eq!(
@@ -280,4 +281,41 @@ async fn without_wait_the_command_to_follow_is_said() {
     NAME  TEMPLATE  VERSION  STATUS       ACCOUNT  AGE
     prd   vpc       1.0      IN_PROGRESS  -        -
     ");
+}
+
+const REQUEST: &str = "connection request --environment prd --management-account 111111111111 \
+                       --role-arn arn:aws:iam::333333333333:role/proton --wait";
+
+/// Waits until somebody waits for the decision, and decides.
+async fn decided(world: &World, status: &str) -> crate::hadron::Run {
+    let child = world.command(REQUEST).spawn().unwrap();
+    while world.calls("get_connection").is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    status.clone_into(&mut world.hub.state().connections[0].status);
+    collect(child).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_accepted_or_rejected_is_waited_for_no_longer() {
+    let world = World::new().await;
+    let accepted = decided(&world, "CONNECTED").await;
+    assert_eq!(accepted.code, 0, "{}", accepted.err);
+    assert!(accepted.out.contains("CONNECTED"), "{}", accepted.out);
+    let world = World::new().await;
+    let rejected = decided(&world, "REJECTED").await;
+    assert_eq!(rejected.code, 1, "{}", rejected.err);
+    assert!(
+        rejected.err.contains("more: hadron help HADRON-3002"),
+        "{}",
+        rejected.err
+    );
+    let world = World::new().await;
+    let nobody = world.run(&format!("{REQUEST} --timeout 1s")).await;
+    assert_eq!(nobody.code, 6, "{}", nobody.err);
+    assert!(
+        nobody.err.contains("next: hadron connection get conn_1"),
+        "{}",
+        nobody.err
+    );
 }
