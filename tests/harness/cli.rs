@@ -60,7 +60,11 @@ impl Cli {
         &self.variables
     }
 
-    fn command(&self, args: &[&str]) -> Result<Command> {
+    /// A command that can be started anywhere, such as in a terminal.
+    ///
+    /// # Errors
+    /// When the program was not built.
+    pub fn command(&self, args: &[&str]) -> Result<Command> {
         std::fs::create_dir_all(&self.folder).context("a home")?;
         let mut command = Command::new(paths::binary("hadron")?);
         command

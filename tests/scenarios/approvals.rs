@@ -216,6 +216,7 @@ async fn what_a_template_needs_and_contains_is_the_owners_and_the_administrators
         told.contains("needs CAPABILITY_IAM") && told.contains("hadron template approve iam-env 1.0"),
         "{told}"
     );
+    assert!(told.contains("more: hadron help HADRON-4003"), "{told}");
     world
         .admin
         .ok(&[

@@ -5,6 +5,9 @@
     reason = "a scenario that cannot go on has failed, and says where"
 )]
 
+#[path = "../../management/cli/tests/cli/seat.rs"]
+mod seat;
+
 mod access;
 mod access_keys;
 mod approvals;
@@ -12,6 +15,7 @@ mod audit;
 mod bad_input;
 mod ca;
 mod cancel;
+mod codes;
 mod components;
 mod connections;
 mod drain;
@@ -33,4 +37,5 @@ mod stage;
 mod stale;
 mod story;
 mod templates;
+mod terminal;
 mod watch;

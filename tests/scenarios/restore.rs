@@ -96,6 +96,12 @@ async fn finds_out_what_was_lost() -> Result<()> {
     );
     let summary = stage.world.admin.ok(&["summary"]).await?.text();
     ensure!(summary.contains("0 of 1 stacks are compared"), "{summary}");
+    ensure!(summary.contains("more: hadron help HADRON-6003"), "{summary}");
+    let doctor = stage.world.admin.run(&["doctor"]).await?.text();
+    ensure!(
+        doctor.contains("warning  database") && doctor.contains("hadron help HADRON-6003"),
+        "{doctor}"
+    );
 
     // An agent comes, without anybody's help, looks, and takes away what could still be executed.
     let mut second = stage.world.agent(PROD).twin()?;

@@ -149,6 +149,17 @@ async fn under_postgres(options: &Options, report: &mut Report, count: u64) -> R
     Ok(times)
 }
 
+/// Whoever asks for something meanwhile is told why it cannot be done, and where to read what to do about it.
+async fn tells_people(ground: &Ground, disk: &SmallDisk) -> Result<()> {
+    let grant = ["access", "grant", "token:somebody", "--role", "auditor"];
+    wait::until("people to be told", Duration::from_secs(60), || async {
+        disk.fill()?;
+        let told = ground.world.admin.fails(9, &grant).await?;
+        Ok(told.contains("more: hadron help HADRON-6002").then_some(()))
+    })
+    .await
+}
+
 /// Fills the disk under a load, waits until nothing is acknowledged, makes room, and waits until writes go on.
 async fn starve(
     options: &Options,
@@ -170,6 +181,9 @@ async fn starve(
             Ok((load.gap() >= SILENCE).then_some(()))
         })
         .await?;
+        if place == "hub" {
+            tells_people(&ground, disk).await?;
+        }
         disk.empty()?;
         let began = Instant::now();
         if let Some(postgres) = &ground.world.postgres {
