@@ -64,7 +64,7 @@ async fn refuses() -> Result<()> {
     let twice = stage.world.request(DEV, "dev").await;
     let twice = format!("{:#}", twice.err().context("a second live connection")?);
     ensure!(twice.contains("more: hadron help HADRON-3003"), "{twice}");
-    admin.ok(&["connection", "reject", &pending]).await?;
+    admin.ok(&["connection", "reject", &pending, "--yes"]).await?;
     meets(&admin, 5, "HADRON-3002", &args).await?;
 
     // What was asked for.
