@@ -73,7 +73,7 @@ async fn refuses() -> Result<()> {
     let connection = admin.json(&["environment", "get", NAME]).await?["connectionId"].clone();
     taken[6] = connection.as_str().context("a connection")?;
     meets(&admin, 5, "HADRON-4001", &taken).await?;
-    let wrong = spec(&stage.world, "wrong", &json!({ "note": 7, "nothing": true }))?;
+    let wrong = spec(&stage.world, "wrong", &json!({ "seconds": "soon" }))?;
     meets(
         &admin,
         1,
