@@ -6,6 +6,7 @@ use std::str::FromStr;
 use hadron_proto::vocab::{StackArn, Timestamp};
 use hadron_proto::wire;
 
+use crate::aws::Calls;
 use crate::job::{
     Act, ApplyStack, DestroyStack, EventEntry, Failure, FailureKind, FetchBundle, InspectStack, Inspection,
     Job, LockMode, Operation, Outcome, PutCheckpoints, PutEvents, ResourceChange, RevokeStack, RoleKind,
@@ -410,6 +411,18 @@ fn timestamp(micros: i64) -> prost_types::Timestamp {
     prost_types::Timestamp {
         seconds: micros.div_euclid(1_000_000),
         nanos,
+    }
+}
+
+/// Requests to AWS, for the wire.
+#[must_use]
+pub(crate) fn aws_calls(calls: Calls) -> wire::AwsCalls {
+    wire::AwsCalls {
+        service: calls.service,
+        operation: calls.operation,
+        code: calls.code,
+        count: calls.count,
+        throttled: calls.throttled,
     }
 }
 

@@ -8,19 +8,31 @@ use hadron_agent::{telemetry, wiring};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = telemetry::start(cli.log_format, &cli.log) {
-        eprintln!("--log: {error}");
-        return ExitCode::from(2);
-    }
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let started = {
+        let _within = runtime.enter();
+        telemetry::start(cli.log_format, &cli.log)
+    };
+    let export = match started {
+        Ok(export) => export,
+        Err(error) => {
+            eprintln!("--log, or OTEL_*: {error}");
+            return ExitCode::from(2);
+        }
+    };
     if let Err(error) = hadron_proto::fault::arm_from_environment() {
         eprintln!("{error}");
         return ExitCode::from(2);
     }
-    match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime.block_on(wiring::run(cli)),
-        Err(error) => {
-            eprintln!("cannot start: {error}");
-            ExitCode::FAILURE
-        }
+    let code = runtime.block_on(wiring::run(cli));
+    if let Some(export) = export {
+        export.end();
     }
+    code
 }

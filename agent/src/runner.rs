@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use hadron_proto::vocab::JobId;
-use hadron_proto::wire;
+use hadron_proto::{trace, wire};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, debug, error, info, info_span, warn};
@@ -221,8 +221,15 @@ impl<W: Worker> Runner<W> {
             return Taken::HandBack(token, format!("the agent cannot write its journal: {error}"));
         }
         let span = span(offer, token);
+        let place = (offer.account_id.as_str(), offer.region.as_str());
+        let work = job
+            .as_ref()
+            .map_or("unknown", |job| convert::capability(&job.work));
+        let id = token.job.to_string();
+        let trace = trace::job(&offer.traceparent, work, &id, &offer.deployment_id, place);
         let task = Arc::clone(shared);
-        let supervise = async move {
+        // Large, and moved more than once: in a box.
+        let supervise = Box::pin(async move {
             match job {
                 Ok(job) => task.supervise(job, lease).await,
                 Err(error) => {
@@ -230,8 +237,8 @@ impl<W: Worker> Runner<W> {
                         .await
                 }
             }
-        };
-        shared.tasks.spawn(supervise.instrument(span));
+        });
+        shared.tasks.spawn(supervise.instrument(span).instrument(trace));
         Taken::Started(token)
     }
 

@@ -39,7 +39,8 @@ pub use dial::{Dial, DialError, HubDial, Transport, transport};
 pub use held::{Held, Lease, Over};
 pub use link::{Announced, Client, Delivery, EventPost, JobHub, Link, LinkSetter};
 
-use crate::convert::{CAPABILITIES, duration, token, wire_token};
+use crate::aws::take_calls;
+use crate::convert::{CAPABILITIES, aws_calls, duration, token, wire_token};
 use crate::job::Token;
 use crate::journal::Journal;
 use crate::runner::{Runner, Taken, Worker};
@@ -370,7 +371,12 @@ impl<D: Dial, W: Worker> Session<D, W> {
         let held = self.held.tokens().into_iter().map(wire_token).collect();
         stream.unanswered.push_back((stream.sequence, Instant::now()));
         let sequence = stream.sequence;
-        stream.say(Say::Heartbeat(wire::Heartbeat { sequence, held }))
+        let aws_calls = take_calls().into_iter().map(aws_calls).collect();
+        stream.say(Say::Heartbeat(wire::Heartbeat {
+            sequence,
+            held,
+            aws_calls,
+        }))
     }
 
     fn hear(&self, stream: &mut Stream, heard: wire::HubMessage) -> Result<(), String> {

@@ -7,9 +7,14 @@
 use std::io;
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::SubscriberBuilder;
+use hadron_proto::trace::Export;
 use tracing_subscriber::fmt::format::{DefaultFields, Format, Json, JsonFields};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt};
+
+/// What spans for others are to the log: not there.
+const UNLOGGED: &str = "hadron::trace=off";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -21,22 +26,30 @@ pub enum LogFormat {
     Text,
 }
 
-/// Starts logging. Panics are logged as well.
+/// Starts logging, and sending spans where the environment names somebody who takes them. Panics are logged as well. To be
+/// called within the run-time.
 ///
 /// # Errors
-/// When the filter is not one, or logging was started before.
-pub fn start(format: LogFormat, filter: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let filter = EnvFilter::try_new(filter)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+/// When the filter is not one, logging was started before, or the variables for spans are wrong.
+pub fn start(
+    format: LogFormat,
+    filter: &str,
+) -> Result<Option<Export>, Box<dyn std::error::Error + Send + Sync>> {
+    let filter = EnvFilter::try_new(filter)?.add_directive(UNLOGGED.parse()?);
+    let lines = tracing_subscriber::fmt::layer()
         // Whoever cannot write a line would say so on standard error, which is where lines go: on a full disk that is a
         // panic in the middle of whatever was to be logged.
         .log_internal_errors(false)
         .with_writer(io::stderr);
-    match format {
-        LogFormat::Json => json(builder).try_init()?,
-        LogFormat::Text => builder.with_target(false).try_init()?,
-    }
+    let lines = match format {
+        LogFormat::Json => json(lines).boxed(),
+        LogFormat::Text => lines.with_target(false).boxed(),
+    };
+    let export = Export::begin("hadron-agent", env!("CARGO_PKG_VERSION"))?;
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(export.as_ref().map(Export::layer))
+        .try_init()?;
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(
@@ -45,14 +58,14 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), Box<dyn std::error::
             panic.payload_as_str().unwrap_or("no message")
         );
     }));
-    Ok(())
+    Ok(export)
 }
 
 /// `spans` lists all spans around an event with their fields, outermost first; `span` would only repeat the last.
-pub(crate) fn json<F, W>(
-    builder: SubscriberBuilder<DefaultFields, Format, F, W>,
-) -> SubscriberBuilder<JsonFields, Format<Json>, F, W> {
-    builder.json().flatten_event(true).with_current_span(false)
+pub(crate) fn json<S, W>(
+    lines: fmt::Layer<S, DefaultFields, Format, W>,
+) -> fmt::Layer<S, JsonFields, Format<Json>, W> {
+    lines.json().flatten_event(true).with_current_span(false)
 }
 
 #[cfg(test)]
@@ -84,8 +97,9 @@ pub(crate) mod tests {
         pub(crate) fn keep() -> (Self, DefaultGuard) {
             let lines = Self::default();
             let writer = lines.clone();
-            let builder = tracing_subscriber::fmt().with_writer(move || writer.clone());
-            let guard = tracing::subscriber::set_default(json(builder).finish());
+            let lines_layer = fmt::layer().with_writer(move || writer.clone());
+            let subscriber = tracing_subscriber::registry().with(json(lines_layer));
+            let guard = tracing::subscriber::set_default(subscriber);
             (lines, guard)
         }
 

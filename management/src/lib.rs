@@ -7,7 +7,7 @@
 //! * [`render`]: processes that read and render what strangers wrote.
 //! * [`identity`]: the certificate authority, proofs by STS, TLS.
 //! * [`wiring`] builds everything once; [`config`], [`args`], [`telemetry`], [`limits`], [`shutdown`], [`admin`] are the process
-//!   around it. [`outgoing`] is how somebody else is called, [`clock`] is the only one that knows the time. [`high_water`] notices that the database was restored.
+//!   around it. [`outgoing`] is how somebody else is called, [`clock`] is the only one that knows the time, [`meter`] what numbers about it all look like. [`high_water`] notices that the database was restored.
 //!
 //! Start reading at [`app`].
 
@@ -20,6 +20,7 @@ pub mod config;
 pub mod high_water;
 pub mod identity;
 pub mod limits;
+pub mod meter;
 pub mod outgoing;
 pub mod reconcile;
 pub mod render;

@@ -6,6 +6,7 @@ use clap::Parser as _;
 use hadron_management::args::{Cli, Task};
 use hadron_management::config::{self, Invalid};
 use hadron_management::{admin, limits, render, shutdown, telemetry, wiring};
+use hadron_proto::trace::Export;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -35,7 +36,23 @@ async fn start(cli: Cli) -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
     hadron_proto::tls::install_provider();
-    telemetry::start(cli.log_format, &cli.log).map_err(anyhow::Error::from_boxed)?;
+    // Whoever only looks at something is no step of a trace.
+    let serves = matches!(cli.command, Task::Serve(_));
+    let export = if serves {
+        Export::begin(wiring::SERVICE, env!("CARGO_PKG_VERSION")).map_err(anyhow::Error::msg)?
+    } else {
+        None
+    };
+    telemetry::start(cli.log_format, &cli.log, export.as_ref()).map_err(anyhow::Error::from_boxed)?;
+    let done = perform(cli).await;
+    if let Some(export) = export {
+        // It waits for a thread that waits for this run-time.
+        let _ = tokio::task::spawn_blocking(move || export.end()).await;
+    }
+    done
+}
+
+async fn perform(cli: Cli) -> anyhow::Result<()> {
     hadron_proto::fault::arm_from_environment().map_err(anyhow::Error::msg)?;
     match cli.command {
         Task::Serve(source) => {

@@ -7,7 +7,10 @@
 use std::io::{self, IsTerminal as _};
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
+use hadron_proto::trace::Export;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -18,31 +21,39 @@ pub enum LogFormat {
     Text,
 }
 
-/// Starts logging. Panics are logged as well. Without a format, a terminal gets text and everything else JSON.
+/// What spans for others are to the log: not there.
+const UNLOGGED: &str = "hadron::trace=off";
+
+/// Starts logging, and sending spans where `export` says so. Panics are logged as well. Without a format, a terminal gets text
+/// and everything else JSON.
 ///
 /// # Errors
 /// When the filter is not one, or logging was started before.
 pub fn start(
     format: Option<LogFormat>,
     filter: &str,
+    export: Option<&Export>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let filter = EnvFilter::try_new(filter)?;
+    let filter = EnvFilter::try_new(filter)?.add_directive(UNLOGGED.parse()?);
     let terminal = io::stderr().is_terminal();
     let format = format.unwrap_or(if terminal {
         LogFormat::Text
     } else {
         LogFormat::Json
     });
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         // Whoever cannot write a line would say so on standard error, which is where lines go: on a full disk that is a
         // panic in the middle of whatever was to be logged.
         .log_internal_errors(false)
         .with_writer(io::stderr);
-    match format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init()?,
-        LogFormat::Text => builder.with_target(false).with_ansi(terminal).try_init()?,
-    }
+    let lines = match format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Text => lines.with_target(false).with_ansi(terminal).boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(export.map(Export::layer))
+        .try_init()?;
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(

@@ -5,7 +5,9 @@
 //! reconcilers, the database.
 
 mod admin;
+mod figures;
 mod listeners;
+mod otlp;
 mod ready;
 
 use std::path::Path;
@@ -19,10 +21,12 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+pub use otlp::SERVICE;
 pub use ready::Ready;
 
 use crate::api::admission::{self, Admission};
 use crate::api::agent::{AgentApi, EnrolApi};
+use crate::api::calls::{self, Calls};
 use crate::api::operator::auth::AuthApi;
 use crate::api::proton::sigv4::Verifier;
 use crate::api::proton::{self, PageKey, Proton};
@@ -49,6 +53,7 @@ use crate::store::{Db, meta, migrate};
 use crate::webhook::Webhook;
 use crate::{high_water, reconcile, shutdown};
 
+use figures::Sources;
 use listeners::{Grpc, JobListener, Sockets};
 
 /// How long a message of agents and to them may be.
@@ -179,9 +184,15 @@ pub async fn start(config: Config, clock: Clock, renderer: Renderer) -> anyhow::
 
     let webhook = webhook(&config)?;
     let (drain, closing) = (CancellationToken::new(), CancellationToken::new());
-    let admission = admission(&config, &clock);
     let agents = AgentApi::new(app.clone(), ca.hub_id().clone(), drain.clone()).with_ca(Arc::clone(&ca));
-    let services = services(&config, &app, &ca, &seal, &agents, &admission, &drain)?;
+    let sources = Sources {
+        app: app.clone(),
+        agents: agents.live(),
+        admission: admission(&config, &clock),
+        calls: Calls::default(),
+        aws: agents.aws_calls(),
+    };
+    let services = services(&config, &sources, &ca, &seal, &agents, &drain)?;
     let identity = ServerIdentity::new(Arc::clone(&ca), config.listen.names.clone(), clock.now())?;
     let sockets = Sockets::bind(&config.listen)?;
     let ready = Ready::new(&config, &ca, &sockets)?;
@@ -232,14 +243,14 @@ pub async fn start(config: Config, clock: Clock, renderer: Renderer) -> anyhow::
     reconcilers.spawn(high_water::keep(app.clone(), dir, hub, stopping));
     let end = CancellationToken::new();
     let mut admin = JoinSet::new();
-    admin.spawn(admin::serve(
-        sockets.admin,
-        app.clone(),
-        agents.live(),
-        admission,
-        drain.clone(),
-        end.clone(),
-    ));
+    if let Some(receiver) = otlp::Receiver::from_environment()? {
+        let sending = receiver.keep_sending(sources.clone(), end.clone());
+        admin.spawn(async move {
+            sending.await;
+            Ok(())
+        });
+    }
+    admin.spawn(admin::serve(sockets.admin, sources, drain.clone(), end.clone()));
     ready_file.write(&ready)?;
     ready.announce(&config);
     Ok(Running {
@@ -357,13 +368,18 @@ pub(crate) async fn check_seal(db: &Db, seal: &Seal) -> anyhow::Result<()> {
 /// All services, before they have sockets.
 fn services(
     config: &Config,
-    app: &App,
+    sources: &Sources,
     ca: &Arc<Ca>,
     seal: &Arc<Seal>,
     agents: &AgentApi,
-    admission: &Admission,
     drain: &CancellationToken,
 ) -> anyhow::Result<Grpc> {
+    let Sources {
+        app,
+        admission,
+        calls,
+        ..
+    } = sources;
     let records = Records::new(app.clone());
     let clock = app.clock().clone();
     let sts = Sts::new(config.sts.clone())?;
@@ -412,17 +428,21 @@ fn services(
     let api = api.merge(proton::routes(proton)).merge(web::routes(console));
     let gate = axum::middleware::from_fn_with_state(admission.clone(), admission::admit);
     let told = axum::middleware::from_fn_with_state(app.clock().clone(), origin::tell);
-    let api = Routes::from(api.layer(told.clone()).layer(gate));
+    let counted = axum::middleware::from_fn_with_state(calls.clone(), calls::count);
+    let api = Routes::from(api.layer(told.clone()).layer(gate).layer(counted.clone()));
     let enrol = EnrolApi::new(enrolment, app.clock().clone());
     let enrol = wire::enrolment_service_server::EnrolmentServiceServer::new(enrol);
-    let enrol = Routes::new(enrol).into_axum_router().layer(told);
+    let enrol = Routes::new(enrol)
+        .into_axum_router()
+        .layer(told)
+        .layer(counted.clone());
+    let jobs = wire::agent_service_server::AgentServiceServer::new(agents.clone())
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
+    let jobs = Routes::new(jobs).into_axum_router().layer(counted);
     Ok(Grpc {
         enrol: Routes::from(enrol),
-        jobs: Routes::new(
-            wire::agent_service_server::AgentServiceServer::new(agents.clone())
-                .max_decoding_message_size(MAX_MESSAGE)
-                .max_encoding_message_size(MAX_MESSAGE),
-        ),
+        jobs: Routes::from(jobs),
         api,
         health,
     })

@@ -7,6 +7,7 @@
 //!   messages and who may say what stands in those files; `codec`: how they are put into bytes.
 //! * `config` (feature of the same name): how hub and agent read their configuration.
 //! * [`codes`]: the codes of faults that people meet, and what to do about each.
+//! * `trace` (feature `otel`): traces that cross from one process to the next.
 //! * [`fault`]: points at which tests make a process die, and seeded bugs; nothing without the feature `faults`.
 //!
 //! This crate knows no SQL and no rule of the business.
@@ -21,6 +22,8 @@ pub mod proof;
 pub mod spiffe;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "otel")]
+pub mod trace;
 pub mod vocab;
 
 /// The generated messages, clients and servers of `hadron.v1`.

@@ -22,13 +22,14 @@ const SMALL: [&str; 7] = [
 ];
 
 /// Transactions that no request of the Proton API begins: the hub's own, and those of agents.
-const BACKGROUND: [&str; 16] = [
+const BACKGROUND: [&str; 18] = [
     "acknowledgements",
     "advance service",
     "ask busy services",
     "checkpoints",
     "connections of account",
     "end of the audit log",
+    "figures",
     "first job",
     "forget events",
     "grant check",
@@ -37,6 +38,7 @@ const BACKGROUND: [&str; 16] = [
     "report",
     "revise grants",
     "rows without a hash",
+    "samples",
     "take jobs",
     "values to seal",
 ];

@@ -36,6 +36,7 @@ mod services;
 mod stage;
 mod stale;
 mod story;
+mod telemetry;
 mod templates;
 mod terminal;
 mod watch;

@@ -8,6 +8,7 @@ use aws_sdk_ecr::operation::get_registry_policy::GetRegistryPolicyError;
 use aws_sdk_ecr::operation::get_repository_policy::GetRepositoryPolicyError;
 use hadron_proto::vocab::RepositoryName;
 
+use super::calls::Counting;
 use super::leave::LastLook;
 use super::{Answer, AwsError, PullPolicies};
 
@@ -23,6 +24,7 @@ impl Ecr {
     pub fn new(config: &SdkConfig) -> Self {
         let config = aws_sdk_ecr::config::Builder::from(config)
             .interceptor(LastLook)
+            .interceptor(Counting)
             .build();
         Self {
             client: Client::from_conf(config),

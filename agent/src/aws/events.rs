@@ -5,6 +5,7 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 
+use super::calls::Counting;
 use super::leave::LastLook;
 use super::{Answer, AwsError, EventBus};
 use crate::job::EventEntry;
@@ -21,6 +22,7 @@ impl EventBridge {
     pub fn new(config: &SdkConfig) -> Self {
         let config = aws_sdk_eventbridge::config::Builder::from(config)
             .interceptor(LastLook)
+            .interceptor(Counting)
             .build();
         Self {
             client: Client::from_conf(config),

@@ -4,6 +4,7 @@ use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::Tag;
 
+use super::calls::Counting;
 use super::{Answer, AwsError, Kind, NewRole, Role, Roles};
 
 /// IAM of one account.
@@ -16,8 +17,11 @@ impl Iam {
     /// From the SDK's configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
+        let config = aws_sdk_iam::config::Builder::from(config)
+            .interceptor(Counting)
+            .build();
         Self {
-            client: Client::new(config),
+            client: Client::from_conf(config),
         }
     }
 }

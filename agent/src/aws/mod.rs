@@ -4,6 +4,7 @@
 //! AWS and against the account in memory (`fake`). The traits say one call each; retrying, pacing and deciding what an
 //! error means for a stack belong to `work`.
 
+mod calls;
 mod ecr;
 mod error;
 mod events;
@@ -21,6 +22,7 @@ use hadron_proto::vocab::{AccountId, Region, RepositoryName, RoleArn, StackArn};
 
 use crate::job::{EventEntry, PutCheckpoints, ResourceChange, StackEvent, StackResource};
 
+pub use calls::{Calls, take as take_calls};
 pub use ecr::Ecr;
 pub use error::{AwsError, Kind};
 pub use events::EventBridge;

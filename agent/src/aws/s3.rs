@@ -13,6 +13,7 @@ use aws_sdk_s3::types::{
 use bytes::BytesMut;
 use hadron_proto::vocab::{AccountId, Region};
 
+use super::calls::Counting;
 use super::leave::LastLook;
 use super::{Answer, AwsError, Bundles, Kind, LockedObjects, Object, TemplateBucket};
 use crate::job::{LockMode, PutCheckpoints};
@@ -31,6 +32,7 @@ impl S3 {
         let config = aws_sdk_s3::config::Builder::from(config)
             .force_path_style(true)
             .interceptor(LastLook)
+            .interceptor(Counting)
             .build();
         Self {
             client: Client::from_conf(config),

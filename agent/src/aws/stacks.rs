@@ -2,14 +2,19 @@
 //!
 //! `CreateStack` and `UpdateStack` are not here on purpose: they cannot be taken back once asked for, change sets can.
 
+use std::future::Future;
+
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{
     Capability, ChangeSetStatus as SdkChangeSetStatus, ChangeSetType as SdkChangeSetType, ExecutionStatus,
     Tag,
 };
+use hadron_proto::trace;
 use hadron_proto::vocab::{RoleArn, StackArn, Timestamp};
+use tracing::Instrument as _;
 
+use super::calls::Counting;
 use super::leave::LastLook;
 use super::{
     Answer, AwsError, ChangeSet, ChangeSetLine, ChangeSetStatus, ChangeSetType, CreatedChangeSet, EventPage,
@@ -29,11 +34,22 @@ impl CloudFormation {
     pub fn new(config: &SdkConfig) -> Self {
         let config = aws_sdk_cloudformation::config::Builder::from(config)
             .interceptor(LastLook)
+            .interceptor(Counting)
             .build();
         Self {
             client: Client::from_conf(config),
         }
     }
+}
+
+/// A request that changes something, as a step of the trace of its job. What is sent is large: it comes in a box.
+async fn traced<T>(operation: &'static str, token: &str, sent: impl Future<Output = Answer<T>>) -> Answer<T> {
+    let span = trace::request("CloudFormation", operation, token);
+    let answer = sent.instrument(span.clone()).await;
+    if let Err(error) = &answer {
+        trace::refused(&span, error.code.as_deref().unwrap_or("no answer"));
+    }
+    answer
 }
 
 fn stack_arn(text: Option<&str>) -> Answer<StackArn> {
@@ -211,7 +227,11 @@ impl Stacks for CloudFormation {
             TemplateSource::Body(text) => request.template_body(text),
             TemplateSource::Url(url) => request.template_url(url),
         };
-        let answer = request.send().await.map_err(AwsError::of)?;
+        let sent = Box::pin(request.send());
+        let answer = traced("CreateChangeSet", &new.token, async {
+            sent.await.map_err(AwsError::of)
+        })
+        .await?;
         Ok(CreatedChangeSet {
             arn: text(answer.id()),
             stack: stack_arn(answer.stack_id())?,
@@ -233,21 +253,27 @@ impl Stacks for CloudFormation {
             .execute_change_set()
             .change_set_name(change_set_arn)
             .client_request_token(token);
-        request.send().await.map(drop).map_err(AwsError::of)
+        let sent = Box::pin(request.send());
+        traced("ExecuteChangeSet", token, async {
+            sent.await.map(drop).map_err(AwsError::of)
+        })
+        .await
     }
 
     async fn delete_stack(&self, deletion: &StackDeletion) -> Answer<()> {
         let retain = (!deletion.retain.is_empty()).then(|| deletion.retain.clone());
-        self.client
+        let request = self
+            .client
             .delete_stack()
             .stack_name(deletion.stack.as_str())
             .client_request_token(&deletion.token)
             .set_role_arn(deletion.role.as_ref().map(ToString::to_string))
-            .set_retain_resources(retain)
-            .send()
-            .await
-            .map(drop)
-            .map_err(AwsError::of)
+            .set_retain_resources(retain);
+        let sent = Box::pin(request.send());
+        traced("DeleteStack", &deletion.token, async {
+            sent.await.map(drop).map_err(AwsError::of)
+        })
+        .await
     }
 
     async fn cancel_update(&self, stack: &StackArn, token: &str) -> Answer<()> {
@@ -256,31 +282,39 @@ impl Stacks for CloudFormation {
             .cancel_update_stack()
             .stack_name(stack.as_str())
             .client_request_token(token);
-        request.send().await.map(drop).map_err(AwsError::of)
+        let sent = Box::pin(request.send());
+        traced("CancelUpdateStack", token, async {
+            sent.await.map(drop).map_err(AwsError::of)
+        })
+        .await
     }
 
     async fn continue_rollback(&self, stack: &StackArn, token: &str, role: &RoleArn) -> Answer<()> {
-        self.client
+        let request = self
+            .client
             .continue_update_rollback()
             .stack_name(stack.as_str())
             .client_request_token(token)
-            .role_arn(role.as_str())
-            .send()
-            .await
-            .map(drop)
-            .map_err(AwsError::of)
+            .role_arn(role.as_str());
+        let sent = Box::pin(request.send());
+        traced("ContinueUpdateRollback", token, async {
+            sent.await.map(drop).map_err(AwsError::of)
+        })
+        .await
     }
 
     async fn roll_back(&self, stack: &StackArn, token: &str, role: &RoleArn) -> Answer<()> {
-        self.client
+        let request = self
+            .client
             .rollback_stack()
             .stack_name(stack.as_str())
             .client_request_token(token)
-            .role_arn(role.as_str())
-            .send()
-            .await
-            .map(drop)
-            .map_err(AwsError::of)
+            .role_arn(role.as_str());
+        let sent = Box::pin(request.send());
+        traced("RollbackStack", token, async {
+            sent.await.map(drop).map_err(AwsError::of)
+        })
+        .await
     }
 
     async fn events(&self, stack: &StackArn, page: Option<&str>) -> Answer<EventPage> {

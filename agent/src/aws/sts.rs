@@ -3,6 +3,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_sts::Client;
 
+use super::calls::Counting;
 use super::{Answer, AwsError, CallerIdentity, Identity};
 
 /// STS with the configuration's credentials.
@@ -15,8 +16,11 @@ impl Sts {
     /// From the SDK's configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
+        let config = aws_sdk_sts::config::Builder::from(config)
+            .interceptor(Counting)
+            .build();
         Self {
-            client: Client::new(config),
+            client: Client::from_conf(config),
         }
     }
 }

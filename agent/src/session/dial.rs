@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use hadron_proto::tls::{HubConnector, TlsError};
+use hadron_proto::trace;
 use tonic::Status;
 use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
@@ -21,7 +22,18 @@ where
     S::Future: Send,
     S::Error: std::error::Error + Send + Sync + 'static,
 {
-    BoxCloneSyncService::new(service.map_err(|error| Status::from_error(Box::new(error))))
+    let service = service.map_err(|error| Status::from_error(Box::new(error)));
+    BoxCloneSyncService::new(service.map_request(in_trace))
+}
+
+/// A call of a job says to which trace it belongs.
+fn in_trace(mut request: http::Request<Body>) -> http::Request<Body> {
+    if let Ok(value) = trace::current().parse::<http::HeaderValue>()
+        && !value.is_empty()
+    {
+        request.headers_mut().insert(trace::HEADER, value);
+    }
+    request
 }
 
 /// There is no connection.

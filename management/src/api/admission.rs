@@ -17,14 +17,13 @@ use axum::extract::State;
 use axum::middleware::Next;
 use axum::response::Response;
 use hadron_proto::vocab::RequestId;
-use hadron_proto::wire;
 use http::{HeaderMap, Request, header};
 use hyper::body::{Frame, SizeHint};
-use prost::Message as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use super::calls::{is_grpc, streaming};
 use super::status::DOMAIN;
 use super::{proton, web};
 use crate::clock::Clock;
@@ -177,26 +176,6 @@ impl Admission {
     }
 }
 
-/// Paths of all methods whose answer is a stream.
-fn streaming() -> BTreeSet<String> {
-    let set = prost_types::FileDescriptorSet::decode(wire::DESCRIPTORS)
-        .expect("the descriptors that are built in can be read");
-    let mut paths = BTreeSet::new();
-    for file in &set.file {
-        for service in &file.service {
-            for method in service.method.iter().filter(|method| method.server_streaming()) {
-                paths.insert(format!(
-                    "/{}.{}/{}",
-                    file.package(),
-                    service.name(),
-                    method.name()
-                ));
-            }
-        }
-    }
-    paths
-}
-
 /// Lets a request through, or tells it to come again.
 pub async fn admit(State(gate): State<Admission>, request: Request<Body>, next: Next) -> Response {
     let path = request.uri().path();
@@ -241,12 +220,6 @@ fn is_browser(headers: &HeaderMap) -> bool {
         .get(header::ACCEPT)
         .and_then(|accepted| accepted.to_str().ok());
     accepts.is_some_and(|accepted| accepted.contains("text/html") || accepted.contains("text/event-stream"))
-}
-
-fn is_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// A body with the permit of its stream.

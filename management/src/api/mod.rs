@@ -2,6 +2,7 @@
 //! the answer is converted back.
 //!
 //! * [`admission`]: how many calls of people are worked on at once.
+//! * [`calls`]: how many calls there were, and how they were answered.
 //! * [`authority`]: which right each call needs.
 //! * [`agent`]: enrolment and sessions of agents.
 //! * [`operator`]: people, scripts and the command line.
@@ -12,6 +13,7 @@
 pub mod admission;
 pub mod agent;
 pub mod authority;
+pub mod calls;
 pub mod operator;
 pub mod origin;
 pub mod proton;

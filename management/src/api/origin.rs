@@ -28,6 +28,7 @@ pub async fn tell(State(clock): State<Clock>, request: Request<Body>, next: Next
                 .collect()
         }),
         request_id: Some(id.as_uuid().to_string()),
+        trace: hadron_proto::trace::current(),
     };
     from(origin, next.run(request)).await
 }

@@ -21,7 +21,7 @@ pub use outcome::{FailureKind, Inspection, Outcome, ways_out};
 use super::{AppError, Notice, Unit, environments, work};
 use crate::store::deployments::{DeploymentRow, Source};
 use crate::store::jobs::{JobRow, JobWork};
-use crate::store::{deployments, grants as lanes, jobs, outbox, targets};
+use crate::store::{deployments, grants as lanes, jobs, outbox, tallies, targets};
 
 /// Topics of the outbox.
 pub(crate) mod topic {
@@ -218,6 +218,7 @@ impl Unit<'_> {
             }
         };
         deployments::tell(self.tx, row, self.now, Source::Hub, words).await?;
+        tallies::count(self.tx, row);
         tracing::info!(
             deployment.id = %row.deployment.id, account = %row.account, region = %row.region,
             status = row.deployment.word(), "deployment of {} has ended", row.target

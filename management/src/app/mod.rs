@@ -24,6 +24,7 @@ pub mod environments;
 pub mod error;
 pub mod events;
 mod fences;
+pub mod figures;
 pub mod grants;
 pub mod inputs;
 pub mod instances;

@@ -36,7 +36,7 @@ mod tests {
         let origin = Origin {
             source: Some("192.0.2.1".parse().unwrap()),
             user_agent: Some("aws-cli/2".to_owned()),
-            request_id: None,
+            ..Origin::default()
         };
         let (first, second) = from(origin.clone(), async {
             let first = current();

@@ -46,10 +46,10 @@ pub struct Summary {
 
 /// Versions of the templates that were looked at.
 #[derive(Default)]
-struct Known(BTreeMap<(TemplateKind, TemplateName), Option<Versions>>);
+pub(super) struct Known(BTreeMap<(TemplateKind, TemplateName), Option<Versions>>);
 
 impl Known {
-    async fn standing(
+    pub(super) async fn standing(
         &mut self,
         tx: &mut Tx,
         kind: TemplateKind,

@@ -81,6 +81,8 @@ pub struct Offer {
     pub region: Region,
     /// What to do.
     pub work: OfferedWork,
+    /// The trace that it belongs to, as a `traceparent`; empty: none.
+    pub trace: String,
 }
 
 /// What an offered job asks for.
@@ -720,6 +722,7 @@ async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) ->
     let Job {
         id, fence, attempts, ..
     } = row.job;
+    let mut trace = String::new();
     let work = match (&row.work, row.deployment) {
         (JobWork::SetPullPolicy { repository, readers }, _) => OfferedWork::SetPullPolicy {
             repository: repository.to_string(),
@@ -743,6 +746,7 @@ async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) ->
             let mut deployment = deployments::get_of(unit.tx, deployment, row.account)
                 .await?
                 .ok_or_else(unknown_job)?;
+            trace.clone_from(&deployment.trace);
             if let Ok(step) = deployment.deployment.step(DeploymentInput::Taken { job: id }) {
                 deployment.deployment = step.next;
             }
@@ -773,6 +777,7 @@ async fn offer(unit: &mut Unit<'_>, row: &JobRow, connection: &ConnectionRow) ->
         account: row.account,
         region: row.region.clone(),
         work,
+        trace,
     })
 }
 

@@ -19,9 +19,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::effects::topic;
+use crate::app::origin::{self, Origin};
 use crate::app::{App, AppError, ErrorKind, grants};
 use crate::store::outbox::{self, OutboxRow};
-use crate::store::{Topic, access_keys, agents, console, jobs, requests, services};
+use crate::store::{Topic, access_keys, agents, console, jobs, requests, samples, services};
 use crate::webhook::Webhook;
 
 /// How often the outbox is looked at although nobody woke us.
@@ -30,13 +31,15 @@ const OUTBOX_EVERY: Duration = Duration::from_secs(2);
 const EXPIRY_EVERY: Duration = Duration::from_secs(1);
 /// How often old rows are removed.
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
+/// How often it is kept how the queue and the agents are.
+const SAMPLE_EVERY: Duration = Duration::from_secs(60);
 /// How many rows of the outbox a hub takes at once.
 const CLAIM: u32 = 8;
 /// How long it keeps them from other hubs. One that dies with them is followed by another then.
 const HOLD: Duration = Duration::from_secs(10);
 /// How long answered requests are remembered. Proton's tokens count for 24 hours or so; twice that does no harm.
 const REQUESTS_KEPT: Duration = Duration::from_secs(48 * 3600);
-/// How long ended jobs and silent agents are kept.
+/// How long ended jobs, silent agents and samples are kept.
 const HISTORY_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Starts all reconcilers; they end when `shutdown` becomes true.
@@ -77,6 +80,13 @@ pub fn start(
         app.clone(),
         shutdown.clone(),
         |app| Box::pin(forget(app)),
+    ));
+    tasks.spawn(periodic(
+        "samples",
+        SAMPLE_EVERY,
+        app.clone(),
+        shutdown.clone(),
+        |app| Box::pin(async move { app.sample().await }),
     ));
     tasks
 }
@@ -193,7 +203,12 @@ pub async fn drain(app: &App) -> Result<Duration, AppError> {
         hadron_proto::fault::point("C16");
         for row in claimed {
             hadron_proto::fault::point("C60");
-            let done = carry_out(app, &row).await;
+            // Whatever it begins belongs to the trace of whoever asked for it.
+            let asked = Origin {
+                trace: row.trace.clone(),
+                ..Origin::default()
+            };
+            let done = origin::from(asked, carry_out(app, &row)).await;
             hadron_proto::fault::point("C64");
             let failed = done.map_err(|error| {
                 if error.kind != ErrorKind::Unavailable {
@@ -310,6 +325,7 @@ pub async fn forget(app: App) -> Result<(), AppError> {
             access_keys::forget_signatures(unit.tx, unit.now).await?;
             jobs::forget(unit.tx, unit.now.minus(HISTORY_KEPT)).await?;
             agents::forget(unit.tx, unit.now.minus(HISTORY_KEPT)).await?;
+            samples::forget(unit.tx, unit.now.minus(HISTORY_KEPT)).await?;
             Ok(())
         })
     })

@@ -23,6 +23,8 @@ pub struct Origin {
     pub user_agent: Option<String>,
     /// The id that the call is answered with.
     pub request_id: Option<String>,
+    /// The trace that it belongs to, as a `traceparent`; empty: none. It is not part of the audit log.
+    pub trace: String,
 }
 
 macro_rules! columns {

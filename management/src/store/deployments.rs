@@ -23,7 +23,7 @@ macro_rules! deployment_event_columns {
 
 macro_rules! deployment_columns {
     () => {
-        "id, target_id, kind, environment, service, instance, state, message, ways_out, account, region, connection_id, template_name, major, minor, spec, stack_name, stack_arn, never_succeeded, rendered, rendered_bytes, capabilities, resource_types, retain, changes, outputs, attempt, requested_by, created_at, ended_at, last_event, generation, initial_state, target_state, target_created_at, attempted_before, succeeded_before"
+        "id, target_id, kind, environment, service, instance, state, message, ways_out, account, region, connection_id, template_name, major, minor, spec, stack_name, stack_arn, never_succeeded, rendered, rendered_bytes, capabilities, resource_types, retain, changes, outputs, attempt, requested_by, created_at, ended_at, last_event, generation, initial_state, target_state, target_created_at, attempted_before, succeeded_before, trace"
     };
 }
 
@@ -90,6 +90,8 @@ pub struct DeploymentRow {
     pub target_created_at: Timestamp,
     /// Which deployments of the target came before this one.
     pub earlier: Earlier,
+    /// The trace of the call that it was begun by, as a `traceparent`; empty: none.
+    pub trace: String,
     /// Grows with every write.
     pub generation: u64,
 }
@@ -267,6 +269,7 @@ fn from_row(row: &Row) -> Result<DeploymentRow, StoreError> {
             attempted: row.text_as_opt("attempted_before")?,
             succeeded: row.text_as_opt("succeeded_before")?,
         },
+        trace: row.get("trace")?,
         generation: row.get("generation")?,
     })
 }
@@ -325,9 +328,9 @@ pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> 
              ways_out, account, region, connection_id, template_name, major, minor, spec, stack_name, stack_arn,
              never_succeeded, rendered, rendered_bytes, capabilities, resource_types, retain, changes, outputs, attempt,
              requested_by, created_at, ended_at, last_event, initial_state, target_state, target_created_at,
-             attempted_before, succeeded_before, generation, changed)
+             attempted_before, succeeded_before, trace, generation, changed)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-             $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40)",
+             $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41)",
         &params![
             row.deployment.id,
             row.target_id,
@@ -367,6 +370,7 @@ pub async fn insert(tx: &mut Tx, row: &DeploymentRow) -> Result<(), StoreError> 
             row.target_created_at,
             row.earlier.attempted,
             row.earlier.succeeded,
+            &row.trace,
             row.generation,
             UNREAD
         ],

@@ -39,6 +39,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0009_approvals",
     "0010_console",
     "0011_checkpoint_copies",
+    "0012_figures",
 ];
 
 /// The schema cannot be brought to this program's version.

@@ -33,6 +33,7 @@ pub mod recovery;
 pub mod replicas;
 pub mod repositories;
 pub mod requests;
+pub mod samples;
 pub mod sealing;
 pub mod services;
 pub mod settings;
@@ -40,6 +41,7 @@ mod sight;
 pub mod summary;
 pub mod sync;
 pub mod tags;
+pub mod tallies;
 pub mod targets;
 pub mod templates;
 

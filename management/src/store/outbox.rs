@@ -9,7 +9,7 @@ use super::db::{HUB, Late, Row, Topic, Tx, params};
 
 macro_rules! outbox_columns {
     () => {
-        "topic, key, version, due_at, attempts, last_error"
+        "topic, key, version, due_at, attempts, last_error, trace"
     };
 }
 
@@ -24,6 +24,8 @@ pub struct OutboxRow {
     pub version: u64,
     /// How often it was tried in vain.
     pub attempts: u32,
+    /// The trace of whoever asked last, as a `traceparent`; empty: none.
+    pub trace: String,
 }
 
 fn from_row(row: &Row) -> Result<OutboxRow, StoreError> {
@@ -32,6 +34,7 @@ fn from_row(row: &Row) -> Result<OutboxRow, StoreError> {
         key: row.get("key")?,
         version: row.get("version")?,
         attempts: row.get("attempts")?,
+        trace: row.get("trace")?,
     })
 }
 
@@ -40,13 +43,14 @@ pub async fn ask(tx: &mut Tx, topic: &'static str, key: &str, due: Timestamp) ->
     // A version is never used twice: a hub that is done with an older asking must not take a newer one for it.
     let version: EventId = tx.fresh_id();
     let version = i64::try_from(version.as_uuid().as_u128() & u128::from(u64::MAX >> 2)).unwrap_or_default();
+    let trace = tx.origin().trace.clone();
     tx.late(
         Late::Outbox,
         Some(format!("{topic}\0{key}")),
-        "INSERT INTO outbox (topic, key, version, due_at, attempts, last_error) VALUES ($1, $2, $3, $4, 0, '')
+        "INSERT INTO outbox (topic, key, version, due_at, attempts, last_error, trace) VALUES ($1, $2, $3, $4, 0, '', $5)
          ON CONFLICT (topic, key) DO UPDATE
-             SET version = excluded.version, due_at = excluded.due_at, attempts = 0",
-        params![topic, key, version, due].to_vec(),
+             SET version = excluded.version, due_at = excluded.due_at, attempts = 0, trace = excluded.trace",
+        params![topic, key, version, due, trace].to_vec(),
     );
     tx.after_commit(Topic::Outbox);
     Ok(())

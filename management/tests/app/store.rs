@@ -235,7 +235,7 @@ scenarios! {
                     resource_type: "T".to_owned(), replacement: "True".to_owned() }],
                 outputs: outputs(), attempt: 2, requested_by: "me".to_owned(), created_at: at(4), ended_at: None, last_event: 0,
                 initial: None, target_state: Some(state(unit)), target_created_at: at(3),
-                earlier: deployments::Earlier { attempted: Some(unit.fresh_id()), succeeded: None }, generation: 0,
+                earlier: deployments::Earlier { attempted: Some(unit.fresh_id()), succeeded: None }, trace: "00-1-2-01".to_owned(), generation: 0,
             };
             let id = row.deployment.id;
             deployments::insert(unit.tx, &row).await?;

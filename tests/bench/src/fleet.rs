@@ -363,7 +363,7 @@ async fn talk(shared: &Arc<Shared>, open: Open, held: &Held) -> Result<()> {
             _ = beat.tick() => {
                 sequence += 1;
                 asked = Instant::now();
-                say.say(Said::Heartbeat(wire::Heartbeat { sequence, held: held.all() }))?;
+                say.say(Said::Heartbeat(wire::Heartbeat { sequence, held: held.all(), ..Default::default() }))?;
             }
         }
     }

@@ -85,7 +85,7 @@ pub(crate) trait Door: Send + Sync + 'static {
 
 impl Hub {
     pub(crate) async fn run(self) -> Result<()> {
-        telemetry::start(None, "info").map_err(anyhow::Error::from_boxed)?;
+        telemetry::start(None, "info", None).map_err(anyhow::Error::from_boxed)?;
         let port = |at: usize| self.ports.get(at).copied().unwrap_or_default();
         let listener = TcpListener::bind(("127.0.0.1", port(4)))
             .await

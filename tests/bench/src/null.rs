@@ -126,6 +126,7 @@ impl NullHub {
                     repository: "bench".to_owned(),
                     readers: self.readers.to_vec(),
                 })),
+                traceparent: String::new(),
             })),
         }
     }

@@ -286,6 +286,7 @@ impl Captured {
             account_id: self.account.to_owned(),
             region: REGION.to_owned(),
             work: Some(work),
+            traceparent: String::new(),
         };
         change(&mut offer);
         let session = locked(&self.hub.0.session).clone().context("a session")?;

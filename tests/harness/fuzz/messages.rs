@@ -20,7 +20,7 @@ macro_rules! messages {
 
 messages! {
     StackEvent, Output, StackResource, ResourceChange, Tag, StsProof, BeginEnrolmentRequest, BeginEnrolmentResponse,
-    FinishEnrolmentRequest, FinishEnrolmentResponse, JobToken, AgentMessage, Hello, Demand, Heartbeat, Started,
+    FinishEnrolmentRequest, FinishEnrolmentResponse, JobToken, AgentMessage, Hello, Demand, Heartbeat, AwsCalls, Started,
     Handover, HubMessage, Welcome, HeartbeatReply, Lost, GoAway, Offer, ApplyStack, DestroyStack, RevokeStack,
     SetPullPolicy, PutEvents, EventEntry, FetchBundle, InspectStack, FetchContentRequest, ContentChunk,
     PutContentRequest, PutContentResponse, AuthoriseRequest, ExecuteChangeSet, DeleteStackByArn, AuthoriseResponse,

@@ -152,11 +152,14 @@ pub(crate) fn span(span: Duration) -> prost_types::Duration {
 /// A job just leased.
 #[must_use]
 pub(crate) fn offer(offer: Offer, lease: Duration) -> wire::Offer {
+    let deployment = offer.deployment.map(|id| id.to_string()).unwrap_or_default();
+    let job = offer.token.job.to_string();
     wire::Offer {
+        traceparent: hadron_proto::trace::offered(&offer.trace, &job, &deployment, offer.attempt),
         token: Some(wire_token(offer.token)),
         attempt: offer.attempt,
         lease: Some(span(lease)),
-        deployment_id: offer.deployment.map(|id| id.to_string()).unwrap_or_default(),
+        deployment_id: deployment,
         label: offer.label,
         account_id: offer.account.to_string(),
         region: offer.region.to_string(),

@@ -3,12 +3,14 @@
 //! * [`enrol`]: the only thing that somebody without a certificate may ask for.
 //! * [`session`]: the stream over which jobs are given; [`calls`]: what must not be lost.
 //! * [`roll`]: all live sessions, and what is asked for all of them at once; [`acks`]: what they say, many at a time.
+//! * [`aws`]: what agents ask AWS for, as they tell it.
 //! * [`convert`]: wire to words; [`status`]: errors to codes.
 //!
 //! Who an agent is comes from its certificate, never from a message. Each use case checks anew, in its own transaction,
 //! that the agent may still act; closing streams is courtesy on top of that.
 
 mod acks;
+mod aws;
 mod calls;
 mod convert;
 mod enrol;
@@ -26,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
 use acks::Acks;
+pub use aws::AwsCalls;
 pub(crate) use convert::span;
 pub use enrol::EnrolApi;
 pub(crate) use enrol::source;
@@ -50,6 +53,7 @@ pub struct AgentApi {
     live: watch::Sender<usize>,
     roll: Arc<Roll>,
     acks: Acks,
+    aws: Arc<AwsCalls>,
     /// Whose roots agents are told; none where there is no TLS.
     ca: Option<Arc<Ca>>,
 }
@@ -67,6 +71,7 @@ impl AgentApi {
             drain,
             sessions: TaskTracker::new(),
             live: watch::Sender::new(0),
+            aws: Arc::default(),
             ca: None,
         }
     }
@@ -97,6 +102,12 @@ impl AgentApi {
     #[must_use]
     pub fn live(&self) -> watch::Receiver<usize> {
         self.live.subscribe()
+    }
+
+    /// What agents have asked AWS for.
+    #[must_use]
+    pub fn aws_calls(&self) -> Arc<AwsCalls> {
+        Arc::clone(&self.aws)
     }
 
     /// Waits until all sessions are closed, in the database too. Only returns once the drain has begun.

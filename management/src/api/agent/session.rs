@@ -490,6 +490,7 @@ impl Live {
 
     async fn heartbeat(&mut self, heartbeat: wire::Heartbeat) -> Result<(), End> {
         let held = convert::held(&heartbeat.held).map_err(|fault| invalid(&fault))?;
+        self.api.aws.add(&heartbeat.aws_calls);
         // An agent that holds nothing is promised nothing: what would end its session is known from the last pulse.
         let renewed = if held.is_empty() && self.api.roll.heard(&self.place) {
             Vec::new()

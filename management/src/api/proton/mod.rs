@@ -69,7 +69,7 @@ pub use error::{Code, Fault};
 pub use operations::{Operation, Pagination};
 pub use page::PageKey;
 pub use router::routes;
-pub(super) use router::{throttled, took_too_long};
+pub(super) use router::{called, throttled, took_too_long};
 
 use crate::app::{App, Request};
 use sigv4::Verifier;

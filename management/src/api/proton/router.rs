@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 use tracing::field::Empty;
 
 use super::{Call, Fault, Operation, Proton, validate};
+use crate::api::calls::Answered;
 use crate::app::origin;
 
 /// What `X-Amz-Target` begins with.
@@ -52,6 +53,13 @@ fn response(status: u16, request_id: &str, body: Vec<u8>) -> Response {
     response
 }
 
+/// The operation that a request names, if it is one.
+pub(in crate::api) fn called(headers: &http::HeaderMap) -> Option<&'static str> {
+    let target = headers.get("x-amz-target")?.to_str().ok()?;
+    let operation = target.strip_prefix(TARGET).and_then(Operation::named)?;
+    Some(operation.name())
+}
+
 /// The answer for a client that shall come again later; it does so by itself.
 pub(in crate::api) fn throttled(request_id: &str, message: String) -> Response {
     refused(request_id, &Fault::throttled(message))
@@ -66,7 +74,9 @@ pub(in crate::api) fn took_too_long(request_id: &str, message: String) -> Respon
 }
 
 fn refused(request_id: &str, fault: &Fault) -> Response {
-    response(fault.code().status(), request_id, fault.body())
+    let mut response = response(fault.code().status(), request_id, fault.body());
+    response.extensions_mut().insert(Answered(fault.code().name()));
+    response
 }
 
 async fn not_post(State(proton): State<Proton>) -> Response {
@@ -75,7 +85,7 @@ async fn not_post(State(proton): State<Proton>) -> Response {
         405,
         "the Proton API is called with POST; use an AWS CLI or SDK with this address as its endpoint",
     );
-    let mut response = response(fault.code().status(), &fresh_id(&proton), fault.body());
+    let mut response = refused(&fresh_id(&proton), &fault);
     response
         .headers_mut()
         .insert(header::ALLOW, HeaderValue::from_static("POST"));
@@ -96,7 +106,7 @@ async fn serve(State(proton): State<Proton>, request: Request<Body>) -> Response
             Err(fault) => {
                 // Messages may quote what was asked.
                 tracing::info!(code = fault.code().name(), "Refused");
-                response(fault.code().status(), &id, fault.body())
+                refused(&id, &fault)
             }
         }
     }

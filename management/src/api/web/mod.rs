@@ -138,6 +138,16 @@ pub fn routes(console: Console) -> Router {
         .with_state(console)
 }
 
+/// What a path asks for, by the noun that it begins with.
+pub(super) fn called(path: &str) -> Option<&'static str> {
+    const OTHERS: [&str; 5] = ["assets", "language", "live", "sign-in", "sign-out"];
+    let first = path.split('/').nth(1)?;
+    if first.is_empty() {
+        return Some("overview");
+    }
+    view::NOUNS.into_iter().chain(OTHERS).find(|noun| *noun == first)
+}
+
 /// What is said about an address that nothing is at, when a browser asks for it.
 pub async fn nowhere(request: Request) -> Response {
     let language = visit::language(request.headers());

@@ -156,6 +156,7 @@ impl Unit<'_> {
                 attempted: target.attempted.map(|(id, _)| id),
                 succeeded: target.succeeded.map(|(id, _)| id),
             },
+            trace: self.tx.origin().trace.clone(),
             generation: 0,
         };
         if planned.intent == Intent::Apply {

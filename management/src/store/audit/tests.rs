@@ -172,6 +172,7 @@ on_both! {
                 source: Some("2001:db8::1".parse().unwrap()),
                 user_agent: Some("aws-cli/2".to_owned()),
                 request_id: Some("0192".to_owned()),
+                ..Origin::default()
             });
             requests::audit(tx, Timestamp::from_micros(7), "token:ci", None, "CreateService", "a", "done", "").await
         })).await;

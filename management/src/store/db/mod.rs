@@ -90,8 +90,8 @@
 //! 8. `policy_lane`, by registry, Region and repository;
 //! 9. `event_sink`;
 //! 10. `data_key`, where an account's first secret is sealed: the row that is inserted for it;
-//! 11. what transactions about different things have in common, written at their end by [`Tx`] itself: `outbox`, the numbers
-//!     and rows of `event`, the numbers and rows of `audit`.
+//! 11. what transactions about different things have in common, written at their end by [`Tx`] itself: `deployment_tally`,
+//!     `outbox`, the numbers and rows of `event`, the numbers and rows of `audit`.
 //!
 //! Tests watch that it is kept (`order`). Rows that were inserted in the same transaction are nobody else's yet and may be written at any time. Numbers of
 //! [`Sequence::FENCE`] are drawn between 4 and 5 by nobody else than those who lease jobs, which they skipped over when locked;
@@ -119,6 +119,7 @@ mod conformance;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use futures::future::BoxFuture;
 use hadron_proto::vocab::Timestamp;
@@ -136,6 +137,7 @@ pub use value::{FromValue, Mismatch, Value, params};
 pub use wake::{Subscription, Topic};
 
 use crate::clock::Clock;
+use crate::meter::{Distribution, Histogram};
 use crate::store::error::StoreError;
 
 /// A database. Clones share it.
@@ -159,10 +161,25 @@ pub struct Stats {
     pub commits: u64,
 }
 
-#[derive(Debug, Default)]
+/// Limits between which writes are counted, in seconds: a disk that syncs takes a millisecond or ten.
+const WRITE_LIMITS: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
+
+#[derive(Debug)]
 struct Counts {
     transactions: AtomicU64,
     commits: AtomicU64,
+    /// How long writes took, from when they were asked for until they were answered, whatever the answer was.
+    writes: Histogram,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            transactions: AtomicU64::new(0),
+            commits: AtomicU64::new(0),
+            writes: Histogram::new(&WRITE_LIMITS),
+        }
+    }
 }
 
 impl Counts {
@@ -292,12 +309,15 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        match &self.0.engine {
+        let asked = Instant::now();
+        let written = match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.write(label, work).await,
             #[cfg(any(test, feature = "testing"))]
             Engine::Inline(inline) => inline.write(label, work).await,
             Engine::Postgres(postgres) => postgres.write(label, work).await,
-        }
+        };
+        self.0.counts.writes.observe(asked.elapsed());
+        written
     }
 
     /// Runs `work` on a read-only snapshot of what is committed.
@@ -373,6 +393,12 @@ impl Db {
             transactions: counts.transactions.load(Ordering::Relaxed),
             commits: counts.commits.load(Ordering::Relaxed),
         }
+    }
+
+    /// How long writes took so far: waiting for their turn, their statements, and COMMIT.
+    #[must_use]
+    pub fn write_times(&self) -> Distribution {
+        self.0.counts.writes.read()
     }
 
     /// Copies a SQLite database, while it is in use, to a file that must not exist yet.

@@ -43,6 +43,8 @@ impl Sequence {
 /// other for ever. Written last, they are held for a moment only, and whoever holds one waits for nothing but later ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::store) enum Late {
+    /// Counts of deployments that have ended.
+    Tally,
     /// Rows of the outbox, by topic and key.
     Outbox,
     /// Events, numbered by [`Sequence::CHANGE`].
@@ -56,7 +58,7 @@ pub(in crate::store) enum Late {
 impl Late {
     const fn sequence(self) -> Option<Sequence> {
         match self {
-            Self::Outbox => None,
+            Self::Tally | Self::Outbox => None,
             Self::Event => Some(Sequence::CHANGE),
             Self::Audit => Some(Sequence::AUDIT),
             Self::Trust => Some(Sequence::TRUST),
@@ -443,7 +445,7 @@ impl Tx {
     }
 
     /// From where it came, as far as that is known.
-    pub(in crate::store) const fn origin(&self) -> &Origin {
+    pub const fn origin(&self) -> &Origin {
         &self.origin
     }
 

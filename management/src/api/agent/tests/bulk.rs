@@ -17,7 +17,11 @@ use crate::testing::{OTHER, Talk, World, hello, region, token};
 
 fn beat(sequence: u64, held: &[&wire::Offer]) -> Said {
     let held = held.iter().filter_map(|offer| token(offer)).collect();
-    Said::Heartbeat(wire::Heartbeat { sequence, held })
+    Said::Heartbeat(wire::Heartbeat {
+        sequence,
+        held,
+        ..Default::default()
+    })
 }
 
 /// A job that nobody may take before this time.

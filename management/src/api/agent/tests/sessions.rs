@@ -66,8 +66,12 @@ async fn a_job_is_offered_started_and_reported_and_twice_is_once() {
         .await;
     // The stream and the calls are not ordered among each other; an answer on the stream is.
     let held = token(&offer).into_iter().collect();
-    talk.say(Said::Heartbeat(wire::Heartbeat { sequence: 1, held }))
-        .await;
+    talk.say(Said::Heartbeat(wire::Heartbeat {
+        sequence: 1,
+        held,
+        ..Default::default()
+    }))
+    .await;
     assert!(matches!(talk.hear().await, Heard::HeartbeatReply(reply) if reply.renewed.len() == 1));
     talk.client.report(report(token(&offer))).await.unwrap();
     talk.client.report(report(token(&offer))).await.unwrap();
@@ -75,6 +79,7 @@ async fn a_job_is_offered_started_and_reported_and_twice_is_once() {
     talk.say(Said::Heartbeat(wire::Heartbeat {
         sequence: 7,
         held: token(&offer).into_iter().collect(),
+        ..Default::default()
     }))
     .await;
     assert!(
@@ -98,8 +103,12 @@ async fn heartbeats_renew_and_name_what_was_lost() {
     };
     for sequence in 0..5 {
         let held = vec![mine.clone(), foreign.clone()];
-        talk.say(Said::Heartbeat(wire::Heartbeat { sequence, held }))
-            .await;
+        talk.say(Said::Heartbeat(wire::Heartbeat {
+            sequence,
+            held,
+            ..Default::default()
+        }))
+        .await;
         let Heard::HeartbeatReply(reply) = talk.hear().await else {
             panic!("no reply")
         };
@@ -311,7 +320,11 @@ async fn a_job_of_another_account_does_not_exist() {
     );
     let held = token(&offer).into_iter().collect();
     thief
-        .say(Said::Heartbeat(wire::Heartbeat { sequence: 1, held }))
+        .say(Said::Heartbeat(wire::Heartbeat {
+            sequence: 1,
+            held,
+            ..Default::default()
+        }))
         .await;
     assert!(matches!(thief.hear().await, Heard::HeartbeatReply(reply) if reply.renewed.is_empty()));
     assert!(matches!(thief.hear().await, Heard::Lost(_)));

@@ -110,6 +110,7 @@ async fn insert(
         target_state: None,
         target_created_at: now,
         earlier: deployments::Earlier::default(),
+        trace: String::new(),
         generation: 1,
     };
     deployments::insert(unit.tx, &row).await?;

@@ -1,0 +1,29 @@
+-- What deployments came to: how many ended in which way, and after how long. Counted as they end, so that it neither falls when
+-- records of deployments are removed nor has to read them all.
+CREATE TABLE deployment_tally (
+    kind          TEXT    NOT NULL, -- of what was deployed
+    template_name TEXT    NOT NULL, -- empty for components
+    outcome       TEXT    NOT NULL, -- the last status
+    within        INTEGER NOT NULL, -- seconds: the limit that they stayed below; 0: longer than all of them
+    ended         INTEGER NOT NULL, -- how many
+    took          INTEGER NOT NULL, -- microseconds, all together
+    PRIMARY KEY (kind, template_name, outcome, within)
+) STRICT;
+
+-- For the plots of the last thirty days. The tables that it is on can be large: on PostgreSQL writes wait while it is built.
+CREATE INDEX deployment_ended ON deployment (ended_at) WHERE ended_at IS NOT NULL;
+
+-- How the queue and the agents were, minute by minute, for thirty days.
+CREATE TABLE sample (
+    at           INTEGER NOT NULL PRIMARY KEY, -- a whole minute
+    jobs_ready   INTEGER NOT NULL, -- that an agent could have taken
+    jobs_leased  INTEGER NOT NULL, -- that agents had
+    oldest_ready INTEGER NOT NULL, -- microseconds that the first of the ready ones had waited
+    deployments  INTEGER NOT NULL, -- that had not ended
+    agents       INTEGER NOT NULL, -- that were enrolled
+    agents_live  INTEGER NOT NULL  -- that had a session
+) STRICT;
+
+-- The trace of the call that something was begun by, as a W3C traceparent; empty: none.
+ALTER TABLE deployment ADD COLUMN trace TEXT NOT NULL DEFAULT '';
+ALTER TABLE outbox ADD COLUMN trace TEXT NOT NULL DEFAULT '';
