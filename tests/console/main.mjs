@@ -340,7 +340,7 @@ const journeys = {
     check((await page.textContent("main")).includes("UTC"), "times are in UTC");
     await button(page, "Cancel this deployment").click();
     check(/CANCELL(ING|ED)/.test(await page.textContent("main")), "the deployment is cancelled");
-    for (const path of ["/", "/connections", "/catalog", "/environments", "/services", "/components", "/deployments", "/grants", "/agents", "/audit", "/settings"]) {
+    for (const path of ["/", "/connections", "/catalog", "/environments", "/services", "/components", "/deployments", "/grants", "/agents", "/insights", "/audit", "/settings"]) {
       await visit(page, path, plain);
     }
     return [page];
@@ -505,6 +505,22 @@ const journeys = {
     return [page];
   },
 
+  async "how it goes is plotted, and every plot is a table, too"() {
+    const page = await signIn("admin");
+    await visit(page, "/insights");
+    const plot = page.getByRole("img", { name: "Deployments per day" });
+    check((await plot.locator("rect").count()) > 0, "today's deployments are a bar");
+    await page.locator("main details summary").first().click();
+    check((await page.getByRole("table", { name: "Deployments per day" }).getByRole("row").count()) > 1, "and a row");
+    const fleet = page.getByRole("table", { name: "What runs, by template version" });
+    check((await fleet.textContent()).includes("up to date"), "what runs is up to date");
+    await page.getByRole("link", { name: "7 days" }).click();
+    await page.getByRole("link", { name: "7 days" }).and(page.locator("[aria-current]")).waitFor();
+    await page.locator("main details summary").last().click();
+    await accessible(page);
+    return [page];
+  },
+
   async "a role is granted and taken away"() {
     const page = await signIn("admin");
     await visit(page, "/settings");
@@ -591,7 +607,7 @@ async function pictures(folder) {
     ["catalog", "/catalog/environment/minimal-env/1.0"], ["readme", "/catalog/environment/minimal-env/1.1/readme"],
     ["differences", "/catalog/environment/minimal-env/1.1/changes"], ["register", "/catalog/new"], ["component", "/components/side"],
     ["component-form", "/components/new"],
-    ["service", "/services/web"], ["deployments", "/deployments"], ["agents", "/agents"], ["audit", "/audit"], ["grants", "/grants"], ["settings", "/settings"],
+    ["service", "/services/web"], ["deployments", "/deployments"], ["insights", "/insights"], ["agents", "/agents"], ["audit", "/audit"], ["grants", "/grants"], ["settings", "/settings"],
   ];
   if (deployment) {
     shots.push(["deployment", `/deployments/${deployment}`]);

@@ -27,6 +27,7 @@ mod fences;
 pub mod figures;
 pub mod grants;
 pub mod inputs;
+pub mod insights;
 pub mod instances;
 pub mod management;
 mod masking;

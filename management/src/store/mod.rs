@@ -22,6 +22,7 @@ pub mod deployments;
 pub mod error;
 pub mod events;
 pub mod grants;
+pub mod insights;
 pub mod instances;
 pub mod jobs;
 mod many;

@@ -21,6 +21,7 @@ mod deployments;
 mod environments;
 mod events;
 mod grants;
+mod insights;
 mod instances;
 mod jobs;
 mod masked;

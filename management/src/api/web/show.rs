@@ -269,6 +269,7 @@ fn navigation(v: &Visit) -> Vec<NavItem> {
         ("/services", t.nav_services, Some(Action::ReadService)),
         ("/components", t.nav_components, Some(Action::ReadComponent)),
         ("/deployments", t.nav_deployments, Some(Action::ReadDeployment)),
+        ("/insights", t.nav_insights, Some(Action::ReadDeployment)),
         ("/grants", t.nav_grants, Some(Action::ReadGrant)),
         ("/agents", t.nav_agents, Some(Action::ReadAgent)),
         ("/audit", t.nav_audit, Some(Action::ReadAudit)),

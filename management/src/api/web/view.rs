@@ -11,18 +11,19 @@ use super::show::{Html, Shown};
 use super::visit::{Fields, Visit};
 use super::{
     agents, audit, catalog, component_form, components, connections, contents, deployments, environments,
-    grants, overview, parts, register, services, settings,
+    grants, insights, overview, parts, register, services, settings,
 };
 use crate::app::AppError;
 
 /// What addresses of pages begin with.
-pub(super) const NOUNS: [&str; 10] = [
+pub(super) const NOUNS: [&str; 11] = [
     "connections",
     "catalog",
     "environments",
     "services",
     "components",
     "deployments",
+    "insights",
     "grants",
     "agents",
     "audit",
@@ -65,6 +66,7 @@ pub(super) enum View {
     EditComponent(ComponentName),
     Deployments,
     Deployment(DeploymentId),
+    Insights,
     Grants,
     Agents,
     Audit,
@@ -128,6 +130,7 @@ impl View {
             ["components", name] => Self::Component(name.parse().ok()?),
             ["deployments"] => Self::Deployments,
             ["deployments", id] => Self::Deployment(id.parse().ok()?),
+            ["insights"] => Self::Insights,
             ["grants"] => Self::Grants,
             ["agents"] => Self::Agents,
             ["audit"] => Self::Audit,
@@ -175,6 +178,7 @@ impl View {
                 Self::Component(name) => components::one(v, name).await,
                 Self::Deployments => deployments::list(v).await,
                 Self::Deployment(id) => deployments::one(v, *id).await,
+                Self::Insights => insights::show(v).await,
                 Self::Grants => grants::show(v).await,
                 Self::Agents => agents::show(v).await,
                 Self::Audit => audit::show(v).await,
