@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use saphyr::{LoadableYamlNode as _, Yaml};
+
 use crate::testing::World;
 
 async fn get(url: String) -> (u16, String) {
@@ -23,8 +25,81 @@ async fn health_and_metrics_tell_what_there_is() {
         "hadron_jobs_ready 1",
         "hadron_deployments_active 0",
         "hadron_database_up 1",
+        "hadron_queue_depth{state=\"ready\"} 1",
+        "hadron_agents{state=\"online\"} 1",
+        "hadron_calls_total{interface=\"agent\",call=\"AgentService/Session\",code=\"OK\"} 1",
     ] {
         assert!(text.lines().any(|one| one == line), "{text}");
+    }
+}
+
+/// Words of a text that are names of metrics, as those who show and watch them write them.
+fn metrics_in(text: &str) -> std::collections::BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words
+        .filter(|word| word.starts_with("hadron_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// All texts of the fields of this name, wherever they stand.
+fn fields<'a>(value: &'a serde_json::Value, name: &str, into: &mut Vec<&'a str>) {
+    match value {
+        serde_json::Value::Array(all) => all.iter().for_each(|each| fields(each, name, into)),
+        serde_json::Value::Object(all) => {
+            into.extend(all.get(name).and_then(serde_json::Value::as_str));
+            all.values().for_each(|each| fields(each, name, into));
+        }
+        _ => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_dashboard_and_alerts_ask_for_is_what_a_hub_tells() {
+    let world = World::new().await;
+    let text = get(format!("{}/metrics", world.hub().ready().admin)).await.1;
+    let mut told = std::collections::BTreeSet::new();
+    for line in text.lines() {
+        let mut words = line.split(' ').skip(2);
+        if let (true, Some(name), Some(kind)) = (line.starts_with("# TYPE "), words.next(), words.next()) {
+            told.insert(name.to_owned());
+            if kind == "histogram" {
+                told.extend(["bucket", "sum", "count"].map(|part| format!("{name}_{part}")));
+            }
+        }
+    }
+    assert!(told.len() > 30, "{text}");
+
+    let deploy = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+    let read = |path: &str| std::fs::read_to_string(deploy.join(path)).unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&read("grafana/hadron.json")).unwrap();
+    let mut asked = Vec::new();
+    fields(&dashboard, "expr", &mut asked);
+    assert!(asked.len() > 30, "{asked:?}");
+    let shown: std::collections::BTreeSet<String> = asked.into_iter().flat_map(metrics_in).collect();
+    let unknown: Vec<_> = shown.difference(&told).collect();
+    assert!(unknown.is_empty(), "the dashboard asks for {unknown:?}");
+
+    let text = read("prometheus/alerts.yaml");
+    let rules = &Yaml::load_from_str(&text).unwrap()[0];
+    let groups = rules["groups"].as_sequence().unwrap();
+    let rules: Vec<&Yaml<'_>> = groups
+        .iter()
+        .flat_map(|group| group["rules"].as_sequence().unwrap())
+        .collect();
+    assert!(rules.len() > 15);
+    for rule in rules {
+        let name = rule["alert"].as_str().unwrap();
+        let unknown: Vec<String> = metrics_in(rule["expr"].as_str().unwrap())
+            .difference(&told)
+            .cloned()
+            .collect();
+        assert!(unknown.is_empty(), "{name} asks for {unknown:?}");
+        for text in ["summary", "runbook", "command"] {
+            let text = rule["annotations"][text].as_str().unwrap_or_default();
+            assert!(text.len() > 10, "{name} does not say what to do");
+        }
+        assert!(rule["labels"]["severity"].as_str().is_some(), "{name}");
     }
 }
 
