@@ -98,46 +98,46 @@ impl Sources {
         ];
         all.extend(self.calls.families());
         all.extend(self.aws.families());
-        if let Some(renders) = self.app.renderer().counts() {
-            all.extend([
-                counter(
-                    "hadron_renders_total",
-                    "Questions about bundles, specs and templates that were answered.",
-                    renders.answered,
-                ),
-                counter(
-                    "hadron_render_workers_lost_total",
-                    "Those that cost a render worker its life.",
-                    renders.failed,
-                ),
-                counter(
-                    "hadron_renders_throttled_total",
-                    "Those that were told to come again.",
-                    renders.busy,
-                ),
-                counter(
-                    "hadron_render_workers_replaced_total",
-                    "Render workers that were replaced after long use.",
-                    renders.worn,
-                ),
-                counter(
-                    "hadron_render_compute_microseconds_total",
-                    "What render workers computed for answers.",
-                    renders.computed,
-                ),
-                gauge(
-                    "hadron_renders_running",
-                    "Questions that render workers work on.",
-                    renders.running,
-                ),
-                gauge(
-                    "hadron_renders_waiting",
-                    "Questions that wait for a render worker.",
-                    renders.waiting,
-                ),
-                gauge("hadron_render_workers", "Render workers.", renders.workers),
-            ]);
-        }
+        // Zero where nobody renders apart from this process: in tests.
+        let renders = self.app.renderer().counts().unwrap_or_default();
+        all.extend([
+            counter(
+                "hadron_renders_total",
+                "Questions about bundles, specs and templates that were answered.",
+                renders.answered,
+            ),
+            counter(
+                "hadron_render_workers_lost_total",
+                "Those that cost a render worker its life.",
+                renders.failed,
+            ),
+            counter(
+                "hadron_renders_throttled_total",
+                "Those that were told to come again.",
+                renders.busy,
+            ),
+            counter(
+                "hadron_render_workers_replaced_total",
+                "Render workers that were replaced after long use.",
+                renders.worn,
+            ),
+            counter(
+                "hadron_render_compute_microseconds_total",
+                "What render workers computed for answers.",
+                renders.computed,
+            ),
+            gauge(
+                "hadron_renders_running",
+                "Questions that render workers work on.",
+                renders.running,
+            ),
+            gauge(
+                "hadron_renders_waiting",
+                "Questions that wait for a render worker.",
+                renders.waiting,
+            ),
+            gauge("hadron_render_workers", "Render workers.", renders.workers),
+        ]);
         let db = self.app.db();
         let stats = db.stats();
         all.extend([
