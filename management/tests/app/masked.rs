@@ -164,7 +164,7 @@ fn secrets_in(text: &str) -> BTreeSet<&'static str> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_of_the_proton_api_shows_an_auditor_a_value() {
     let world = World::sqlite().await;
-    let [own, other, _] = full(&world).await;
+    let [own, other, _] = Box::pin(full(&world)).await;
     let model = model();
     let decided: BTreeSet<String> = SENSITIVE.iter().map(|(shape, _)| (*shape).to_owned()).collect();
     assert_eq!(
@@ -301,7 +301,7 @@ async fn told(world: &World, who: &Caller, of: &Thing) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_use_case_tells_an_auditor_a_value() {
     let world = World::sqlite().await;
-    let [own, other, _] = full(&world).await;
+    let [own, other, _] = Box::pin(full(&world)).await;
     for of in [&own, &other] {
         let plain = told(&world, &administrator(), of).await;
         assert_eq!(secrets_in(&plain), BTreeSet::from(SECRETS), "{plain}");
