@@ -230,6 +230,27 @@ pub struct Heartbeat {
     pub sequence: u64,
     #[prost(message, repeated, tag = "2")]
     pub held: ::prost::alloc::vec::Vec<JobToken>,
+    /// What the agent has asked AWS for since the last heartbeat, for whoever watches the hub. Nothing is decided by it.
+    #[prost(message, repeated, tag = "3")]
+    pub aws_calls: ::prost::alloc::vec::Vec<AwsCalls>,
+}
+/// So many requests to AWS, each try by itself.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AwsCalls {
+    /// Such as "CloudFormation".
+    #[prost(string, tag = "1")]
+    pub service: ::prost::alloc::string::String,
+    /// Such as "DescribeStacks".
+    #[prost(string, tag = "2")]
+    pub operation: ::prost::alloc::string::String,
+    /// "OK", AWS's error code, or what kept an answer from coming.
+    #[prost(string, tag = "3")]
+    pub code: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub count: u64,
+    /// AWS said that there were too many.
+    #[prost(bool, tag = "5")]
+    pub throttled: bool,
 }
 /// The job is in the agent's journal: from here on it survives the agent's death.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -340,6 +361,9 @@ pub struct Offer {
     pub account_id: ::prost::alloc::string::String,
     #[prost(string, tag = "7")]
     pub region: ::prost::alloc::string::String,
+    /// The trace that the job belongs to, as W3C's traceparent; empty: none.
+    #[prost(string, tag = "15")]
+    pub traceparent: ::prost::alloc::string::String,
     #[prost(oneof = "offer::Work", tags = "8, 9, 10, 11, 13, 12, 14, 16")]
     pub work: ::core::option::Option<offer::Work>,
 }
