@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use hadron_proto::proof::{self, Binding};
 use hadron_proto::vocab::Timestamp;
 use hadron_proto::wire;
-use hadron_tests::attacks::client::credentials;
+use hadron_tests::attacks::client::{credentials, shifted};
 use hadron_tests::{DEV, PROD};
 use serde_json::json;
 use tonic_types::StatusExt as _;
@@ -134,9 +134,8 @@ async fn clock() -> Result<()> {
         nonce,
         hub_id: challenge.hub_id.parse()?,
     };
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-    let late = i64::try_from(now.as_micros())? - 600 * 1_000_000;
-    let late = Timestamp::from_micros(late);
+    let late = shifted(-600).duration_since(std::time::UNIX_EPOCH)?;
+    let late = Timestamp::from_micros(i64::try_from(late.as_micros())?);
     let who = credentials(world.admin.variables());
     let proof = proof::sign(&who, &hadron_tests::REGION.parse()?, late, &binding)?;
     let request = wire::FinishLoginRequest {

@@ -288,7 +288,7 @@ const REQUEST: &str = "connection request --environment prd --management-account
 
 /// Waits until somebody waits for the decision, and decides.
 async fn decided(world: &World, status: &str) -> crate::hadron::Run {
-    let child = world.command(REQUEST).spawn().unwrap();
+    let child = world.command(REQUEST).spawn().expect("the program starts");
     while world.calls("get_connection").is_empty() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
