@@ -155,6 +155,18 @@ class Hand {
   }
 }
 
+/** A browser without JavaScript. */
+const PLAIN = { javaScriptEnabled: false };
+
+/** Signs an administrator in without JavaScript, and accepts a connection. */
+async function connectedPlain(environment) {
+  const page = await signIn("admin", PLAIN);
+  counts.without_javascript += 1;
+  const id = await requested("dev", environment);
+  await accept(page, id, world.accounts.dev);
+  return page;
+}
+
 const journeys = {
   async "a link of the command line signs one browser in, once"() {
     const page = await open();
@@ -327,21 +339,34 @@ const journeys = {
     return [page];
   },
 
-  async "everything that matters works without JavaScript"() {
-    const plain = { javaScriptEnabled: false };
-    const page = await signIn("admin", plain);
-    counts.without_javascript += 1;
-    const id = await requested("dev", "plain");
-    await accept(page, id, world.accounts.dev);
+  async "a connection is accepted without JavaScript"() {
+    const page = await connectedPlain("plain-connection");
     check((await page.textContent("main")).includes("CONNECTED"), "the connection is accepted");
+    return [page];
+  },
+
+  async "an environment is created without JavaScript"() {
+    const page = await connectedPlain("plain-environment");
     await page.getByRole("link", { name: "Create environment" }).click();
-    await createEnvironment(page, "plain");
-    await heading(page, "Deployment of environment plain").waitFor();
+    await createEnvironment(page, "plain-environment");
+    await heading(page, "Deployment of environment plain-environment").waitFor();
     check((await page.textContent("main")).includes("UTC"), "times are in UTC");
+    // Nothing comes by itself: whoever wants to know looks again.
+    await page.reload();
+    check((await page.locator("#live .badge").filter({ hasText: "IN_PROGRESS" }).count()) > 0, "the deployment is under way");
+    await visit(page, "/environments/plain-environment", PLAIN);
+    check((await page.textContent("main")).includes("minimal-env"), "the environment is there");
+    return [page];
+  },
+
+  async "a deployment is cancelled, and every page is there, without JavaScript"() {
+    const page = await connectedPlain("plain-cancel");
+    await page.getByRole("link", { name: "Create environment" }).click();
+    await createEnvironment(page, "plain-cancel");
     await button(page, "Cancel this deployment").click();
     check(/CANCELL(ING|ED)/.test(await page.textContent("main")), "the deployment is cancelled");
     for (const path of ["/", "/connections", "/catalog", "/environments", "/services", "/components", "/deployments", "/grants", "/agents", "/insights", "/audit", "/settings"]) {
-      await visit(page, path, plain);
+      await visit(page, path, PLAIN);
     }
     return [page];
   },
