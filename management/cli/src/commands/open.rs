@@ -111,6 +111,13 @@ enum What {
         /// Its id
         id: Option<String>,
     },
+    /// Plots: how often it is deployed, how long it takes, what fails, who is behind
+    #[command(
+        visible_alias = "plots",
+        after_help = "Examples:
+  hadron open insights"
+    )]
+    Insights,
     /// Who may pull what
     #[command(
         alias = "grants",
@@ -193,6 +200,7 @@ async fn page(what: What, cx: &Context) -> Result<String> {
             let found = deployments::get(cx, &id).await;
             format!("/deployments/{}", to_page(found, "deployment")?.id)
         }
+        What::Insights => "/insights".to_owned(),
         What::Grant => "/grants".to_owned(),
         What::Agent => "/agents".to_owned(),
         What::Audit => "/audit".to_owned(),
