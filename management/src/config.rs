@@ -3,6 +3,7 @@
 //! Read once, at start, from a TOML file, `HADRON_HUB_*` variables and flags (later ones win), and checked as a whole
 //! before the first socket is opened. Past [`load`] there is no text left that could be wrong.
 
+mod audit;
 mod keys;
 mod oidc;
 
@@ -11,16 +12,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hadron_proto::vocab::{AccountId, BucketName, ContentRules, Region, RoleArn, StackPrefix};
+use hadron_proto::vocab::{AccountId, ContentRules, Region, RoleArn, StackPrefix};
 use hadron_templates::Capability;
 
+pub use audit::Audit;
 pub use hadron_proto::config::{Fault, Key, Kind, Origin, Override, Source};
 pub use keys::KEYS;
 pub use oidc::Issuer;
 
 use crate::app::access::{Access, Listed};
-use crate::app::audit::Due;
-use crate::app::checkpoints::LockedBucket;
 use crate::app::events::{Bus, Sinks};
 use crate::app::templates::{Approve, Rules};
 use crate::app::{Quota, Quotas, Settings};
@@ -29,7 +29,6 @@ use crate::identity::oidc::Alias;
 use crate::identity::sts::StsEndpoint;
 use crate::identity::{DevMode, HubId};
 use crate::render;
-use crate::store::jobs::LockMode;
 use crate::webhook::Webhook;
 
 /// The exit code for a configuration that is wrong (`EX_USAGE` of sysexits).
@@ -192,19 +191,6 @@ impl fmt::Debug for WebhookConfig {
             .field("secret_file", &self.secret_file)
             .finish_non_exhaustive()
     }
-}
-
-/// How the audit log is kept checkable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audit {
-    /// When there has to be a checkpoint.
-    pub due: Due,
-    /// The file that checkpoints are appended to.
-    pub file: Option<PathBuf>,
-    /// Whether they are printed as well.
-    pub print: bool,
-    /// The bucket in which the management account's agent keeps copies of them.
-    pub copy: Option<LockedBucket>,
 }
 
 /// Leases and heartbeats.
@@ -444,8 +430,7 @@ fn build(source: &mut Source) -> Option<Config> {
     let render = rendering(source);
     let quotas = quotas(source);
     let events = events(source, wants_dev);
-    let copy = audit_copy(source, management.as_ref());
-    let audit = audit(source, wants_dev, data_dir.as_deref(), copy);
+    let audit = audit::read(source, wants_dev, data_dir.as_deref(), management.as_ref());
     let templates = templates(source);
     let stack_prefix = source.parsed("stacks.prefix").unwrap_or_else(StackPrefix::proton);
     Some(Config {
@@ -811,76 +796,6 @@ fn events(source: &mut Source, dev: bool) -> Events {
             name: bus,
             source: from,
         }),
-    }
-}
-
-fn audit_copy(source: &mut Source, management: Option<&Management>) -> Option<LockedBucket> {
-    let bucket: Option<BucketName> = source.parsed("audit.s3_bucket");
-    let owner = source.parsed("audit.s3_owner");
-    let prefix = source
-        .text("audit.s3_prefix")
-        .unwrap_or_else(|| "hadron/".to_owned());
-    let days = counted(source, "audit.s3_keep_days", 400, 1, 36_500);
-    let mode = match source.text("audit.s3_mode").as_deref() {
-        None | Some("compliance") => LockMode::Compliance,
-        Some("governance") => LockMode::Governance,
-        Some(other) => {
-            source.fault(
-                "audit.s3_mode",
-                format!("'{other}' is neither compliance nor governance"),
-            );
-            LockMode::Compliance
-        }
-    };
-    if !source.has("audit.s3_bucket") {
-        for key in [
-            "audit.s3_owner",
-            "audit.s3_prefix",
-            "audit.s3_keep_days",
-            "audit.s3_mode",
-        ] {
-            if source.has(key) {
-                source.fault(key, "is of no use without audit.s3_bucket");
-            }
-        }
-    }
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-.".contains(&byte);
-    if prefix.len() > 512 || !prefix.bytes().all(plain) || prefix.starts_with('/') {
-        source.fault(
-            "audit.s3_prefix",
-            "give at most 512 letters, digits and / _ - . that do not begin with a slash",
-        );
-    }
-    Some(LockedBucket {
-        bucket: bucket?,
-        owner: owner.or_else(|| Some(management?.account))?,
-        prefix: match prefix.as_str() {
-            "" => prefix,
-            text => format!("{}/", text.trim_end_matches('/')),
-        },
-        keep: Duration::from_secs(days * 24 * 3_600),
-        mode,
-    })
-}
-
-fn audit(source: &mut Source, dev: bool, data_dir: Option<&Path>, copy: Option<LockedBucket>) -> Audit {
-    let least = if dev { 1 } else { 10 };
-    let every = counted(source, "audit.checkpoint_seconds", 60, least, 3_600);
-    let rows = counted(source, "audit.checkpoint_rows", 1_000, 1, 1_000_000);
-    let file = match source.text("audit.checkpoint_file") {
-        // Said to be nowhere.
-        Some(none) if none.is_empty() => None,
-        Some(file) => Some(PathBuf::from(file)),
-        None => data_dir.map(|dir| dir.join("audit-checkpoints.jsonl")),
-    };
-    Audit {
-        due: Due {
-            every: Duration::from_secs(every),
-            rows,
-        },
-        file,
-        print: source.switch("audit.checkpoint_stdout"),
-        copy,
     }
 }
 
