@@ -122,6 +122,7 @@ pub(super) async fn follow(State(console): State<Console>, request: Request) -> 
         has,
         reader: Reader(sender),
         looked: None,
+        idle: Duration::ZERO,
     };
     tokio::spawn(async move {
         tokio::select! {
@@ -153,6 +154,8 @@ struct Stream {
     reader: Reader,
     /// When the page was last looked at whole, and what told then whether it is the same.
     looked: Option<(Instant, u64)>,
+    /// How long the last look only waited, so that others come first: that was no work.
+    idle: Duration,
 }
 
 impl Stream {
@@ -168,6 +171,7 @@ impl Stream {
         let mut spoke = Instant::now();
         loop {
             let began = Instant::now();
+            self.idle = Duration::ZERO;
             let sent = match self.look().await {
                 Ok(Look::Sent(sent)) => sent,
                 Ok(Look::Over) => return,
@@ -189,7 +193,8 @@ impl Stream {
                 }
             }
             // Only what comes soon after another waits: the first commit after a quiet time is looked at at once.
-            tokio::time::sleep(PAUSE.max(began.elapsed() * (SHARE - 1))).await;
+            let worked = began.elapsed().saturating_sub(self.idle);
+            tokio::time::sleep(PAUSE.max(worked * (SHARE - 1))).await;
             tokio::select! {
                 () = self.reader.0.closed() => return,
                 () = woken.woken() => {}
@@ -228,6 +233,7 @@ impl Stream {
             view,
             has,
             reader,
+            idle,
             ..
         } = self;
         let mut sent = false;
@@ -248,7 +254,9 @@ impl Stream {
         }
         if sent {
             // Making the page again costs more than a line: first every page that is open gets its lines.
+            let began = Instant::now();
             tokio::time::sleep(PAUSE).await;
+            *idle = began.elapsed();
         }
         let shown = view.show(visit).await?;
         let have = shown.have();
