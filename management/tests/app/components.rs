@@ -17,7 +17,7 @@ use crate::agent::{Agent, failed, stack};
 use crate::scenarios;
 use crate::world::{
     PRODUCTION, STAGING, World, account, administrator, asked, changed_example, current, developer,
-    environment, identified, instance, new_connection, owner, reason, service_spec,
+    environment, identified, instance, reason, service_spec,
 };
 
 const PLAIN: &str = "minimal-svc-no-pipeline";
@@ -143,27 +143,6 @@ async fn take_components(world: &World, truth: bool) {
     written.await.unwrap();
 }
 
-/// An environment in an account of its own, whose connection names a role for components if wanted.
-async fn ground(world: &World, of: &str, name: &str, with_role: bool) -> Agent {
-    let mut new = new_connection(of, name);
-    if with_role {
-        new.component_role = Some(format!("arn:aws:iam::{of}:role/components").parse().unwrap());
-    }
-    let request = asked(&owner(of), "RequestConnection");
-    let id = world
-        .app
-        .request_connection(request, new)
-        .await
-        .unwrap()
-        .connection
-        .id;
-    world.accept(id, of).await.unwrap();
-    let agent = world.agent(id).await;
-    world.create_environment(name, Some(id)).await.unwrap();
-    agent.succeed_all(world).await;
-    agent
-}
-
 /// A service with instance `blue` in `prd` and `green` in `stg`, deployed; its template prints an output of the component.
 /// Only `prd` has a role for components.
 async fn place(world: &World) -> [Agent; 2] {
@@ -179,8 +158,8 @@ async fn place(world: &World) -> [Agent; 2] {
         .await;
     take_components(world, true).await;
     let agents = [
-        ground(world, PRODUCTION, "prd", true).await,
-        ground(world, STAGING, "stg", false).await,
+        world.environment_with_components(PRODUCTION, "prd").await.1,
+        world.environment(STAGING, "stg").await.1,
     ];
     let spec = service_spec(
         None,

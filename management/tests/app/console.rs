@@ -24,9 +24,7 @@ use http_body_util::BodyExt as _;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use crate::world::{
-    PRODUCTION, World, account, asked, developer, environment, new_connection, owner, service_spec,
-};
+use crate::world::{PRODUCTION, World, account, asked, developer, environment, service_spec};
 
 const HOST: &str = "hub.example.com:8443";
 
@@ -264,24 +262,7 @@ struct Things {
 async fn things(world: &World) -> Things {
     world.templates().await;
     let management = world.management_agent().await;
-    let mut new = new_connection(PRODUCTION, "prd");
-    new.component_role = Some(
-        format!("arn:aws:iam::{PRODUCTION}:role/components")
-            .parse()
-            .unwrap(),
-    );
-    let request = asked(&owner(PRODUCTION), "RequestConnection");
-    let connection = world
-        .app
-        .request_connection(request, new)
-        .await
-        .unwrap()
-        .connection
-        .id;
-    world.accept(connection, PRODUCTION).await.unwrap();
-    let agent = world.agent(connection).await;
-    world.create_environment("prd", Some(connection)).await.unwrap();
-    agent.succeed_all(world).await;
+    let (connection, agent) = world.environment_with_components(PRODUCTION, "prd").await;
     let spec = service_spec(Some(""), &[("blue", "prd", "")]);
     world.create_service("web", "minimal-svc", &spec).await.unwrap();
     for _ in 0..2 {

@@ -484,6 +484,24 @@ impl World {
         (connection, agent)
     }
 
+    /// The same, where the connection names a role for components as well.
+    pub(crate) async fn environment_with_components(
+        &self,
+        account: &str,
+        name: &str,
+    ) -> (ConnectionId, Agent) {
+        let mut new = new_connection(account, name);
+        new.component_role = Some(format!("arn:aws:iam::{account}:role/components").parse().unwrap());
+        let request = asked(&owner(account), "RequestConnection");
+        let requested = self.app.request_connection(request, new).await.unwrap();
+        let id = requested.connection.id;
+        self.accept(id, account).await.unwrap();
+        let agent = self.agent(id).await;
+        self.create_environment(name, Some(id)).await.unwrap();
+        agent.succeed_all(self).await;
+        (id, agent)
+    }
+
     pub(crate) async fn update_environment(&self, update: EnvironmentUpdate) -> Result<TargetRow, AppError> {
         self.app
             .update_environment(asked(&administrator(), "UpdateEnvironment"), update)

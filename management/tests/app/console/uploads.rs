@@ -124,24 +124,7 @@ const TEMPLATE: &str = "Resources:\n  Note:\n    Type: AWS::SSM::Parameter\n    
 async fn a_component_is_made_and_changed() {
     let world = World::sqlite().await;
     world.templates().await;
-    let mut new = crate::world::new_connection(PRODUCTION, "prd");
-    new.component_role = Some(
-        format!("arn:aws:iam::{PRODUCTION}:role/components")
-            .parse()
-            .unwrap(),
-    );
-    let request = crate::world::asked(&crate::world::owner(PRODUCTION), "RequestConnection");
-    let connection = world
-        .app
-        .request_connection(request, new)
-        .await
-        .unwrap()
-        .connection
-        .id;
-    world.accept(connection, PRODUCTION).await.unwrap();
-    let agent = world.agent(connection).await;
-    world.create_environment("prd", Some(connection)).await.unwrap();
-    agent.succeed_all(&world).await;
+    let (_, agent) = world.environment_with_components(PRODUCTION, "prd").await;
     let browser = Browser::of(&world, Some(Role::Administrator), None).await;
     let page = browser.get("/components/new").await;
     assert!(
