@@ -303,6 +303,11 @@ const journeys = {
     await page.goto(`/deployments/${id}`);
     const fresh = await lines();
     check(JSON.stringify(open) === JSON.stringify(fresh), `nothing is missing: ${open.join("|")} instead of ${fresh.join("|")}`);
+    // What CloudFormation was given, and what was different from the time before.
+    await page.getByRole("link", { name: "Rendered template" }).click();
+    await page.locator(".diff .new").filter({ hasText: "11" }).first().waitFor();
+    check((await page.locator("pre").last().textContent()).includes("AWSTemplateFormatVersion"), "the whole of it is there");
+    await accessible(page);
     return [page];
   },
 
@@ -622,8 +627,9 @@ const journeys = {
 /** Pictures of pages, for those who want to see the console before they have one. */
 async function pictures(folder) {
   mkdirSync(folder, { recursive: true });
-  const listed = JSON.parse(await hadron("admin", "deployment", "list", "--environment", "prd", "-o", "json"));
-  const deployment = (Array.isArray(listed) ? listed : (listed.items ?? []))[0]?.id;
+  const first = async (...words) => JSON.parse(await hadron("admin", ...words, "-o", "json")).items[0]?.id;
+  const deployment = await first("deployment", "list", "--environment", "prd");
+  const connection = await first("connection", "list");
   const wide = { width: 1280, height: 900 };
   const narrow = { width: 390, height: 844 };
   const shots = [
@@ -631,11 +637,19 @@ async function pictures(folder) {
     ["environment-form", "/environments/new?template=minimal-env"], ["templates", "/catalog"], ["template", "/catalog/environment/minimal-env"],
     ["catalog", "/catalog/environment/minimal-env/1.0"], ["readme", "/catalog/environment/minimal-env/1.1/readme"],
     ["differences", "/catalog/environment/minimal-env/1.1/changes"], ["register", "/catalog/new"], ["component", "/components/side"],
-    ["component-form", "/components/new"],
-    ["service", "/services/web"], ["deployments", "/deployments"], ["insights", "/insights"], ["agents", "/agents"], ["audit", "/audit"], ["grants", "/grants"], ["settings", "/settings"],
+    ["components", "/components"], ["component-form", "/components/new"], ["component-edit", "/components/side/edit"],
+    ["environment-choose", "/environments/new"], ["environment-edit", "/environments/prd/edit"], ["environment-delete", "/environments/prd/delete"],
+    ["services", "/services"], ["service", "/services/web"], ["service-form", "/services/new?template=minimal-svc"],
+    ["instance", "/services/web/instances/blue"],
+    ["instance-edit", "/services/web/instances/blue/edit"], ["service-edit", "/services/web/edit"], ["service-delete", "/services/web/delete"], ["register-version", "/catalog/environment/minimal-env/new"],
+    ["deployments", "/deployments"], ["insights", "/insights"], ["agents", "/agents"], ["audit", "/audit"], ["grants", "/grants"], ["settings", "/settings"],
+    ["nowhere", "/nowhere"],
   ];
   if (deployment) {
-    shots.push(["deployment", `/deployments/${deployment}`]);
+    shots.push(["deployment", `/deployments/${deployment}`], ["deployment-template", `/deployments/${deployment}/template`]);
+  }
+  if (connection) {
+    shots.push(["connection", `/connections/${connection}`]);
   }
   const looks = [
     ["light", { viewport: wide, colorScheme: "light" }, "en"], ["dark", { viewport: wide, colorScheme: "dark" }, "en"],
@@ -653,6 +667,9 @@ async function pictures(folder) {
       await page.screenshot({ path: `${folder}/${name}-${look}.png` });
       counts.screenshots += 1;
     }
+    await button(page, language === "ja" ? "サインアウト" : "Sign out").click();
+    await page.screenshot({ path: `${folder}/sign-in-${look}.png` });
+    counts.screenshots += 1;
     await page.context().close();
   }
 }

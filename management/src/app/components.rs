@@ -5,6 +5,8 @@
 //! instance are never deployed at the same time. Whoever attaches, detaches or deploys an attached component holds the row
 //! of the service, and so does whoever deploys or removes its instances.
 
+use std::collections::HashMap;
+
 use hadron_domain::authority::{Action, Caller};
 use hadron_domain::component::{Attachment, Change, Refusal, Shape};
 use hadron_domain::connection::Connection;
@@ -213,11 +215,19 @@ impl App {
         }
         let views = self.read("components", move |tx| {
             Box::pin(async move {
-                let mut views = Vec::new();
-                for row in components::list(tx, &filter, &sight, &after, limit).await? {
-                    views.extend(view(tx, &row.name).await?);
-                }
-                Ok(views)
+                let page = components::list(tx, &filter, &sight, &after, limit).await?;
+                let (Some(first), Some(last)) = (page.first(), page.last()) else {
+                    return Ok(Vec::new());
+                };
+                // What the filter leaves out is between the ends of a page as well, and is dropped here.
+                let between = targets::components_between(tx, &first.name, &last.name).await?;
+                let mut found: HashMap<Target, TargetRow> = HashMap::new();
+                found.extend(between.into_iter().map(|row| (row.target.clone(), row)));
+                let views = page.into_iter().filter_map(|component| {
+                    let target = found.remove(&Target::Component(component.name.clone()))?;
+                    Some(ComponentView { target, component })
+                });
+                Ok(views.collect())
             })
         });
         Ok(shown(views.await?, caller))

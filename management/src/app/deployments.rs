@@ -12,15 +12,15 @@ use hadron_domain::deployment::{DeploymentInput, Intent, Phase};
 use hadron_domain::step::Machine;
 use hadron_domain::target::Target;
 use hadron_proto::vocab::{
-    ComponentName, DeploymentId, Digest, EnvironmentName, InstanceName, ServiceName, Timestamp,
+    ComponentName, DeploymentId, EnvironmentName, InstanceName, ServiceName, Timestamp,
 };
-use hadron_templates::{ServiceSpec, masked};
+use hadron_templates::ServiceSpec;
 
 use super::masking::{Secretive as _, mask_event, shown};
 use super::{App, AppError, ErrorKind, Request};
 use crate::store::deployments::{self, DeploymentRow, EventRow, Filter, Source};
+use crate::store::jobs;
 use crate::store::targets::TargetRow;
-use crate::store::{jobs, requests};
 
 /// The names by which Proton's callers say whose deployments they mean.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -232,35 +232,6 @@ impl App {
             events.iter_mut().for_each(mask_event);
         }
         Ok(events)
-    }
-
-    /// The template that was rendered for a deployment.
-    ///
-    /// # Errors
-    /// When the deployment is not the caller's to see, or deletes and so has none.
-    pub async fn rendered_template(
-        &self,
-        caller: &Caller,
-        id: DeploymentId,
-    ) -> Result<(String, Digest), AppError> {
-        let row = self.get_deployment(caller, id).await?;
-        let plain = caller.may_read_plaintext(&row.place());
-        let none = || {
-            AppError::new(
-                ErrorKind::NotFound,
-                "NO_TEMPLATE",
-                "a deletion has no rendered template",
-            )
-        };
-        let (digest, _) = row.rendered.ok_or_else(none)?;
-        let bytes = self
-            .read("rendered template", move |tx| {
-                Box::pin(async move { Ok(requests::blob(tx, digest).await?) })
-            })
-            .await?
-            .ok_or_else(|| AppError::internal(format!("content {digest} is not stored")))?;
-        let text = String::from_utf8(bytes).map_err(AppError::internal)?;
-        Ok((if plain { text } else { masked(&text) }, digest))
     }
 
     /// Cancels a deployment. What CloudFormation has begun it may also finish; then that is what is reported.

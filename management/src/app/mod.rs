@@ -40,6 +40,7 @@ pub mod pulse;
 pub mod quotas;
 pub mod recovery;
 pub mod refusals;
+pub mod rendered;
 pub mod repositories;
 mod retry;
 pub mod sealing;

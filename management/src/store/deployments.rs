@@ -542,6 +542,27 @@ pub struct Filter {
     pub active_only: bool,
 }
 
+impl Filter {
+    /// All deployments of one target.
+    #[must_use]
+    pub fn of(target: &Target) -> Self {
+        let mut filter = Self {
+            kind: target.kind(),
+            ..Self::default()
+        };
+        match target {
+            Target::Environment(name) => filter.environment = name.to_string(),
+            Target::Instance(service, name) => {
+                filter.service = service.to_string();
+                filter.instance = name.to_string();
+            }
+            Target::Pipeline(service) => filter.service = service.to_string(),
+            Target::Component(name) => filter.component = name.to_string(),
+        }
+        filter
+    }
+}
+
 /// One statement for each index: `$leading` says what that is about, the rest what may be asked besides.
 macro_rules! listed {
     ($leading:literal) => {

@@ -7,8 +7,8 @@ use hadron_domain::service::Part;
 use hadron_domain::target::{Provisioning, Target};
 use hadron_domain::template::CompatibleTemplate;
 use hadron_proto::vocab::{
-    AccountId, ConnectionId, DeploymentId, EnvironmentName, InstanceName, Region, RoleArn, ServiceName,
-    StackArn, TargetId, TemplateName, TemplateVersion, Timestamp,
+    AccountId, ComponentName, ConnectionId, DeploymentId, EnvironmentName, InstanceName, Region, RoleArn,
+    ServiceName, StackArn, TargetId, TemplateName, TemplateVersion, Timestamp,
 };
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -644,6 +644,26 @@ pub async fn environment_roles(tx: &mut Tx, name: &EnvironmentName) -> Result<En
         .await?;
     row.as_ref()
         .map_or_else(|| Ok(EnvironmentRoles::default()), |row| json(row, "roles"))
+}
+
+/// The components with names from `first` to `last`, by name.
+pub async fn components_between(
+    tx: &mut Tx,
+    first: &ComponentName,
+    last: &ComponentName,
+) -> Result<Vec<TargetRow>, StoreError> {
+    tx.query(
+        concat!(
+            "SELECT ",
+            target_columns!(),
+            " FROM target WHERE kind = 'component' AND kind <> 'instance' AND service = '' AND instance >= $1 AND instance <= $2 ORDER BY instance"
+        ),
+        &params![first, last],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
 }
 
 /// Every instance and pipeline of a service.

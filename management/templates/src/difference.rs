@@ -95,6 +95,19 @@ impl Differences {
     }
 }
 
+/// The lines that are different between two texts with some around them, and whether there are more than these.
+#[must_use]
+pub fn line_differences(old: &str, new: &str) -> (Vec<Line>, bool) {
+    at_most(old, new, LINES_OF_FILE)
+}
+
+fn at_most(old: &str, new: &str, most: usize) -> (Vec<Line>, bool) {
+    let mut lines = lines(old, new, most + 1);
+    let cut = lines.len() > most;
+    lines.truncate(most);
+    (lines, cut)
+}
+
 fn inputs(old: &Schema, new: &Schema) -> Vec<InputDifference> {
     let mut found = Vec::new();
     let purposes = old.all().chain(new.all()).map(|(of, _)| of);
@@ -223,10 +236,8 @@ fn files(old: &Bundle, new: &Bundle) -> Vec<FileDifference> {
         if let (Some(before), Some(now)) = (text(before), text(now))
             && left > 0
         {
-            let most = left.min(LINES_OF_FILE);
-            let lines = lines(&before, &now, most + 1);
-            file.cut = lines.len() > most;
-            let lines: Vec<Line> = lines.into_iter().take(most).collect();
+            let (lines, cut) = at_most(&before, &now, left.min(LINES_OF_FILE));
+            file.cut = cut;
             left -= lines.len();
             file.lines = Some(lines);
         }

@@ -95,7 +95,7 @@ pub use desk::{
     Opened, Packed, PipelinePart, PipelineTask, Question, Reply,
 };
 pub use diagnostic::{Fault, Faults, Place, Severity, Source, Spot};
-pub use difference::{Became, Differences, FileDifference, InputDifference, Line};
+pub use difference::{Became, Differences, FileDifference, InputDifference, Line, line_differences};
 pub use inputs::{
     Attached, ComponentFacts, ComponentInputs, EnvironmentFacts, EnvironmentInputs, InstanceFacts,
     InstanceInputs, Outputs, PipelineInputs, PipelineInstance, ServiceFacts, Values,

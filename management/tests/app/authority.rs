@@ -423,6 +423,11 @@ fn calls<'a>(
             ReadDeployment,
             app.rendered_template(who, deployment)
         ),
+        read!(
+            "compared_template",
+            ReadDeployment,
+            app.compared_template(who, deployment)
+        ),
         call!(
             "cancel_deployment",
             CancelDeployment,
@@ -663,7 +668,7 @@ scenarios! {
                     let unknown = matches!(&outcome, Err(error) if error.kind == ErrorKind::NotFound);
                     let what = format!("{name} as {role:?} of {of:?}: {outcome:?}");
                     let existing = matches!(name, "get_connection" | "get_environment" | "get_deployment" | "deployment_events"
-                        | "rendered_template" | "cancel_deployment" | "delete_connection" | "update_connection"
+                        | "rendered_template" | "compared_template" | "cancel_deployment" | "delete_connection" | "update_connection"
                         | "view_environment" | "get_named_deployment" | "outputs" | "notify_deployment" | "list_tags");
                     match reach(role, action) {
                         Reach::None => assert!(denied, "{what}"),

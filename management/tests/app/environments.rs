@@ -10,12 +10,13 @@ use hadron_management::app::environments::{Path, UpdateMode};
 use hadron_management::app::work::OfferedWork;
 use hadron_management::store::settings::RepositoryBranch;
 use hadron_proto::vocab::EnvironmentName;
+use hadron_templates::Line;
 use serde_json::json;
 
 use crate::agent::{arn, failed, stack};
 use crate::scenarios;
 use crate::world::{
-    ENVIRONMENT_SPEC, MANAGEMENT, PRODUCTION, SHARED_SPEC, STAGING, administrator, archive, asked,
+    ENVIRONMENT_SPEC, MANAGEMENT, PRODUCTION, SHARED_SPEC, STAGING, administrator, archive, asked, auditor,
     changed_example, customer_managed, environment, environment_update, example, new_connection,
     new_environment, owner, provisioned_by, reason, service_spec, version,
 };
@@ -56,6 +57,42 @@ scenarios! {
         assert_eq!(events.len(), 5, "{events:?}");
         let (text, digest) = world.app.rendered_template(&administrator(), row.attempted.unwrap().0).await.unwrap();
         assert_eq!((digest, text.len() as u64), *template);
+    }
+
+    async fn a_rendered_template_is_compared_with_what_was_deployed_before(world: World) {
+        world.environment_template().await;
+        let (_, agent) = world.environment(PRODUCTION, "prd").await;
+        let attempted = async || world.target(&environment("prd")).await.attempted.unwrap().0;
+        let seen = async |who, id| world.app.compared_template(&who, id).await.unwrap();
+        let update = async |greeting: &str| {
+            let mut update = environment_update("prd", UpdateMode::Current);
+            update.spec = Some(format!("proton: EnvironmentSpec\nspec: {{ greeting: {greeting} }}\n"));
+            world.update_environment(update).await.unwrap();
+        };
+        let first = attempted().await;
+        let alone = seen(administrator(), first).await;
+        assert_eq!((alone.before, alone.lines.as_slice(), alone.cut), (None, [].as_slice(), false));
+
+        update("Bad evening").await;
+        let offer = agent.take_one(&world).await;
+        agent.report(&world, &offer, failed(&offer, FailureKind::AccessDenied, "no")).await;
+        update("Good night").await;
+        agent.succeed_all(&world).await;
+        let last = attempted().await;
+        let found = seen(administrator(), last).await;
+        // Not with the one that failed.
+        assert_eq!(found.before, Some(first));
+        let has = |line: fn(&Line) -> Option<&String>, text: &str| found.lines.iter().filter_map(line).any(|line| line.contains(text));
+        assert!(has(|line| if let Line::Gone(text) = line { Some(text) } else { None }, "Good morning"), "{:?}", found.lines);
+        assert!(has(|line| if let Line::New(text) = line { Some(text) } else { None }, "Good night"), "{:?}", found.lines);
+        assert!(found.text.contains("Good night") && !found.cut);
+        let masked = format!("{:?}", seen(auditor(), last).await);
+        assert!(!masked.contains("Good night") && !masked.contains("Good morning"), "{masked}");
+
+        update("Good night").await;
+        agent.succeed_all(&world).await;
+        let same = seen(administrator(), attempted().await).await;
+        assert_eq!((same.before, same.lines.as_slice()), (Some(last), [].as_slice()));
     }
 
     async fn without_a_connection_it_lives_in_the_management_account(world: World) {

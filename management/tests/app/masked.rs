@@ -295,6 +295,7 @@ async fn told(world: &World, who: &Caller, of: &Thing) -> String {
     add!(app.get_deployment(who, id));
     add!(app.deployment_events(who, id, 0, 99));
     add!(app.rendered_template(who, id));
+    add!(app.compared_template(who, id));
     all.join("\n")
 }
 

@@ -1,8 +1,9 @@
-//! What is in the bundle of a version: what its publisher wrote about it, and what is different from another version.
+//! What is in the bundle of a version: what its publisher wrote about it, and what is different from another version; and
+//! what was made of it for a deployment.
 
 use askama::Template;
 use hadron_domain::template::TemplateKind;
-use hadron_proto::vocab::{TemplateName, TemplateVersion};
+use hadron_proto::vocab::{DeploymentId, TemplateName, TemplateVersion};
 use hadron_templates::{Became, Differences, FileDifference, InputDifference, InputType, Line};
 
 use super::form::version_label;
@@ -75,12 +76,23 @@ impl Input {
     }
 }
 
+/// Lines of a difference: the class of each, and its text behind its sign.
+fn signed(lines: Vec<Line>) -> Vec<(&'static str, String)> {
+    let line = |line| match line {
+        Line::At(before, now) => ("at", format!("@@ -{before} +{now} @@")),
+        Line::Same(text) => ("same", format!(" {text}")),
+        Line::Gone(text) => ("gone", format!("-{text}")),
+        Line::New(text) => ("new", format!("+{text}")),
+    };
+    lines.into_iter().map(line).collect()
+}
+
 /// A file that is different.
 struct File {
     path: String,
     what: &'static str,
     class: &'static str,
-    /// The class of each line, its sign, and its text; none where it is no text.
+    /// As [`signed`] gives them; none where it is no text.
     lines: Option<Vec<(&'static str, String)>>,
     cut: bool,
 }
@@ -93,17 +105,11 @@ impl File {
             (true, false) => (t.difference_removed, "bad"),
             (true, true) => (t.difference_changed, "busy"),
         };
-        let line = |line| match line {
-            Line::At(before, now) => ("at", format!("@@ -{before} +{now} @@")),
-            Line::Same(text) => ("same", format!(" {text}")),
-            Line::Gone(text) => ("gone", format!("-{text}")),
-            Line::New(text) => ("new", format!("+{text}")),
-        };
         Self {
             path: file.path,
             what,
             class,
-            lines: file.lines.map(|lines| lines.into_iter().map(line).collect()),
+            lines: file.lines.map(signed),
             cut: file.cut,
         }
     }
@@ -170,6 +176,37 @@ pub(super) async fn differences(
             .map(|input| Input::of(v, input))
             .collect(),
         files: found.files.into_iter().map(|file| File::of(v, file)).collect(),
+    })?;
+    Ok(shown)
+}
+
+#[derive(Template)]
+#[template(path = "rendered.html")]
+struct Rendered<'a> {
+    v: &'a Visit,
+    text: String,
+    digest: String,
+    before: String,
+    lines: Vec<(&'static str, String)>,
+    cut: bool,
+}
+
+/// The template that was rendered for a deployment, and what is different from the one before it.
+pub(super) async fn rendered(v: &Visit, id: DeploymentId) -> Result<Shown, AppError> {
+    let row = v.app.get_deployment(&v.caller, id).await?;
+    let found = v.app.compared_template(&v.caller, id).await?;
+    let mut shown = Shown::titled(format!("{} {}", row.target.kind(), row.target.name()));
+    shown.lead = v.t.rendered_lead.to_owned();
+    shown
+        .actions
+        .push(Link::to(format!("/deployments/{id}"), v.t.deployment));
+    shown.fixed = Html::of(&Rendered {
+        v,
+        text: found.text,
+        digest: found.digest.to_string(),
+        before: found.before.map(|id| id.to_string()).unwrap_or_default(),
+        lines: signed(found.lines),
+        cut: found.cut,
     })?;
     Ok(shown)
 }

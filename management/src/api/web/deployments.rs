@@ -9,7 +9,7 @@ use hadron_proto::vocab::{DeploymentId, Timestamp};
 use indexmap::IndexMap;
 
 use super::deed::{Deed, Outcome, named};
-use super::show::{Badge, Html, Log, Shown, When, href};
+use super::show::{Badge, Html, Link, Log, Shown, When, href};
 use super::target::{self, Way};
 use super::view::LINES;
 use super::visit::Visit;
@@ -388,6 +388,10 @@ pub(super) async fn one(v: &Visit, id: DeploymentId) -> Result<Shown, AppError> 
         v.t.deployment_of
     };
     let mut shown = Shown::titled(format!("{verb} {} {}", row.target.kind(), row.target.name()));
+    if row.rendered.is_some() {
+        let to = format!("/deployments/{id}/template");
+        shown.actions.push(Link::to(to, v.t.rendered));
+    }
     shown.lead = id.to_string();
     shown.live = Some(Html::of(&one)?);
     shown.log = Some(log);

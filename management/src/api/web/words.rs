@@ -214,6 +214,10 @@ words! {
     differences_none: "There is no difference.", "違いはありません。";
     differences_none_other: "There is no other version to compare it with.", "比較できる別のバージョンがありません。";
     differences_binary: "This file is no text.", "テキストファイルではありません。";
+    deployment: "Deployment", "デプロイ";
+    rendered: "Rendered template", "レンダリング後のテンプレート";
+    rendered_lead: "What CloudFormation was given.", "CloudFormation に渡された内容。";
+    rendered_differences: "What is different from", "比較元:";
     differences_cut: "The rest is left out here.", "以降は省略しています。";
     difference_added: "is new", "追加";
     difference_removed: "is gone", "削除済み";

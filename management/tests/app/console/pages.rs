@@ -67,6 +67,10 @@ fn pages(things: &Things) -> Vec<(String, Needed)> {
         page("/catalog/environment/minimal-env/new", Action::WriteTemplate),
         page("/deployments", Action::ReadDeployment),
         page(&format!("/deployments/{deployment}"), Action::ReadDeployment),
+        page(
+            &format!("/deployments/{deployment}/template"),
+            Action::ReadDeployment,
+        ),
         page("/insights", Action::ReadDeployment),
         page("/insights?span=month", Action::ReadDeployment),
         page("/grants", Action::ReadGrant),
