@@ -248,6 +248,16 @@ pub(crate) struct Limit {
     pub(crate) limit: Option<usize>,
 }
 
+/// For lists whose things change while one looks at them.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Listing {
+    #[command(flatten)]
+    pub(crate) limit: Limit,
+    /// Go on showing what changes, until Ctrl-C: a table drawn anew on a terminal, a line for each change elsewhere
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
 /// For updates of what has a template version: exactly one way of updating, or a new spec for the present version.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Change {

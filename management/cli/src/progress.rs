@@ -13,7 +13,7 @@ use crate::output::{clean, paint};
 mod board;
 mod screen;
 
-pub(crate) use board::{Board, REDRAW};
+pub(crate) use board::{Board, Canvas, REDRAW};
 
 /// One thing that happened.
 #[derive(Clone, Debug, Default)]

@@ -1,12 +1,13 @@
 //! `hadron agent`: the processes that deploy in each account.
 
 use clap::{Args, Subcommand};
+use futures::future::FutureExt as _;
 use hadron_proto::vocab::{AccountId, Timestamp};
 use hadron_proto::wire;
 use serde_json::{Map, Value, json};
 
-use super::{Context, at};
-use crate::args::Limit;
+use super::{Context, at, follow};
+use crate::args::Listing;
 use crate::error::Result;
 use crate::output::{Card, Show, age, map, text, time};
 
@@ -29,13 +30,20 @@ pub(crate) struct List {
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<AccountId>,
     #[command(flatten)]
-    limit: Limit,
+    listing: Listing,
 }
 
 pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
     let Verb::List(args) = verb;
-    let all = all(cx, args.account, args.limit.limit).await?;
-    cx.list(&all, "No agent has enrolled yet.")
+    let hub = cx.hub()?;
+    let watch = async move || hub.agents().watch_agents(wire::WatchAgentsRequest {}).await;
+    Box::pin(cx.listed(
+        &args.listing,
+        "No agent has enrolled yet.",
+        async |limit| all(cx, args.account, limit).await,
+        |tell| follow::changes(hub, "cannot watch agents", watch, tell).boxed_local(),
+    ))
+    .await
 }
 
 /// Agents that have enrolled, of one account or of all.

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use futures::future::FutureExt as _;
 use hadron_proto::vocab::{ComponentName, EnvironmentName, InstanceName, ServiceName, Timestamp};
 use hadron_proto::wire;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context, at, did_you_mean, print_outputs, print_resources, read_file, read_spec, state_card, state_json,
-    state_sections, state_word, warn,
+    Context, at, did_you_mean, follow, print_outputs, print_resources, read_file, read_spec, state_card,
+    state_json, state_sections, state_word, warn,
 };
-use crate::args::{Confirm, Follow, Limit, Retain, Wait, Write};
+use crate::args::{Confirm, Follow, Listing, Retain, Wait, Write};
 use crate::error::{Exit, Failure, Result};
 use crate::output::{Card, Show, age, map, text, time};
 
@@ -189,7 +190,7 @@ pub(crate) struct List {
     #[arg(long, value_name = "NAME", requires = "service")]
     instance: Option<InstanceName>,
     #[command(flatten)]
-    limit: Limit,
+    listing: Listing,
 }
 
 /// Flags of `outputs`.
@@ -214,11 +215,16 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
                 instance_name: args.instance.map(String::from).unwrap_or_default(),
                 ..wire::ListComponentsRequest::default()
             };
-            let all = list(cx, &filter, args.limit.limit).await?;
-            cx.list(
-                &all,
+            let hub = cx.hub()?;
+            let request = wire::WatchComponentsRequest::default();
+            let watch = async move || hub.components().watch_components(request.clone()).await;
+            Box::pin(cx.listed(
+                &args.listing,
                 "There are no components. Make one: hadron component create --help",
-            )
+                async |limit| list(cx, &filter, limit).await,
+                |tell| follow::changes(hub, "cannot watch components", watch, tell).boxed_local(),
+            ))
+            .await
         }
         Verb::Get(Get { one, follow }) => {
             let get = async || get(cx, one.name.as_str()).await;

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use futures::future::FutureExt as _;
 use hadron_proto::vocab::{AccountId, EnvironmentName, Region, RoleArn, Timestamp};
 use hadron_proto::{codes, wire};
 use serde_json::{Map, Value, json};
 
-use super::{Context, at};
-use crate::args::{Confirm, Limit, Wait, Write};
+use super::{Context, at, follow};
+use crate::args::{Confirm, Listing, Wait, Write};
 use crate::error::{Exit, Failure, Result};
 use crate::output::{self, Card, Show, age, map, say, text, time};
 use crate::prompt;
@@ -31,6 +32,7 @@ Next, in the management account: hadron connection list --status PENDING")]
     #[command(after_help = "Examples:
   hadron connection list
   hadron connection list --status PENDING -o wide
+  hadron connection list --status PENDING --watch     see requests as they come
 
 Next: hadron connection get ID")]
     List(List),
@@ -115,7 +117,7 @@ pub(crate) struct List {
     #[arg(short, long, value_name = "NAME")]
     environment: Option<EnvironmentName>,
     #[command(flatten)]
-    limit: Limit,
+    listing: Listing,
 }
 
 /// A connection by its id.
@@ -259,10 +261,10 @@ async fn list(args: List, cx: &Context) -> Result<()> {
         args.status.unwrap_or_default().to_uppercase(),
         words(args.environment),
     );
-    let all = hub
-        .pages(
+    let all = async |limit| {
+        hub.pages(
             "cannot list connections",
-            args.limit.limit,
+            limit,
             |page_size, page_token| wire::ListConnectionsRequest {
                 page_size,
                 page_token,
@@ -272,11 +274,20 @@ async fn list(args: List, cx: &Context) -> Result<()> {
             async |q| hub.connections().list_connections(q).await,
             |page: wire::ListConnectionsResponse| (page.connections, page.next_page_token),
         )
-        .await?;
-    cx.list(
-        &all,
+        .await
+    };
+    let request = wire::WatchConnectionsRequest {
+        environment_name: environment_name.clone(),
+        ..wire::WatchConnectionsRequest::default()
+    };
+    let watch = async move || hub.connections().watch_connections(request.clone()).await;
+    Box::pin(cx.listed(
+        &args.listing,
         "There are no connections. Request one from an environment account: hadron connection request --help",
-    )
+        all,
+        |tell| follow::changes(hub, "cannot watch connections", watch, tell).boxed_local(),
+    ))
+    .await
 }
 
 pub(super) async fn get(cx: &Context, id: &str) -> Result<wire::Connection> {

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use futures::future::FutureExt as _;
 use hadron_proto::vocab::{ComponentName, EnvironmentName, InstanceName, ServiceName, Timestamp};
 use hadron_proto::{codes, wire};
 use serde_json::{Map, Value, json};
 
-use super::{Context, at, follow, outputs_json};
-use crate::args::{Confirm, Limit, Wait, Write, duration};
+use super::{Context, at, follow, listing, outputs_json};
+use crate::args::{Confirm, Limit, Listing, Wait, Write, duration};
 use crate::error::{Exit, Failure, Result};
 use crate::output::{self, Card, Show, age, emit, map, say, text, time};
 
@@ -18,6 +19,7 @@ pub(crate) enum Verb {
     /// List deployments, the latest first
     #[command(after_help = "Examples:
   hadron deployment list --active
+  hadron deployment list --active --watch             what runs, until Ctrl-C
   hadron deployment list --environment prd --limit 5
   hadron deployment list --service web --instance prd
   hadron deployment list --service web --pipeline
@@ -87,7 +89,7 @@ pub(crate) struct List {
     #[arg(short, long)]
     active: bool,
     #[command(flatten)]
-    limit: Limit,
+    listing: Listing,
 }
 
 /// A deployment by its id.
@@ -282,8 +284,14 @@ async fn list(args: List, cx: &Context) -> Result<()> {
         target_kind: target_kind.to_owned(),
         ..wire::ListDeploymentsRequest::default()
     };
-    let all = list_of(cx, args.limit.limit, asked).await?;
-    cx.list(&all, "There are no such deployments.")
+    Box::pin(cx.listed(
+        &args.listing,
+        "There are no such deployments.",
+        async |limit| list_of(cx, limit, asked.clone()).await,
+        // Each has a stream of its own, and there is none of all.
+        |tell| listing::now_and_then(tell).boxed_local(),
+    ))
+    .await
 }
 
 /// All that are asked for, page by page.

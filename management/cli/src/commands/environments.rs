@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use futures::future::FutureExt as _;
 use hadron_proto::vocab::{EnvironmentName, RoleArn, TemplateName, Timestamp};
 use hadron_proto::wire;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context, Update, at, did_you_mean, print_outputs, print_resources, read_spec, state_card, state_json,
-    state_sections, state_word, warn,
+    Context, Update, at, did_you_mean, follow, print_outputs, print_resources, read_spec, state_card,
+    state_json, state_sections, state_word, warn,
 };
-use crate::args::{Change, Confirm, Follow, Limit, Retain, Wait, Write};
+use crate::args::{Change, Confirm, Follow, Listing, Retain, Wait, Write};
 use crate::error::Result;
 use crate::output::{Card, Show, age, map, text, time};
 
@@ -60,6 +61,7 @@ Next: hadron environment get NAME")]
     #[command(after_help = "Examples:
   hadron environment list
   hadron environment list --template vpc -o wide
+  hadron environment list --watch                     go on showing what changes
   hadron environment list -o json | jq '.items[] | select(.deployment.status == \"FAILED\").name'")]
     List(List),
     /// Show an environment
@@ -189,7 +191,7 @@ pub(crate) struct List {
     #[arg(short, long, value_name = "NAME")]
     template: Option<TemplateName>,
     #[command(flatten)]
-    limit: Limit,
+    listing: Listing,
 }
 
 /// An environment by its name.
@@ -224,16 +226,17 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
         Verb::Delete(args) => delete(args, cx).await,
         Verb::Cancel(args) => cancel(args, cx).await,
         Verb::List(args) => {
-            let all = list(
-                cx,
-                args.template.map(String::from).unwrap_or_default(),
-                args.limit.limit,
-            )
-            .await?;
-            cx.list(
-                &all,
+            let hub = cx.hub()?;
+            let template = args.template.map(String::from).unwrap_or_default();
+            let request = wire::WatchEnvironmentsRequest::default();
+            let watch = async move || hub.environments().watch_environments(request.clone()).await;
+            Box::pin(cx.listed(
+                &args.listing,
                 "There are no environments. Create one: hadron environment create --help",
-            )
+                async |limit| list(cx, template.clone(), limit).await,
+                |tell| follow::changes(hub, "cannot watch environments", watch, tell).boxed_local(),
+            ))
+            .await
         }
         Verb::Get(Get { one, follow }) => {
             let get = async || get(cx, one.name.as_str()).await;

@@ -10,7 +10,7 @@ use futures::future::{FutureExt as _, LocalBoxFuture};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use hadron_proto::{codes, wire};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::{Context, at};
@@ -20,13 +20,18 @@ use crate::progress::{Board, Event, Head, REDRAW, Resource, Track, goes_on};
 use crate::stop::Signal;
 
 /// How long the hub may stay away before the waiting is given up.
-const GIVE_UP: Duration = Duration::from_secs(300);
+pub(super) const GIVE_UP: Duration = Duration::from_secs(300);
 
 /// The first and the longest pause before a stream is opened again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(5));
 
+/// After this time a stream that says nothing is one that works.
+const STAYS: Duration = Duration::from_secs(2);
+
 /// What followers report.
-enum News {
+pub(super) enum News {
+    /// Something may be different.
+    Changed,
     Deployment(String, Box<wire::DeploymentUpdate>),
     Service(Box<wire::Service>),
     Gone,
@@ -136,6 +141,7 @@ pub(crate) async fn service(
                 }
                 News::Deployment(id, update) => scene.take(&id, *update),
                 News::Note(note) => scene.board.note(&note),
+                News::Changed => {}
             }
         }
         Ok(())
@@ -240,51 +246,72 @@ impl Scene {
 const CANCELS: usize = 5;
 
 /// Followers, and what they report.
-struct Runs<'a> {
+pub(super) struct Runs<'a> {
     tell: UnboundedSender<News>,
     hear: UnboundedReceiver<News>,
     runs: FuturesUnordered<LocalBoxFuture<'a, Result<()>>>,
-    redraw: tokio::time::Interval,
 }
 
 impl Default for Runs<'_> {
     fn default() -> Self {
         let (tell, hear) = unbounded_channel();
-        let mut redraw = tokio::time::interval(REDRAW);
-        redraw.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         Self {
             tell,
             hear,
             runs: FuturesUnordered::new(),
-            redraw,
         }
     }
 }
 
 impl<'a> Runs<'a> {
-    fn start<F: Future<Output = Result<()>> + 'a>(&mut self, run: impl FnOnce(UnboundedSender<News>) -> F) {
+    pub(super) fn start<F: Future<Output = Result<()>> + 'a>(
+        &mut self,
+        run: impl FnOnce(UnboundedSender<News>) -> F,
+    ) {
         self.runs.push(run(self.tell.clone()).boxed_local());
     }
 
-    /// The next news; `None` when all followers have ended and everything was heard. Notes and the passing of time are
-    /// shown here, and are no news.
-    async fn next(&mut self, scene: &mut Scene) -> Option<Result<News>> {
+    /// What is reported next; `None` when all followers have ended and everything was heard.
+    pub(super) async fn heard(&mut self) -> Option<Result<News>> {
         while !(self.runs.is_empty() && self.hear.is_empty()) {
             tokio::select! {
                 biased;
-                Some(news) = self.hear.recv() => match news {
-                    News::Note(note) => scene.board.note(&note),
-                    news => return Some(Ok(news)),
-                },
+                Some(news) = self.hear.recv() => return Some(Ok(news)),
                 Some(done) = self.runs.next(), if !self.runs.is_empty() => {
                     if let Err(failure) = done {
                         return Some(Err(failure));
                     }
                 }
-                _ = self.redraw.tick(), if scene.board.is_live() => scene.draw(),
             }
         }
         None
+    }
+
+    /// Hears what has been reported until now; only what is for people is given.
+    pub(super) fn settle(&mut self) -> Vec<String> {
+        let mut notes = Vec::new();
+        while let Ok(news) = self.hear.try_recv() {
+            if let News::Note(note) = news {
+                notes.push(note);
+            }
+        }
+        notes
+    }
+
+    /// The next news; `None` as [`heard`](Self::heard). Notes and the passing of time are shown here, and are no news.
+    async fn next(&mut self, scene: &mut Scene) -> Option<Result<News>> {
+        let mut redraw = interval(REDRAW);
+        redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                news = self.heard() => match news {
+                    Some(Ok(News::Note(note))) => scene.board.note(&note),
+                    news => return news,
+                },
+                _ = redraw.tick(), if scene.board.is_live() => scene.draw(),
+            }
+        }
     }
 }
 
@@ -451,6 +478,47 @@ async fn open<A>(
         Err(failure) => return Err(failure),
     }
     Ok(within(stream).await.map(Response::into_inner))
+}
+
+/// Reports that something may be different whenever a stream says anything, and when it has been opened again.
+pub(super) async fn changes<A>(
+    hub: &Hub,
+    what: &str,
+    stream: impl AsyncFn() -> Result<Response<Streaming<A>>, Status>,
+    tell: UnboundedSender<News>,
+) -> Result<()> {
+    let mut outage = Outage::none();
+    loop {
+        let broke = match open(hub, stream()).await? {
+            Err(status) => Some(status),
+            Ok(mut stream) => {
+                let _ = tell.send(News::Changed);
+                let mut first = true;
+                loop {
+                    let message = stream.message();
+                    // A stream of nothing says nothing. One that stays is as good as one that says something.
+                    let message = match tokio::time::timeout(STAYS, message).await {
+                        Ok(message) => message,
+                        Err(_) if first => {
+                            first = false;
+                            outage.over(&tell);
+                            continue;
+                        }
+                        Err(_) => continue,
+                    };
+                    match message.map_err(plainly) {
+                        Ok(Some(_)) => {
+                            outage.over(&tell);
+                            let _ = tell.send(News::Changed);
+                        }
+                        Ok(None) => break None,
+                        Err(status) => break Some(status),
+                    }
+                }
+            }
+        };
+        outage.wait(hub, what, broke, &tell).await?;
+    }
 }
 
 async fn watch_deployment(hub: &Hub, id: String, mut after: u64, tell: UnboundedSender<News>) -> Result<()> {

@@ -1,12 +1,13 @@
 //! `hadron grant`: which account may pull which ECR repository, and why.
 
 use clap::{Args, Subcommand};
+use futures::future::FutureExt as _;
 use hadron_proto::vocab::{AccountId, RepositoryName, Timestamp};
 use hadron_proto::wire;
 use serde_json::{Map, Value, json};
 
-use super::{Context, at};
-use crate::args::Limit;
+use super::{Context, at, follow};
+use crate::args::Listing;
 use crate::error::Result;
 use crate::output::{Card, Show, age, map, text, time};
 
@@ -32,7 +33,7 @@ pub(crate) struct List {
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<AccountId>,
     #[command(flatten)]
-    limit: Limit,
+    listing: Listing,
 }
 
 pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
@@ -43,10 +44,10 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
         .account
         .map(|account| account.to_string())
         .unwrap_or_default();
-    let all = hub
-        .pages(
+    let all = async |limit| {
+        hub.pages(
             "cannot list grants",
-            args.limit.limit,
+            limit,
             |page_size, page_token| wire::ListGrantsRequest {
                 page_size,
                 page_token,
@@ -56,8 +57,13 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
             async |q| hub.grants().list_grants(q).await,
             |page: wire::ListGrantsResponse| (page.grants, page.next_page_token),
         )
-        .await?;
-    cx.list(&all, "There are no grants.")
+        .await
+    };
+    let watch = async move || hub.grants().watch_grants(wire::WatchGrantsRequest {}).await;
+    Box::pin(cx.listed(&args.listing, "There are no grants.", all, |tell| {
+        follow::changes(hub, "cannot watch grants", watch, tell).boxed_local()
+    }))
+    .await
 }
 
 impl Show for wire::Grant {

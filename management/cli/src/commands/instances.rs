@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use futures::future::FutureExt as _;
 use hadron_proto::vocab::{EnvironmentName, InstanceName, ServiceName, Timestamp};
 use hadron_proto::wire;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context, Update, at, did_you_mean, print_outputs, print_resources, read_spec, state_card, state_json,
-    state_sections, state_word, warn,
+    Context, Update, at, did_you_mean, follow, print_outputs, print_resources, read_spec, state_card,
+    state_json, state_sections, state_word, warn,
 };
-use crate::args::{Change, Confirm, Follow, Limit, Retain, Wait, Write};
+use crate::args::{Change, Confirm, Follow, Listing, Retain, Wait, Write};
 use crate::error::{Exit, Failure, Result};
 use crate::output::{Card, Show, age, map, text, time};
 
@@ -166,7 +167,7 @@ pub(crate) struct List {
     #[arg(short, long, value_name = "NAME")]
     environment: Option<EnvironmentName>,
     #[command(flatten)]
-    limit: Limit,
+    listing: Listing,
 }
 
 /// Flags of `outputs`.
@@ -187,17 +188,25 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
         Verb::List(List {
             service,
             environment,
-            limit,
+            listing,
         }) => {
+            let hub = cx.hub()?;
             let words = (
                 service.map(String::from).unwrap_or_default(),
                 environment.map(String::from).unwrap_or_default(),
             );
-            let all = list(cx, words.0, words.1, limit.limit).await?;
-            cx.list(
-                &all,
+            let request = wire::WatchInstancesRequest {
+                service_name: words.0.clone(),
+                ..wire::WatchInstancesRequest::default()
+            };
+            let watch = async move || hub.instances().watch_instances(request.clone()).await;
+            Box::pin(cx.listed(
+                &listing,
                 "There are no service instances. Services bring them: hadron service create --help",
-            )
+                async |limit| list(cx, words.0.clone(), words.1.clone(), limit).await,
+                |tell| follow::changes(hub, "cannot watch service instances", watch, tell).boxed_local(),
+            ))
+            .await
         }
         Verb::Get(Get { one, follow }) => {
             let get = async || named(cx, &one).await;

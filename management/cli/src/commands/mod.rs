@@ -34,6 +34,7 @@ pub(crate) mod environments;
 pub(crate) mod follow;
 pub(crate) mod grants;
 pub(crate) mod instances;
+mod listing;
 #[cfg(test)]
 mod looks;
 pub(crate) mod open;

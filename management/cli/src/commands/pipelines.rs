@@ -1,15 +1,16 @@
 //! `hadron pipeline`: what builds and ships a service.
 
 use clap::{Args, Subcommand};
+use futures::future::FutureExt as _;
 use hadron_proto::vocab::{ServiceName, Timestamp};
 use hadron_proto::wire;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context, Update, at, print_outputs, print_resources, state_card, state_json, state_sections, state_word,
-    warn,
+    Context, Update, at, follow, print_outputs, print_resources, state_card, state_json, state_sections,
+    state_word, warn,
 };
-use crate::args::{Change, Confirm, Follow, Limit, Retain, Wait, Write};
+use crate::args::{Change, Confirm, Follow, Listing, Retain, Wait, Write};
 use crate::error::{Exit, Result};
 use crate::output::{Card, Show, age, map, text, time};
 
@@ -34,7 +35,7 @@ Services whose template has a pipeline get theirs with `hadron service create`; 
     /// List pipelines
     #[command(after_help = "Examples:
   hadron pipeline list")]
-    List(Limit),
+    List(Listing),
     /// Show a pipeline
     #[command(after_help = "Examples:
   hadron pipeline get web
@@ -125,7 +126,7 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
         Verb::Create(args) => create(args, cx).await,
         Verb::Update(args) => update(args, cx).await,
         Verb::Delete(args) => delete(args, cx).await,
-        Verb::List(limit) => list(limit, cx).await,
+        Verb::List(listing) => Box::pin(list(listing, cx)).await,
         Verb::Get(Get { one, follow }) => {
             let get = async || get(cx, one.service.as_str()).await;
             Box::pin(cx.shown(&follow, get, |thing| thing.deployment.as_ref())).await
@@ -233,12 +234,12 @@ pub(super) async fn get(cx: &Context, service: &str) -> Result<wire::Pipeline> {
     })
 }
 
-async fn list(limit: Limit, cx: &Context) -> Result<()> {
+async fn list(listing: Listing, cx: &Context) -> Result<()> {
     let hub = cx.hub()?;
-    let all = hub
-        .pages(
+    let all = async |limit| {
+        hub.pages(
             "cannot list pipelines",
-            limit.limit,
+            limit,
             |page_size, page_token| wire::ListPipelinesRequest {
                 page_size,
                 page_token,
@@ -246,8 +247,14 @@ async fn list(limit: Limit, cx: &Context) -> Result<()> {
             async |q| hub.pipelines().list_pipelines(q).await,
             |page: wire::ListPipelinesResponse| (page.pipelines, page.next_page_token),
         )
-        .await?;
-    cx.list(&all, "There are no pipelines.")
+        .await
+    };
+    let request = wire::WatchPipelinesRequest::default();
+    let watch = async move || hub.pipelines().watch_pipelines(request.clone()).await;
+    cx.listed(&listing, "There are no pipelines.", all, |tell| {
+        follow::changes(hub, "cannot watch pipelines", watch, tell).boxed_local()
+    })
+    .await
 }
 
 impl Show for wire::Pipeline {

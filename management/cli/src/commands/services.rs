@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use futures::future::FutureExt as _;
 use hadron_proto::vocab::{ServiceName, TemplateName, Timestamp};
 use hadron_proto::{codes, wire};
 use serde_json::{Map, Value, json};
 
 use super::follow::{self, Toward};
 use super::{Context, at, did_you_mean, print_outputs, print_resources, read_spec, state_word, warn};
-use crate::args::{Confirm, Limit, Wait, Write, duration};
+use crate::args::{Confirm, Listing, Wait, Write, duration};
 use crate::error::{Exit, Failure, Result};
 use crate::output::{Card, Show, age, map, say, text, time};
 
@@ -44,7 +45,7 @@ To change an instance that stays: hadron instance update SERVICE/INSTANCE --spec
     #[command(after_help = "Examples:
   hadron service list
   hadron service list -o json | jq -r '.items[] | select(.status != \"ACTIVE\").name'")]
-    List(Limit),
+    List(Listing),
     /// Show a service with its instances and its pipeline
     #[command(after_help = "Examples:
   hadron service get web
@@ -176,12 +177,17 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
         Verb::Create(args) => create(args, cx).await,
         Verb::Update(args) => update(args, cx).await,
         Verb::Delete(args) => delete(args, cx).await,
-        Verb::List(limit) => {
-            let all = list(cx, limit.limit).await?;
-            cx.list(
-                &all,
+        Verb::List(listing) => {
+            let hub = cx.hub()?;
+            let request = wire::WatchServicesRequest::default();
+            let watch = async move || hub.services().watch_services(request.clone()).await;
+            Box::pin(cx.listed(
+                &listing,
                 "There are no services. Create one: hadron service create --help",
-            )
+                async |limit| list(cx, limit).await,
+                |tell| follow::changes(hub, "cannot watch services", watch, tell).boxed_local(),
+            ))
+            .await
         }
         Verb::Get(One { name }) => cx.print(&get(cx, name.as_str()).await?),
         Verb::Watch(args) => watch(args, cx).await,

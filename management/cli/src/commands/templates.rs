@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use futures::future::FutureExt as _;
 use hadron_proto::vocab::{TemplateName, TemplateVersion};
 use hadron_proto::wire;
 use hadron_templates::{BundleKind, Capability, Expect};
 
-use super::{Context, did_you_mean, warn};
-use crate::args::{Confirm, Limit, Wait, Write};
+use super::{Context, did_you_mean, follow, warn};
+use crate::args::{Confirm, Limit, Listing, Wait, Write};
 use crate::error::{Exit, Failure, Result};
 use crate::output::{Format, say};
 
@@ -299,7 +300,7 @@ pub(crate) struct List {
     #[arg(short, long, value_enum, value_name = "KIND")]
     kind: Option<Kind>,
     #[command(flatten)]
-    limit: Limit,
+    listing: Listing,
 }
 
 /// A template by its name.
@@ -355,11 +356,16 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
         Verb::Publish(args) => publish(args, cx).await,
         Verb::Approve(args) => approve(args, cx).await,
         Verb::List(args) => {
-            let all = list(cx, args.kind, args.limit.limit).await?;
-            cx.list(
-                &all,
+            let hub = cx.hub()?;
+            let request = wire::WatchTemplatesRequest::default();
+            let watch = async move || hub.templates().watch_templates(request.clone()).await;
+            Box::pin(cx.listed(
+                &args.listing,
                 "There are no templates. Register one: hadron template create --help",
-            )
+                async |limit| list(cx, args.kind, limit).await,
+                |tell| follow::changes(hub, "cannot watch templates", watch, tell).boxed_local(),
+            ))
+            .await
         }
         Verb::Get(args) => get(args, cx).await,
         Verb::Versions(args) => versions(args, cx).await,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Format, clean};
+use super::{Format, clean, say};
 use crate::error::{Exit, Failure, Result};
 use crate::yaml;
 
@@ -43,6 +43,12 @@ impl Query {
             .search(value)
             .map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
         let found = serde_json::to_value(&*found).map_err(|error| wrong(error.to_string()))?;
+        if found.is_null() && value.get("items").is_some() {
+            say(format!(
+                "--query '{}' found nothing. What a list has is in its items: items[].name",
+                self.text
+            ));
+        }
         Ok(match format {
             Format::Yaml => yaml::any(&found),
             Format::Jsonl => lines(&found, |one| one.to_string()),

@@ -1,10 +1,10 @@
 //! Where lines go: redrawn in place on a terminal that can do so, added one below the other anywhere else.
 
-use std::io::IsTerminal as _;
-use std::time::Duration;
+use std::borrow::Cow;
+use std::io;
+use std::time::{Duration, Instant};
 
-use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use console::{Term, truncate_str};
 
 use super::Track;
 use super::screen::{Look, Size, lines};
@@ -13,10 +13,91 @@ use crate::output::{clean, say};
 /// How often a terminal is drawn anew while nothing happens: time passes, and windows change their size.
 pub(crate) const REDRAW: Duration = Duration::from_millis(250);
 
+/// A terminal is not drawn more often than this.
+const SOONEST: Duration = Duration::from_millis(50);
+
+/// Lines on a terminal that are drawn anew in their place. The cursor stands at the beginning of the line below them: what the
+/// terminal itself writes there, such as the `^C` of whoever leaves, is wiped out with the next drawing and moves nothing.
+pub(crate) struct Canvas {
+    term: Term,
+    drawn: Vec<String>,
+    /// What was to be drawn too soon after the last drawing.
+    waits: Option<Vec<String>>,
+    at: Option<Instant>,
+}
+
+impl Canvas {
+    /// On stdout, where that is a terminal that can do so.
+    pub(crate) fn stdout() -> Option<Self> {
+        Self::on(Term::buffered_stdout())
+    }
+
+    fn stderr() -> Option<Self> {
+        Self::on(Term::buffered_stderr())
+    }
+
+    fn on(term: Term) -> Option<Self> {
+        (term.is_term() && redraws()).then_some(Self {
+            term,
+            drawn: Vec::new(),
+            waits: None,
+            at: None,
+        })
+    }
+
+    /// Rows and columns. To be asked each time: windows change their size.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let (rows, columns) = self.term.size();
+        (rows.into(), columns.into())
+    }
+
+    /// Draws lines in the place of those before; what does not fit the width is cut off.
+    pub(crate) fn draw(&mut self, lines: &[String]) {
+        let (_, columns) = self.size();
+        let cut = lines.iter().map(|line| truncate_str(line, columns, "..."));
+        let lines: Vec<String> = cut.map(Cow::into_owned).collect();
+        if self.at.is_some_and(|at| at.elapsed() < SOONEST) {
+            self.waits = Some(lines);
+        } else if self.drawn != lines {
+            self.put(None, lines);
+        }
+    }
+
+    /// Tells something above the lines.
+    fn note(&mut self, line: &str) {
+        let lines = self.waits.take().unwrap_or_else(|| self.drawn.clone());
+        self.put(Some(line), lines);
+    }
+
+    /// Leaves on the screen what is to be seen last.
+    pub(crate) fn close(&mut self) {
+        let lines = self.waits.take().unwrap_or_else(|| self.drawn.clone());
+        self.put(None, lines);
+    }
+
+    fn put(&mut self, note: Option<&str>, lines: Vec<String>) {
+        let term = &self.term;
+        let written = (|| {
+            term.clear_line()?;
+            term.clear_last_lines(self.drawn.len())?;
+            if let Some(note) = note {
+                term.write_line(&clean(note))?;
+            }
+            lines.iter().try_for_each(|line| term.write_line(line))?;
+            term.flush()
+        })();
+        // A terminal that is gone shows nothing either way.
+        let _: io::Result<()> = written;
+        self.drawn = lines;
+        self.waits = None;
+        self.at = Some(Instant::now());
+    }
+}
+
 /// Where lines go.
 pub(crate) struct Board {
     /// What is redrawn; `None` where lines are added.
-    live: Option<ProgressBar>,
+    live: Option<Canvas>,
     color: bool,
     turn: usize,
     closed: bool,
@@ -27,13 +108,8 @@ impl Board {
     pub(crate) fn stderr() -> Self {
         let stderr = std::io::stderr();
         let color = anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never;
-        let live = (stderr.is_terminal() && redraws()).then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is valid"));
-            bar
-        });
         Self {
-            live,
+            live: Canvas::stderr(),
             color,
             turn: 0,
             closed: false,
@@ -61,31 +137,25 @@ impl Board {
 
     /// Draws anew, where lines are redrawn.
     pub(crate) fn draw(&mut self, tracks: &[&Track]) {
-        let Some(bar) = &self.live else { return };
+        let Some(canvas) = &mut self.live else { return };
         if tracks.is_empty() {
             return;
         }
         self.turn = self.turn.wrapping_add(1);
-        // Asked each time: windows change their size.
-        let (rows, columns) = Term::stderr().size();
+        let (rows, columns) = canvas.size();
         let look = Look {
-            size: Size {
-                rows: rows.into(),
-                columns: columns.into(),
-            },
+            size: Size { rows, columns },
             now: crate::clock::now(),
             color: self.color,
             turn: self.turn,
         };
-        bar.set_message(lines(tracks, look).join("\n"));
-        bar.tick();
+        canvas.draw(&lines(tracks, look));
     }
 
     /// Tells something that is about no deployment, such as a lost connection.
-    pub(crate) fn note(&self, line: &str) {
-        match &self.live {
-            // Above the lines that are redrawn. A terminal that is gone shows nothing either way.
-            Some(bar) => bar.println(clean(line)),
+    pub(crate) fn note(&mut self, line: &str) {
+        match &mut self.live {
+            Some(canvas) => canvas.note(line),
             None => say(line),
         }
     }
@@ -96,8 +166,8 @@ impl Board {
             return;
         }
         self.draw(tracks);
-        if let Some(bar) = &self.live {
-            bar.abandon();
+        if let Some(canvas) = &mut self.live {
+            canvas.close();
         }
     }
 }

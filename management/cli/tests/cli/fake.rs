@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) watches: BTreeMap<String, VecDeque<Vec<Result<wire::DeploymentUpdate, Status>>>>,
     /// What each further watch stream of services says; the last one stays open.
     pub(crate) service_watches: VecDeque<Vec<wire::ServiceChange>>,
+    /// Whether streams of environments break off.
+    pub(crate) cut: bool,
     /// How many calls are answered UNAVAILABLE first.
     pub(crate) unavailable: u32,
     /// Whether every call is told that the hub is stopping.
@@ -480,9 +482,22 @@ impl environments::EnvironmentService for Hub {
     type WatchEnvironmentsStream = Feed<wire::EnvironmentChange>;
     async fn watch_environments(
         &self,
-        _: Request<wire::WatchEnvironmentsRequest>,
+        request: Request<wire::WatchEnvironmentsRequest>,
     ) -> Answer<Self::WatchEnvironmentsStream> {
-        absent()
+        let seen = self.enter("watch_environments", &request)?.environments.clone();
+        let changes = futures::stream::unfold((self.clone(), seen), |(hub, seen)| async move {
+            loop {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                if std::mem::take(&mut hub.state().cut) {
+                    return Some((Err(Status::unavailable("restarting")), (hub, seen)));
+                }
+                let now = hub.state().environments.clone();
+                if now != seen {
+                    return Some((Ok(wire::EnvironmentChange::default()), (hub, now)));
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(changes)))
     }
 }
 

@@ -185,3 +185,14 @@ async fn updates_say_what_they_are() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_forgets_where_the_things_of_a_list_are_is_told() {
+    let world = World::new().await;
+    world.hub.state().environments = vec![environment("prd", "SUCCEEDED")];
+    let run = world.run("environment list --query [].name").await;
+    assert_eq!((run.code, run.out.as_str()), (0, "null\n"));
+    assert!(run.err.contains("items[].name"), "{}", run.err);
+    let run = world.run("environment list --query items[].name -o name").await;
+    assert_eq!((run.out.as_str(), run.err.as_str()), ("prd\n", ""));
+}

@@ -16,3 +16,5 @@ mod signing_in;
 mod terminal;
 mod trust;
 mod waiting;
+#[cfg(unix)]
+mod watching;

@@ -15,7 +15,7 @@ const STG: (&str, &str) = ("environment", "staging");
 const DEV: (&str, &str) = ("environment", "dev");
 
 /// Somebody in front of a terminal of this size, in which the program runs.
-fn sit(world: &World, line: &str, size: (u16, u16), variables: &[(&str, &str)]) -> Seat {
+pub(crate) fn sit(world: &World, line: &str, size: (u16, u16), variables: &[(&str, &str)]) -> Seat {
     Seat::at(command(world, line, variables), size)
 }
 
@@ -246,6 +246,9 @@ async fn the_hub_goes_away_and_comes_back_and_one_line_says_so() {
 }
 
 fn detached(left: &Left, flags: &str) {
+    // The `^C` that the terminal writes moves no line.
+    let titles = left.screen.matches("environment prd  IN_PROGRESS").count();
+    assert_eq!(titles, 1, "{}", left.screen);
     assert_eq!(left.code, 130, "{}", left.screen);
     for wanted in [
         "detached".to_owned(),
