@@ -5,6 +5,12 @@
 
   document.documentElement.classList.add("scripted");
 
+  // On a narrow screen the navigation is a line that is wider than the screen.
+  var here = document.querySelector("nav [aria-current]");
+  if (here && here.scrollIntoView) {
+    here.scrollIntoView({ block: "nearest", inline: "center" });
+  }
+
   var language = document.documentElement.lang || undefined;
   var clock = new Intl.DateTimeFormat(language, {
     year: "numeric", month: "2-digit", day: "2-digit",

@@ -15,7 +15,7 @@ use super::summary::Known;
 use super::{App, AppError};
 use crate::store::insights::{self, Ended};
 use crate::store::samples::{self, Sample};
-use crate::store::{Tx, templates};
+use crate::store::{Tx, counts, templates};
 
 pub use days::{Day, days};
 
@@ -168,6 +168,8 @@ pub struct Insights {
     pub environments: Vec<OfEnvironment>,
     /// What runs, by template.
     pub fleet: Vec<Fleet>,
+    /// How many agents are connected now, and how many there are; `None` as for the samples.
+    pub agents: Option<(u64, u64)>,
     /// How the queue and the agents were; `None` for those who may not read the summary.
     pub samples: Option<Vec<Sample>>,
 }
@@ -284,12 +286,14 @@ impl App {
                 let first = today - DAYS as i64 + 1;
                 let from = Timestamp::from_micros(first * DAY);
                 let ended = insights::ended(tx, &sight, from, MOST_ENDED).await?;
-                let samples = if all {
+                let (samples, agents) = if all {
                     let (length, step) = span.length();
                     let from = Timestamp::from_micros((now.as_micros() - length).div_euclid(step) * step);
-                    Some(samples::since(tx, from, step, MOST_SAMPLES).await?)
+                    let samples = samples::since(tx, from, step, MOST_SAMPLES).await?;
+                    let standing = counts::standing(tx).await?;
+                    (Some(samples), Some((standing.agents_live, standing.agents)))
                 } else {
-                    None
+                    (None, None)
                 };
                 Ok(Insights {
                     now,
@@ -298,6 +302,7 @@ impl App {
                     templates: by_template(&ended),
                     environments: by_environment(&ended),
                     fleet: fleet(tx, &kinds).await?,
+                    agents,
                     samples,
                 })
             })

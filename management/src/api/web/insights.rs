@@ -409,10 +409,10 @@ fn tiles(t: &Words, insights: &Insights) -> Vec<Tile> {
             value: behind.to_string(),
         },
     ];
-    if let Some(last) = insights.samples.as_ref().and_then(|samples| samples.last()) {
+    if let Some((connected, all)) = insights.agents {
         tiles.push(Tile {
             label: t.insights_connected,
-            value: format!("{} / {}", last.agents_live, last.agents),
+            value: format!("{connected} / {all}"),
         });
     }
     tiles

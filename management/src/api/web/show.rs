@@ -130,6 +130,23 @@ impl fmt::Display for Badge {
 }
 impl HtmlSafe for Badge {}
 
+/// Text that may go on in another line behind each colon and slash, as ARNs do, rather than anywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Soft(pub(super) String);
+
+impl fmt::Display for Soft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in self.0.split_inclusive([':', '/']) {
+            escape(f, part)?;
+            if part.ends_with([':', '/']) {
+                f.write_str("<wbr>")?;
+            }
+        }
+        Ok(())
+    }
+}
+impl HtmlSafe for Soft {}
+
 fn escape(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     for c in text.chars() {
         match c {
@@ -352,6 +369,11 @@ mod tests {
     fn what_is_not_a_template_escapes_by_itself() {
         let shown = Badge::of("<script>\"'&").to_string();
         assert!(shown.contains("&lt;script&gt;&quot;&#x27;&amp;"), "{shown}");
+        let arn = Soft("arn:aws:iam::1:role/a<b>".to_owned()).to_string();
+        assert_eq!(
+            arn,
+            "arn:<wbr>aws:<wbr>iam:<wbr>:<wbr>1:<wbr>role/<wbr>a&lt;b&gt;"
+        );
         let at = When("2026-11-30T06:37:30.25Z".parse().unwrap()).to_string();
         assert_eq!(
             at,

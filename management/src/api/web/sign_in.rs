@@ -34,6 +34,8 @@ pub(super) struct SignIn<'a> {
     ways: Vec<Link>,
     notice: Option<Notice>,
     explains: bool,
+    /// Nothing is at the address.
+    lost: bool,
     version: &'static str,
 }
 
@@ -58,6 +60,7 @@ fn plain(language: Language) -> SignIn<'static> {
         ways: Vec::new(),
         notice: None,
         explains: true,
+        lost: false,
         version: assets::VERSION,
     }
 }
@@ -116,6 +119,7 @@ pub(super) fn nowhere(language: Language) -> Response {
     let page = SignIn {
         title: t.not_found_title,
         explains: false,
+        lost: true,
         ..plain(language)
     };
     shown(StatusCode::NOT_FOUND, &page)

@@ -8,7 +8,7 @@ use hadron_domain::authority::{Action, Caller, Place};
 use hadron_proto::vocab::{Digest, RequestId, Timestamp};
 use subtle::ConstantTimeEq as _;
 
-use super::show::{self, Notice, Shown};
+use super::show::{self, Notice, Shown, Soft};
 use super::words::{self, Language, Words};
 use super::{Console, SIGN_IN};
 use crate::app::console::Secret;
@@ -181,6 +181,12 @@ pub(super) fn note(error: &AppError) {
 }
 
 impl Visit {
+    /// A long word that may be broken where that reads well.
+    #[expect(clippy::unused_self, reason = "templates call functions by what they have")]
+    pub(super) fn soft(&self, text: &(impl ToString + ?Sized)) -> Soft {
+        Soft(text.to_string())
+    }
+
     /// Who asks, or the answer for somebody who is not signed in. `using` makes the session last.
     pub(super) async fn of(console: &Console, parts: &Parts, using: bool) -> Result<Self, Box<Response>> {
         let language = language(&parts.headers);
