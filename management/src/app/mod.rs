@@ -29,6 +29,7 @@ pub mod grants;
 pub mod inputs;
 pub mod insights;
 pub mod instances;
+pub mod keys;
 pub mod management;
 mod masking;
 pub mod notifications;

@@ -162,6 +162,34 @@ pub async fn minted(tx: &mut Tx) -> Result<Vec<AccessKeyRow>, StoreError> {
     .collect()
 }
 
+/// Keys that count, the latest first.
+pub async fn live(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<AccessKeyRow>, StoreError> {
+    tx.query(
+        concat!(
+            "SELECT ",
+            key_columns!(),
+            " FROM access_key WHERE disabled = 0 AND (expires_at IS NULL OR expires_at > $1)
+             ORDER BY created_at DESC, id LIMIT $2"
+        ),
+        &params![now, limit],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Switches a key off. Gives whom it let in, if it counted.
+pub async fn end(tx: &mut Tx, id: &str) -> Result<Option<String>, StoreError> {
+    let row = tx
+        .query_opt(
+            "UPDATE access_key SET disabled = 1 WHERE id = $1 AND disabled = 0 RETURNING principal",
+            &params![id],
+        )
+        .await?;
+    row.map(|row| row.get("principal")).transpose()
+}
+
 /// Switches off the minted keys of this name, and the key with this id of whatever sort. Gives the ids of those that
 /// counted before.
 pub async fn disable(tx: &mut Tx, name_or_id: &str) -> Result<Vec<String>, StoreError> {

@@ -265,6 +265,35 @@ pub async fn minted_tokens(tx: &mut Tx) -> Result<Vec<TokenRow>, StoreError> {
     .collect()
 }
 
+/// Tokens that count, the latest first.
+pub async fn live_tokens(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<TokenRow>, StoreError> {
+    tx.query(
+        concat!(
+            "SELECT ",
+            token_columns!(),
+            " FROM token WHERE disabled = 0 AND (expires_at IS NULL OR expires_at > $1)
+             ORDER BY created_at DESC, digest LIMIT $2"
+        ),
+        &params![now, limit],
+    )
+    .await?
+    .iter()
+    .map(token_from)
+    .collect()
+}
+
+/// Switches a token off, whoever has it. Gives its name and whom it let in, if it counted.
+pub async fn disable_token(tx: &mut Tx, digest: Digest) -> Result<Option<(String, String)>, StoreError> {
+    let row = tx
+        .query_opt(
+            "UPDATE token SET disabled = 1 WHERE digest = $1 AND disabled = 0 RETURNING name, principal",
+            &params![digest],
+        )
+        .await?;
+    row.map(|row| Ok((row.get("name")?, row.get("principal")?)))
+        .transpose()
+}
+
 /// Switches minted tokens of this name off. Gives how many there were.
 pub async fn disable_tokens(tx: &mut Tx, name: &str) -> Result<u64, StoreError> {
     tx.execute(

@@ -7,18 +7,22 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{self, SignableBody, SignableRequest, SigningSettings};
 use aws_sigv4::sign::v4;
-use hadron_domain::authority::Role;
+use hadron_domain::authority::{Caller, Role};
 use hadron_management::app::access_keys::{AccessKeys, Asked, NewKey, Refusal};
+use hadron_management::app::keys::KeyId;
 use hadron_management::identity::login::Principal;
 use hadron_management::identity::seal::Seal;
 use hadron_management::identity::sigv4::{Presented, Skew};
 use hadron_management::reconcile;
+use hadron_management::store::requests::{self, TokenRow};
 use hadron_management::store::{StoreError, params};
-use hadron_proto::vocab::Timestamp;
+use hadron_proto::vocab::{Digest, Timestamp};
 use http::Request;
 
 use crate::scenarios;
-use crate::world::{MANAGEMENT, PRODUCTION, World, account, administrator, asked, reason, region};
+use crate::world::{
+    MANAGEMENT, PRODUCTION, World, account, administrator, asked, auditor, developer, reason, region,
+};
 
 const BODY: &[u8] = b"{}";
 const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -378,6 +382,61 @@ scenarios! {
         keys.disable("night".to_owned()).await.unwrap();
         assert_eq!(explain("key:night", Action::ReadService).await, (false, Vec::new()));
         assert_eq!(explain("key:nobody", Action::ReadService).await, (false, Vec::new()));
+    }
+
+    async fn what_lets_somebody_in_is_listed_and_ended_by_whoever_decides_that(world: World) {
+        let keys = keys(&world);
+        let at = now(&world).await;
+        let minted = keys.mint("ci", Some(Role::Auditor), None).await.unwrap();
+        let temporary = keys.issue(&person(PRODUCTION, "role/a")).await.unwrap();
+        let old = keys.mint("old", Some(Role::Auditor), Some(Duration::from_secs(60))).await.unwrap();
+        let gone = keys.mint("gone", None, None).await.unwrap();
+        keys.disable("gone".to_owned()).await.unwrap();
+        pass(&world, Duration::from_secs(61)).await;
+        let digest = Digest::of(b"a token");
+        let token = TokenRow {
+            digest,
+            name: "night".to_owned(),
+            principal: "token:night".to_owned(),
+            account: None,
+            role: Some(Role::Developer),
+            created_at: at,
+            expires_at: None,
+            disabled: false,
+            groups: Vec::new(),
+        };
+        let stored = world.app.write("token", move |unit| {
+            Box::pin(async move { Ok(requests::insert_token(unit.tx, &token).await?) })
+        });
+        stored.await.unwrap();
+
+        let list = async || {
+            let all = world.app.list_keys(&auditor(), 99).await.unwrap();
+            all.into_iter().map(|key| (key.id, key.principal)).collect::<Vec<_>>()
+        };
+        let (token, access_key) = (KeyId::Token(digest), |key: &NewKey| KeyId::AccessKey(key.row.id.clone()));
+        let all = list().await;
+        assert_eq!(all.len(), 3, "those that are off or over are left out: {all:?}");
+        for wanted in [(token.clone(), "token:night"), (access_key(&minted), "key:ci"), (access_key(&temporary), temporary.row.principal.as_str())] {
+            assert!(all.iter().any(|(id, who)| *id == wanted.0 && who == wanted.1), "{wanted:?} in {all:?}");
+        }
+
+        let end = async |who: &Caller, id: &KeyId| world.app.end_key(asked(who, "EndKey"), id.clone()).await;
+        assert_eq!(reason(end(&developer(), &token).await), "DENIED");
+        assert!(world.app.caller_of("a token").await.is_ok());
+        end(&administrator(), &token).await.unwrap();
+        assert_eq!(reason(world.app.caller_of("a token").await), "UNAUTHENTICATED");
+        end(&administrator(), &access_key(&temporary)).await.unwrap();
+        is_signature(keys.authenticate(&with(&temporary, at), reads()).await);
+        keys.authenticate(&with(&minted, at), reads()).await.unwrap();
+        assert_eq!(list().await, [(access_key(&minted), "key:ci".to_owned())]);
+        for again in [token, access_key(&temporary), access_key(&gone)] {
+            assert_eq!(reason(end(&administrator(), &again).await), "NOT_FOUND");
+        }
+        let _ = old;
+        let audited = world.rows("SELECT action AS topic, object AS key, outcome AS more FROM audit WHERE action = 'EndKey' ORDER BY sequence", &[]).await;
+        assert!(audited.iter().any(|row| format!("{row:?}").contains("token night of token:night")), "{audited:?}");
+        assert!(audited.iter().any(|row| format!("{row:?}").contains(&temporary.row.id)), "{audited:?}");
     }
 
     async fn another_sealing_key_opens_nothing(world: World) {

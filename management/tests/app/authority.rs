@@ -13,6 +13,7 @@ use hadron_management::app::connections::{RolesUpdate, Side};
 use hadron_management::app::deployments::Named;
 use hadron_management::app::environments::UpdateMode;
 use hadron_management::app::instances::list::InstanceList;
+use hadron_management::app::keys::KeyId;
 use hadron_management::app::notifications::DeploymentNotice;
 use hadron_management::app::repositories::NewRepository;
 use hadron_management::app::settings::SettingsUpdate;
@@ -587,6 +588,15 @@ fn calls<'a>(
                 request("RevokeAccess"),
                 "token:x".to_owned(),
                 Right::everywhere(Role::Auditor)
+            )
+        ),
+        read!("list_keys", ReadAccess, app.list_keys(who, 9)),
+        call!(
+            "end_key",
+            WriteAccess,
+            app.end_key(
+                request("EndKey"),
+                KeyId::AccessKey("HUBAAAAAAAAAAAAAAAAA".to_owned())
             )
         ),
         read!("list_grants", ReadGrant, app.list_grants(who)),

@@ -166,6 +166,7 @@ async fn done(deed: &Deed, path: &str) -> Result<Outcome, AppError> {
         ["deployments", id, "cancel"] => deployments::cancel(deed, id).await,
         ["settings", "access", "grant"] => settings::grant(deed).await,
         ["settings", "access", "revoke"] => settings::revoke(deed).await,
+        ["settings", "keys", "end"] => settings::end_key(deed).await,
         _ => Err(AppError::not_found("form", path)),
     }
 }

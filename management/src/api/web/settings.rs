@@ -9,6 +9,7 @@ use super::target::PAGE;
 use super::visit::{Fields, Visit};
 use crate::app::AppError;
 use crate::app::access::PrincipalPattern;
+use crate::app::keys::{Key, KeyId};
 
 struct Binding {
     principal: String,
@@ -16,6 +17,37 @@ struct Binding {
     scope: String,
     created_by: String,
     created: When,
+}
+
+struct KeyRow {
+    sort: &'static str,
+    /// What the form says to end it.
+    field: (&'static str, String),
+    name: String,
+    principal: String,
+    role: &'static str,
+    created: When,
+    used: Option<When>,
+    ends: Option<When>,
+}
+
+impl KeyRow {
+    fn of(v: &Visit, key: Key) -> Self {
+        let (sort, field, id) = match key.id {
+            KeyId::Token(digest) => (v.t.key_token, ("token", digest.to_string()), String::new()),
+            KeyId::AccessKey(id) => (v.t.key_access, ("access_key", id.clone()), id),
+        };
+        Self {
+            sort,
+            field,
+            name: if key.name.is_empty() { id } else { key.name },
+            principal: key.principal,
+            role: key.role.map_or("", Role::word),
+            created: When(key.created_at),
+            used: When::some(key.last_used_at),
+            ends: When::some(key.expires_at),
+        }
+    }
 }
 
 #[derive(Template)]
@@ -30,6 +62,7 @@ struct Settings<'a> {
     developers: Vec<String>,
     auditors: Vec<String>,
     bindings: Option<Vec<Binding>>,
+    keys: Vec<KeyRow>,
     writes: bool,
 }
 
@@ -89,6 +122,12 @@ async fn with(v: &Visit, form: &Fields) -> Result<Shown, AppError> {
             Vec::new()
         },
         bindings,
+        keys: if shows {
+            let keys = v.app.list_keys(&v.caller, PAGE).await?;
+            keys.into_iter().map(|key| KeyRow::of(v, key)).collect()
+        } else {
+            Vec::new()
+        },
         writes: v.may(Action::WriteAccess),
     };
     let mut shown = Shown::titled(v.t.nav_settings);
@@ -146,6 +185,21 @@ pub(super) async fn revoke(deed: &Deed) -> Result<Outcome, AppError> {
             .await
     };
     match revoked.await {
+        Ok(()) => Ok(Outcome::Done("/settings?done=saved".to_owned())),
+        Err(error) => Ok(again(error, with(&deed.visit, &Fields::default()).await?)),
+    }
+}
+
+/// Ends a token or an access key.
+pub(super) async fn end_key(deed: &Deed) -> Result<Outcome, AppError> {
+    let ended = async {
+        let id = match deed.form.some("access_key") {
+            Some(id) => KeyId::AccessKey(id.to_owned()),
+            None => KeyId::Token(deed.word("token")?),
+        };
+        deed.visit.app.end_key(deed.request("EndKey"), id).await
+    };
+    match ended.await {
         Ok(()) => Ok(Outcome::Done("/settings?done=saved".to_owned())),
         Err(error) => Ok(again(error, with(&deed.visit, &Fields::default()).await?)),
     }

@@ -395,6 +395,14 @@ words! {
     scope_help: "hub, account:<12 digits>, environment:<name> or service:<name>", "hub、account:<12 桁>、environment:<名前>、service:<名前>";
     principal_help: "An IAM ARN, in which * stands for anything, or token:<name> or key:<name>", "IAM の ARN (* は任意の文字列)、または token:<名前>、key:<名前>";
     granted_by: "Granted by", "付与者";
+    keys: "Tokens and access keys", "トークンとアクセスキー";
+    keys_lead: "What lets somebody in now. One that is ended here ends at once.", "現在有効なもの。ここで無効にすると直ちに使えなくなります。";
+    key_token: "token", "トークン";
+    key_access: "access key", "アクセスキー";
+    key_used: "Last used", "最終使用";
+    key_ends: "Ends", "期限";
+    key_never: "never", "無期限";
+    key_end: "End", "無効にする";
 }
 
 #[cfg(test)]

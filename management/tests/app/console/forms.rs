@@ -72,6 +72,10 @@ async fn forms_of_those_who_may_not_change_nothing_and_are_audited() {
             "/settings/access/revoke".to_owned(),
             vec![("principal", "token:x"), ("role", "auditor"), ("scope", "hub")],
         ),
+        (
+            "/settings/keys/end".to_owned(),
+            vec![("access_key", "HUBAAAAAAAAAAAAAAAAA")],
+        ),
     ];
     for (count, (path, form)) in forms.iter().enumerate() {
         let page = browser.post(path, form).await;
@@ -426,4 +430,16 @@ async fn a_draft_is_published_and_roles_are_granted() {
         "/settings?done=saved"
     );
     assert!(!browser.get("/settings").await.text.contains("token:somebody"));
+
+    let digest = super::token(&world, "leaked", Some(Role::Developer), None, None).await;
+    assert!(browser.get("/settings").await.text.contains("token:leaked"));
+    let digest = digest.to_string();
+    let form = [("token", digest.as_str())];
+    assert_eq!(
+        browser.post("/settings/keys/end", &form).await.to(),
+        "/settings?done=saved"
+    );
+    assert!(!browser.get("/settings").await.text.contains("token:leaked"));
+    let refused = browser.post("/settings/keys/end", &form).await;
+    assert!(refused.text.contains("has ended already"), "{}", refused.text);
 }
