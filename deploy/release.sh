@@ -12,7 +12,7 @@ Usage: deploy/release.sh [--out DIR] [--check] [--no-sbom]
               says which program differs, if one does, and ends with 1 then. Takes twice the time.
   --no-sbom   no bills of materials (they need cargo-cyclonedx, which is built into .tools/ otherwise)
 
-Two first builds of everything take about half an hour on two cores. The commit must be clean: what is not committed
+Two first builds of everything take the better part of an hour on two cores (77 minutes of CPU). The commit must be clean: what is not committed
 cannot be built again by others.
 END
 }

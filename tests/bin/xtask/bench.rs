@@ -43,6 +43,9 @@ pub(crate) struct Bench {
     /// Print times and rates of disturbed rounds as well, with a mark
     #[arg(long)]
     busy: bool,
+    /// With W8: how many deployments the agent makes [default: 100; with --quick 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    deployments: Option<u32>,
     /// With W10: what each statement of the hubs costs PostgreSQL, as its own statistics say (statements.txt in the report)
     #[arg(long)]
     statements: bool,
@@ -128,7 +131,8 @@ impl Bench {
     fn footprint(&self, out: &Path) -> Result<PathBuf> {
         let agent = build("hadron-agent", "release-agent")?;
         let file = out.join("w8.json");
-        let (deployments, idle) = if self.quick { (10, 10) } else { (100, 60) };
+        let (usual, idle) = if self.quick { (10, 10) } else { (100, 60) };
+        let deployments = self.deployments.unwrap_or(usual);
         runtime()?.block_on(aws::footprint(
             &agent,
             deployments,
