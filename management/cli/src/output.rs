@@ -476,12 +476,16 @@ pub(crate) fn paint(word: &str) -> String {
 
 /// Writes data to stdout. A reader that has gone away, such as `head`, is no failure.
 pub(crate) fn emit(text: &str) -> Result<()> {
+    emit_more(text).map(drop)
+}
+
+/// The same for data that more is to follow: says whether anybody reads it.
+pub(crate) fn emit_more(text: &str) -> Result<bool> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Failure, "cannot write to stdout").why(error))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(Exit::Failure, "cannot write to stdout").why(error)),
     }
 }
 

@@ -16,7 +16,7 @@ use super::Context;
 use super::follow::{GIVE_UP, News, Runs};
 use crate::args::Listing;
 use crate::error::{Exit, Failure, Result};
-use crate::output::{Format, Out, Show, emit, say};
+use crate::output::{Format, Out, Show, emit_more, say};
 use crate::progress::Canvas;
 
 /// Changes that come one upon another are shown together.
@@ -57,25 +57,27 @@ impl Context {
         }
         let list = async || list(limit).await;
         let mut sheet = Sheet::new(self.out, none);
-        sheet.take(list().await?)?;
+        if !sheet.take(list().await?)? {
+            return Ok(());
+        }
         let mut runs = Runs::default();
         runs.start(changes);
         let ended = tokio::select! {
             biased;
-            _ = self.stop.asked() => Failure::new(Exit::Interrupted, "no longer watched"),
-            failure = watch(&mut sheet, &list, &mut runs) => failure,
+            _ = self.stop.asked() => Err(Failure::new(Exit::Interrupted, "no longer watched")),
+            ended = watch(&mut sheet, &list, &mut runs) => ended,
         };
         sheet.close();
-        Err(ended)
+        ended
     }
 }
 
-/// Shows changes until something fails for good, which is what is given.
+/// Shows changes until nobody reads them any more, or something fails for good.
 async fn watch<T: Show>(
     sheet: &mut Sheet<'_, T>,
     list: &impl AsyncFn() -> Result<Vec<T>>,
     runs: &mut Runs<'_>,
-) -> Failure {
+) -> Result<()> {
     let mut ages = interval(AGES);
     ages.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -86,20 +88,23 @@ async fn watch<T: Show>(
                 continue;
             }
         };
-        match news {
-            Some(Ok(News::Note(note))) => sheet.note(&note),
-            Some(Ok(_)) => {
+        match news.transpose()? {
+            Some(News::Note(note)) => sheet.note(&note),
+            Some(_) => {
                 sleep(TOGETHER).await;
                 for note in runs.settle() {
                     sheet.note(&note);
                 }
-                let things = patiently(list).await;
-                if let Err(failure) = things.and_then(|things| sheet.take(things)) {
-                    return failure;
+                if !sheet.take(patiently(list).await?)? {
+                    return Ok(());
                 }
             }
-            Some(Err(failure)) => return failure,
-            None => return Failure::new(Exit::Failure, "the hub tells no more of what changes"),
+            None => {
+                return Err(Failure::new(
+                    Exit::Failure,
+                    "the hub tells no more of what changes",
+                ));
+            }
         }
     }
 }
@@ -142,19 +147,19 @@ impl<'a, T: Show> Sheet<'a, T> {
         }
     }
 
-    /// What there is now.
-    fn take(&mut self, things: Vec<T>) -> Result<()> {
+    /// What there is now. Says whether anybody looks at it.
+    fn take(&mut self, things: Vec<T>) -> Result<bool> {
         self.things = things;
         if self.canvas.is_some() {
             self.draw();
-            Ok(())
+            Ok(true)
         } else {
             self.add()
         }
     }
 
     /// Adds a line for each thing that is new or different, in the columns of the whole table.
-    fn add(&mut self) -> Result<()> {
+    fn add(&mut self) -> Result<bool> {
         self.out.now = crate::clock::now();
         let first = self.shown.is_none();
         let before = self.shown.take().unwrap_or_default();
@@ -183,7 +188,7 @@ impl<'a, T: Show> Sheet<'a, T> {
         let gone = before.keys().filter(|name| !now.contains_key(*name));
         gone.for_each(|name| say(format!("{name} is no longer there")));
         self.shown = Some(now);
-        emit(&fresh)
+        emit_more(&fresh)
     }
 
     fn draw(&mut self) {

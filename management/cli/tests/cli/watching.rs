@@ -99,6 +99,17 @@ async fn in_a_pipe_each_change_is_a_line_below_the_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_ends_when_nobody_reads_any_more() {
+    let world = world().await;
+    let (child, mut lines) = piped(&world, "environment list --watch -o name");
+    assert_eq!(next(&mut lines).await, "prd");
+    drop(lines);
+    becomes(&world, "prd", "SUCCEEDED");
+    let run = collect(child).await;
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn scripts_get_an_object_a_line_and_nothing_that_would_have_to_end() {
     let world = world().await;
     let (child, mut lines) = piped(&world, "environment list --watch -o jsonl");
