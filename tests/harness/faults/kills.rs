@@ -403,7 +403,10 @@ fn bar(options: &Options, report: &mut Report, found: Option<f64>, most: f64, wh
 pub(super) async fn rolling(options: &Options) -> Result<Report> {
     let cycles = options.cycles(4, 50);
     let mut setup = Setup::replicas(2);
-    setup.hub = format!("{}{ROOMY}", leases(LEASE));
+    // As operators leave it but shorter: without it a hub for development closes its door before a balancer knows, and whoever
+    // comes in that moment is reset.
+    let lingers = "\n[limits]\nlinger_seconds = 1\n";
+    setup.hub = format!("{}{ROOMY}{lingers}", leases(LEASE));
     let mut ground = Ground::new(&setup, 2).await?;
     let mut report = Report::new("rolling-restart", options.seed);
     let load = Load::start(&ground.world, "rolling", CLIENTS, RATE)?;
