@@ -5,10 +5,13 @@
 
   document.documentElement.classList.add("scripted");
 
-  // On a narrow screen the navigation is a line that is wider than the screen.
+  // On a narrow screen the navigation is a line that is wider than the screen. Not by scrollIntoView: from there on Tab would
+  // go on, and not from the top of the page.
   var here = document.querySelector("nav [aria-current]");
-  if (here && here.scrollIntoView) {
-    here.scrollIntoView({ block: "nearest", inline: "center" });
+  var line = here && here.closest("nav");
+  if (line && line.scrollWidth > line.clientWidth) {
+    var middle = here.getBoundingClientRect().left - line.getBoundingClientRect().left + here.offsetWidth / 2;
+    line.scrollLeft += middle - line.clientWidth / 2;
   }
 
   var language = document.documentElement.lang || undefined;

@@ -358,7 +358,7 @@ pub(super) async fn run(verb: Verb, cx: &Context) -> Result<()> {
         Verb::List(args) => {
             let hub = cx.hub()?;
             let request = wire::WatchTemplatesRequest::default();
-            let watch = async move || hub.templates().watch_templates(request.clone()).await;
+            let watch = async move || hub.templates().watch_templates(request).await;
             Box::pin(cx.listed(
                 &args.listing,
                 "There are no templates. Register one: hadron template create --help",

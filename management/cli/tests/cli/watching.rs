@@ -23,7 +23,7 @@ async fn world() -> World {
 fn becomes(world: &World, name: &str, status: &str) {
     let mut hub = world.hub.state();
     let found = hub.environments.iter_mut().find(|one| one.name == name);
-    found.unwrap().deployment = Some(state(&format!("dpl_{name}"), status));
+    found.expect("it is there").deployment = Some(state(&format!("dpl_{name}"), status));
 }
 
 fn goes(world: &World, name: &str) {
@@ -32,22 +32,29 @@ fn goes(world: &World, name: &str) {
 
 /// The program in a pipe, and its lines.
 fn piped(world: &World, line: &str) -> (Child, Lines<BufReader<ChildStdout>>) {
-    let mut child = world.command(line).stdout(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut child = world
+        .command(line)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     (child, lines)
 }
 
 async fn interrupt(child: Child) -> (i32, String) {
-    let id = child.id().unwrap().to_string();
+    let id = child.id().expect("it runs").to_string();
     let killed = std::process::Command::new("kill").args(["-INT", &id]).status();
-    assert!(killed.unwrap().success());
+    assert!(killed.expect("kill runs").success());
     let run = collect(child).await;
     (run.code, run.err)
 }
 
 async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> String {
     let line = tokio::time::timeout(std::time::Duration::from_secs(60), lines.next_line());
-    line.await.expect("a line in time").unwrap().expect("a line")
+    line.await
+        .expect("a line in time")
+        .expect("it is text")
+        .expect("a line")
 }
 
 #[tokio::test(flavor = "multi_thread")]
