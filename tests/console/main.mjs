@@ -627,9 +627,11 @@ const journeys = {
 /** Pictures of pages, for those who want to see the console before they have one. */
 async function pictures(folder) {
   mkdirSync(folder, { recursive: true });
-  const first = async (...words) => JSON.parse(await hadron("admin", ...words, "-o", "json")).items[0]?.id;
-  const deployment = await first("deployment", "list", "--environment", "prd");
-  const connection = await first("connection", "list");
+  const listed = async (...words) => JSON.parse(await hadron("admin", ...words, "-o", "json")).items.map((one) => one.id);
+  // The first one has a change set and a timeline, the second one differs from it.
+  const deployments = await listed("deployment", "list", "--environment", "prd");
+  const deployment = deployments.at(-1);
+  const [connection] = await listed("connection", "list");
   const wide = { width: 1280, height: 900 };
   const narrow = { width: 390, height: 844 };
   const shots = [
@@ -646,7 +648,7 @@ async function pictures(folder) {
     ["nowhere", "/nowhere"],
   ];
   if (deployment) {
-    shots.push(["deployment", `/deployments/${deployment}`], ["deployment-template", `/deployments/${deployment}/template`]);
+    shots.push(["deployment", `/deployments/${deployment}`], ["deployment-template", `/deployments/${deployments.at(-2)}/template`]);
   }
   if (connection) {
     shots.push(["connection", `/connections/${connection}`]);
