@@ -99,9 +99,14 @@ impl App {
         self.write_once(request.key(), "end key", move |unit| {
             Box::pin(async move {
                 let ended = match &id {
-                    KeyId::Token(digest) => requests::disable_token(unit.tx, *digest)
-                        .await?
-                        .map(|(name, principal)| format!("token {name} of {principal}").replace("  ", " ")),
+                    KeyId::Token(digest) => {
+                        requests::disable_token(unit.tx, *digest)
+                            .await?
+                            .map(|(name, principal)| match name.as_str() {
+                                "" => format!("token of {principal}"),
+                                name => format!("token {name} of {principal}"),
+                            })
+                    }
                     KeyId::AccessKey(id) => access_keys::end(unit.tx, id)
                         .await?
                         .map(|principal| format!("access key {id} of {principal}")),

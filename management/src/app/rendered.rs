@@ -2,6 +2,7 @@
 
 use hadron_domain::authority::Caller;
 use hadron_domain::deployment::{Ending, Intent, Phase};
+use hadron_domain::target::Target;
 use hadron_proto::vocab::{DeploymentId, Digest};
 use hadron_templates::{Line, line_differences, masked};
 
@@ -15,6 +16,8 @@ const LOOKED_THROUGH: u32 = 50;
 /// A rendered template beside that of the deployment that made what was there before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compared {
+    /// What it was rendered for.
+    pub target: Target,
     /// The template, as far as the caller may read it.
     pub text: String,
     /// Of the template as it was rendered.
@@ -38,6 +41,10 @@ impl App {
         id: DeploymentId,
     ) -> Result<(String, Digest), AppError> {
         let row = self.get_deployment(caller, id).await?;
+        self.rendered_for(caller, &row).await
+    }
+
+    async fn rendered_for(&self, caller: &Caller, row: &DeploymentRow) -> Result<(String, Digest), AppError> {
         let (digest, _) = row.rendered.ok_or_else(|| {
             AppError::new(
                 ErrorKind::NotFound,
@@ -45,7 +52,7 @@ impl App {
                 "a deletion has no rendered template",
             )
         })?;
-        let text = self.rendered_text(caller, &row, digest).await?;
+        let text = self.rendered_text(caller, row, digest).await?;
         let text = text.ok_or_else(|| AppError::internal(format!("content {digest} is not stored")))?;
         Ok((text, digest))
     }
@@ -55,36 +62,30 @@ impl App {
     /// # Errors
     /// As [`rendered_template`](Self::rendered_template).
     pub async fn compared_template(&self, caller: &Caller, id: DeploymentId) -> Result<Compared, AppError> {
-        let (text, digest) = self.rendered_template(caller, id).await?;
-        let alone = |text| Compared {
+        let row = self.get_deployment(caller, id).await?;
+        let (text, digest) = self.rendered_for(caller, &row).await?;
+        let before = self.deployed_before(caller, &row).await?;
+        let mut compared = Compared {
+            target: row.target,
             text,
             digest,
             before: None,
             lines: Vec::new(),
             cut: false,
         };
-        let row = self.get_deployment(caller, id).await?;
-        let Some(before) = self.deployed_before(caller, &row).await? else {
-            return Ok(alone(text));
+        let Some((before, old)) = before.and_then(|row| row.rendered.map(|(digest, _)| (row, digest))) else {
+            return Ok(compared);
         };
-        let old = match before.rendered {
-            Some((old, _)) => self.rendered_text(caller, &before, old).await?,
-            None => None,
+        let Some(old) = self.rendered_text(caller, &before, old).await? else {
+            return Ok(compared);
         };
-        let Some(old) = old else { return Ok(alone(text)) };
+        compared.before = Some(before.deployment.id);
         // Up to some hundred milliseconds for texts that have little in common.
-        let compared = tokio::task::spawn_blocking(move || {
-            let (lines, cut) = line_differences(&old, &text);
-            (text, lines, cut)
+        let comparing = tokio::task::spawn_blocking(move || {
+            (compared.lines, compared.cut) = line_differences(&old, &compared.text);
+            compared
         });
-        let (text, lines, cut) = compared.await.map_err(AppError::internal)?;
-        Ok(Compared {
-            text,
-            digest,
-            before: Some(before.deployment.id),
-            lines,
-            cut,
-        })
+        comparing.await.map_err(AppError::internal)
     }
 
     /// What somebody may read of a rendered template; `None` when it is not kept.

@@ -389,7 +389,7 @@ scenarios! {
         let at = now(&world).await;
         let minted = keys.mint("ci", Some(Role::Auditor), None).await.unwrap();
         let temporary = keys.issue(&person(PRODUCTION, "role/a")).await.unwrap();
-        let old = keys.mint("old", Some(Role::Auditor), Some(Duration::from_secs(60))).await.unwrap();
+        keys.mint("old", Some(Role::Auditor), Some(Duration::from_secs(60))).await.unwrap();
         let gone = keys.mint("gone", None, None).await.unwrap();
         keys.disable("gone".to_owned()).await.unwrap();
         pass(&world, Duration::from_secs(61)).await;
@@ -433,7 +433,6 @@ scenarios! {
         for again in [token, access_key(&temporary), access_key(&gone)] {
             assert_eq!(reason(end(&administrator(), &again).await), "NOT_FOUND");
         }
-        let _ = old;
         let audited = world.rows("SELECT action AS topic, object AS key, outcome AS more FROM audit WHERE action = 'EndKey' ORDER BY sequence", &[]).await;
         assert!(audited.iter().any(|row| format!("{row:?}").contains("token night of token:night")), "{audited:?}");
         assert!(audited.iter().any(|row| format!("{row:?}").contains(&temporary.row.id)), "{audited:?}");

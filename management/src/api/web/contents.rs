@@ -193,9 +193,8 @@ struct Rendered<'a> {
 
 /// The template that was rendered for a deployment, and what is different from the one before it.
 pub(super) async fn rendered(v: &Visit, id: DeploymentId) -> Result<Shown, AppError> {
-    let row = v.app.get_deployment(&v.caller, id).await?;
     let found = v.app.compared_template(&v.caller, id).await?;
-    let mut shown = Shown::titled(format!("{} {}", row.target.kind(), row.target.name()));
+    let mut shown = Shown::titled(format!("{} {}", found.target.kind(), found.target.name()));
     shown.lead = v.t.rendered_lead.to_owned();
     shown
         .actions
